@@ -1,0 +1,38 @@
+# Every rule sets up what it needs in .venv first; nothing here needs root.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.ready
+
+.PHONY: demo test check bench prove docs lock clean setup peers
+
+setup: $(STAMP)
+
+$(STAMP): requirements/develop.lock pyproject.toml tools/setup.sh
+	@PYTHON="$(PYTHON)" sh tools/setup.sh
+
+demo: $(STAMP)  ## the main job, in the lab, in under a minute
+	@$(BIN)/rozaneh demo
+
+test: $(STAMP) peers  ## what continuous integration runs
+	@$(BIN)/python -m pytest
+
+peers: $(STAMP)
+	@sh tools/peers.sh
+
+check: $(STAMP)  ## the gates: format, lint, types, import contracts, documentation
+	@sh tools/check.sh
+
+bench: $(STAMP) peers  ## the figures of docs/performance.md, side by side in one run
+	@$(BIN)/python -m benchmarks
+
+prove: $(STAMP) peers  ## slow proofs: repeated matrices, long fuzzing
+	@$(BIN)/python -m benchmarks.prove
+
+docs: $(STAMP)
+	@$(BIN)/sphinx-build -q -W -b html docs .venv/docs
+
+lock: $(STAMP)  ## resolve the versions again and write their hashes
+	@sh tools/lock.sh
+
+clean:
+	rm -rf .venv
