@@ -1,0 +1,1 @@
+"""A censored internet on one machine."""
