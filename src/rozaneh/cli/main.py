@@ -1,52 +1,111 @@
-"""``rozaneh``: the commands, each in a module of its own that is imported only when it is used."""
+"""``rozaneh``: the commands, each in a module of its own that is imported only when it is used.
 
+The first word of the command line names the module ``rozaneh.cli.NAME``, whose ``app`` gets the rest; so a start costs
+no more than the one command that runs. Without such a word the commands are listed.
+"""
+
+import os
 import sys
+from collections.abc import Sequence
 from importlib import import_module
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
-from typer.main import get_command
 
+from rozaneh import __version__
+from rozaneh.cli.help import run
 from rozaneh.core import RozanehError
+from rozaneh.words import Words, mark, shown
 
-_COMMANDS = {
-    "check": "what is blocked here, how, and by whom",
-    "consent": "read what measuring shows to others, and agree or not",
-    "demo": "one evening in the lab: what is blocked, and the way through",
-    "lab": "a censored internet on this machine",
-    "up": "start the local gateway that finds the way that works",
+COMMANDS = {
+    "check": mark("What is blocked here, how, and by whom."),
+    "consent": mark("Read what measuring shows to others, and agree or not."),
+    "demo": mark("One evening in the lab: what is blocked, and the way through."),
+    "lab": mark("A censored internet on this machine."),
+    "up": mark("Start the local gateway that finds the way that works."),
 }
+"""Each command, and what it does, in one line."""
 
-
-class _Lazy(TyperGroup):
-    """A group that imports a command's module at its first use, so that every start is quick."""
-
-    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002 - typer's own click
-        """The names, in alphabetical order."""
-        return sorted(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        app: typer.Typer = import_module(f"rozaneh.cli.{cmd_name}").app
-        command = get_command(app)
-        command.name = cmd_name
-        command.short_help = _COMMANDS[cmd_name]
-        return command
-
-
-app = typer.Typer(cls=_Lazy, no_args_is_help=True, add_completion=False, help="See what is blocked; find the way.")
-
-
-@app.callback()
-def _root() -> None:
-    """See what is blocked here, and reach it by the way that works on this network at this hour."""
+_WRONG_USE = 2
+_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
 def main() -> None:
     """The entry point: one line for every error that is ours to explain, never a traceback."""
     try:
-        app()
+        dispatch(sys.argv[1:])
     except RozanehError as error:
-        print(f"rozaneh: {error}", file=sys.stderr)  # noqa: T201 - the last resort of a command-line program
-        sys.exit(2)
+        print(f"rozaneh: {shown(str(error))}", file=sys.stderr)  # noqa: T201 - there is no console to print to any more
+        sys.exit(_WRONG_USE)
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+
+
+def dispatch(arguments: Sequence[str]) -> None:
+    """Give the arguments to the command that they name. Leaves by ``SystemExit``, as every command does.
+
+    Raises:
+        RozanehError: the command cannot do what it was asked; the text is for the person who asked.
+    """
+    rest, lang = _leading_language(list(arguments))
+    if lang:
+        os.environ["ROZANEH_LANG"] = lang
+    words = Words.choose(_option_lang(rest) or lang)
+    name = rest[0] if rest else ""
+    if name in COMMANDS:
+        run(import_module(f"rozaneh.cli.{name}").app, rest[1:], f"rozaneh {name}", words)
+    else:
+        run(_overview(), rest, "rozaneh", words)
+
+
+def _leading_language(arguments: list[str]) -> tuple[list[str], str]:
+    """Take ``--lang X`` off the front, where no command has had a chance to read it."""
+    if arguments and arguments[0].startswith("--lang="):
+        return arguments[1:], arguments[0].partition("=")[2]
+    if arguments[:1] == ["--lang"] and len(arguments) > 1:
+        return arguments[2:], arguments[1]
+    return arguments, ""
+
+
+def _option_lang(arguments: list[str]) -> str | None:
+    """The ``--lang`` among a command's own options, which its help must be in; what follows ``--`` is not ours."""
+    ours = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    for index, argument in enumerate(ours):
+        if argument.startswith("--lang="):
+            return argument.partition("=")[2]
+        if argument == "--lang" and index + 1 < len(ours):
+            return ours[index + 1]
+    return None
+
+
+def _overview() -> typer.Typer:
+    """What is shown, or said to be wrong, where no command is named."""
+    app = typer.Typer(
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        help=mark("See what is blocked here, and reach it by the way that works on this network at this hour."),
+        epilog=mark("Help on one command: rozaneh check --help. In Persian: rozaneh --lang fa --help"),
+    )
+
+    @app.callback()
+    def _root(
+        version: Annotated[
+            bool, typer.Option("--version", is_eager=True, callback=_version, help=mark("Print the version."))
+        ] = False,
+    ) -> None:
+        """The options that stand alone."""
+
+    for name, summary in COMMANDS.items():
+        app.command(name, help=summary)(_never)
+    return app
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"rozaneh {__version__}")
+        raise typer.Exit
+
+
+def _never() -> None:
+    """Stands in the list of commands; a named command never gets here."""

@@ -1,0 +1,40 @@
+"""Help texts in the language of the person who asks for help.
+
+A command's texts are written where the command is, as typer wants it: in docstrings and ``help=``. They are translated
+here, once the tree of commands is built. ``make words`` collects them by the same walk.
+"""
+
+from collections.abc import Callable
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from rozaneh.words import Words
+
+_TEXTS = ("help", "short_help", "epilog")
+
+
+def run(app: typer.Typer, arguments: list[str], name: str, words: Words) -> None:
+    """Run a command with its help in the given language. Leaves by ``SystemExit``, as typer does.
+
+    Args:
+        app: the command.
+        arguments: what follows its name on the command line.
+        name: how it is called, for the line that says how to use it.
+        words: the language.
+    """
+    command = get_command(app)
+    visit(command, words.say)
+    command(args=arguments, prog_name=name)
+
+
+def visit(command: object, change: Callable[[str], str]) -> None:
+    """Give every help text of a command, its options and its subcommands to ``change``, and take what it returns."""
+    for described in (command, *getattr(command, "params", ())):
+        for name in _TEXTS:
+            if text := getattr(described, name, None):
+                setattr(described, name, change(text))
+    if isinstance(command, TyperGroup):
+        for inner in command.commands.values():
+            visit(inner, change)

@@ -1,0 +1,45 @@
+"""What every command shares: the options ``--lang`` and ``--json``, and printing for terminals and for pipes."""
+
+import sys
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+
+from rozaneh.words import Words, mark
+
+Lang = Annotated[
+    str | None,
+    typer.Option("--lang", metavar="fa|en", help=mark("Speak Persian or English; else the environment decides.")),
+]
+"""``lang: Lang = None``"""
+
+Json = Annotated[bool, typer.Option("--json", help=mark("Print the result as JSON, for another program to read."))]
+"""``as_json: Json = False``"""
+
+
+def console(*, errors: bool = False) -> Console:
+    """Where a command prints: colours and live tables on a terminal, plain lines anywhere else.
+
+    Args:
+        errors: print to standard error, as progress does, so that standard output holds the result alone.
+    """
+    # A pipe has no width: wrapping there would break the one line that holds a fact.
+    stream = sys.stderr if errors else sys.stdout
+    return Console(stderr=errors, soft_wrap=not stream.isatty(), highlight=False, markup=False, emoji=False)
+
+
+def print_json(value: object) -> None:
+    """Print a value as indented JSON with Latin digits and unescaped Persian; Structs are taken as they are."""
+    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+    sys.stdout.flush()
+
+
+def words(lang: str | None) -> Words:
+    """The language of a command.
+
+    Raises:
+        LocalFault: ``--lang`` names a language that we do not speak.
+    """
+    return Words.choose(lang)
