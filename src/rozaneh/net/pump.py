@@ -1,0 +1,139 @@
+"""Move bytes both ways between two streams until both directions have ended.
+
+Theory of operation. What waits and decides uses streams and tasks; what only moves bytes must not. When both ends are
+plain sockets (:func:`rozaneh.net.sockets.bare_socket_stream`) and the event loop is asyncio's or uvloop's, the pump
+takes the sockets away from their streams and registers them with the loop (:mod:`rozaneh.net.splice`): no task, no
+stream object and no copy that is not needed for a chunk. Otherwise two tasks carry chunks from stream to stream.
+
+An end that stops sending is passed on as such (half-close), and the other direction goes on. A reset is passed on as a
+reset, so that a client never takes a broken answer for a complete one.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import anyio
+import sniffio
+from anyio.abc import ByteStream, TaskGroup
+
+from rozaneh.net.sockets import SocketStream, bare_socket_stream
+from rozaneh.net.splice import Flow, Pair, Pool
+from rozaneh.net.trace import NETWORK_ERRORS
+
+__all__ = ["Flow", "Pump"]
+
+_CHUNK = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Pump:
+    """Moves bytes; one for each event loop, shared by all its connections.
+
+    Attributes:
+        linger: seconds without a byte after which a connection that one end has already finished is closed.
+        pool: the pipes and the buffer that the connections share.
+    """
+
+    linger: float = 300.0
+    pool: Pool = field(default_factory=Pool)
+
+    async def run(self, near: ByteStream, far: ByteStream, *, to_near: bytes = b"", flow: Flow | None = None) -> Flow:
+        """Move bytes until both directions have ended, and close both streams.
+
+        Args:
+            near: the client's side.
+            far: the other side.
+            to_near: bytes already read from the far end, to be written to the near end first.
+            flow: where to count, for somebody who watches; a new one by default.
+
+        Returns:
+            The counts and how it ended. What the network does is never raised.
+        """
+        flow = flow or Flow()
+        flow.began = flow.last = anyio.current_time()
+        try:
+            if await _write_first(near, to_near, flow):
+                await self._move(near, far, flow)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.aclose_forcefully(near)
+                await anyio.aclose_forcefully(far)
+        return flow
+
+    async def _move(self, near: ByteStream, far: ByteStream, flow: Flow) -> None:
+        one, other = bare_socket_stream(near), bare_socket_stream(far)
+        if one is not None and other is not None and sniffio.current_async_library() == "asyncio":
+            await self._between_sockets(one, other, flow)
+        else:
+            await _Chunks(near, far, flow, self.linger).run()
+
+    async def _between_sockets(self, near: SocketStream, far: SocketStream, flow: Flow) -> None:
+        pair = Pair(self.pool, near.detach(), far.detach(), flow, self.linger)
+        try:
+            pair.start()
+            await pair.ended
+        finally:
+            pair.close()
+
+    def close(self) -> None:
+        """Give back what is kept for the next connections."""
+        self.pool.close()
+
+
+async def _write_first(near: ByteStream, data: bytes, flow: Flow) -> bool:
+    try:
+        if data:
+            flow.count(len(data), flow.began, upward=False)
+            await near.send(data)
+    except NETWORK_ERRORS as error:
+        flow.broke(error, "near")
+        return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunks:
+    """The way between streams of any kind: two tasks, with one chunk in each at a time."""
+
+    near: ByteStream
+    far: ByteStream
+    flow: Flow
+    linger: float
+
+    async def run(self) -> None:
+        async with anyio.create_task_group() as tasks:
+            for upward in (True, False):
+                tasks.start_soon(self._carry, upward, tasks)
+
+    async def _carry(self, upward: bool, tasks: TaskGroup) -> None:
+        """Carry one direction to its end, then give the other one as long as it moves bytes."""
+        source, sink = (self.near, self.far) if upward else (self.far, self.near)
+        ends = ("near", "far") if upward else ("far", "near")
+        at = ends[0]
+        try:
+            while True:
+                at = ends[0]
+                try:
+                    data = await source.receive(_CHUNK)
+                except anyio.EndOfStream:
+                    break
+                self.flow.count(len(data), anyio.current_time(), upward=upward)
+                at = ends[1]
+                await sink.send(data)
+            at = ends[1]
+            # Python's TLS has no half-close: there the other direction ends by itself or by lingering.
+            with suppress(NotImplementedError):
+                await sink.send_eof()
+            if not self.flow.half_closed:
+                self.flow.half_closed = True
+                await self._linger()
+        except NETWORK_ERRORS as error:
+            self.flow.broke(error, at)
+        tasks.cancel_scope.cancel()
+
+    async def _linger(self) -> None:
+        """Wait until no byte has moved for long. Whoever ends second cancels this wait."""
+        left = self.linger
+        while left > 0:
+            await anyio.sleep(left)
+            left = self.flow.last + self.linger - anyio.current_time()

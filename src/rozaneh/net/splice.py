@@ -1,0 +1,333 @@
+"""Bytes from socket to socket inside the event loop and the kernel: the fast half of :mod:`rozaneh.net.pump`.
+
+Each direction is a :class:`_Half`. It begins by copying through one buffer that all halves share, which is the cheapest
+for the small messages of which most connections consist. A read that fills the buffer means bulk: the half then borrows
+a pipe and moves the bytes through it inside the kernel with ``splice(2)``, until little is left to move. A pipe is held
+only while bytes are in it or about to be, so ten thousand idle connections hold none.
+"""
+
+import asyncio
+import errno
+import os
+import socket
+import struct
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from rozaneh.core import Failure
+from rozaneh.net.trace import dial_failed
+
+try:
+    import fcntl
+except ImportError:  # pragma: no cover - no splice there either
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["Flow", "Pair", "Pool"]
+
+_CHUNK = 65536
+_PIPE_BYTES = 1 << 20
+_ROUNDS = 8
+"""How often one half moves bytes before the others get their turn."""
+_BACK_TO_COPYING = 8192
+_SPLICE = getattr(os, "splice", None)
+_FLAGS = getattr(os, "SPLICE_F_MOVE", 0) | getattr(os, "SPLICE_F_NONBLOCK", 0)
+_NO_SPLICE = {errno.EINVAL, errno.ENOSYS, errno.EPERM}
+_KEEPALIVE = (("TCP_KEEPIDLE", 300), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5))
+
+
+@dataclass(slots=True)
+class Flow:
+    """What has been moved so far; it may be read while the bytes move.
+
+    Attributes:
+        up: bytes from the near end (the client) to the far end.
+        down: bytes from the far end to the near end.
+        began: when the pump took over, in seconds of the event loop's clock.
+        last: when bytes last moved, on the same clock.
+        failure: how it ended, or none for an orderly end or none yet.
+        broken_by: which end broke it, ``near`` or ``far``, when ``failure`` is set.
+        half_closed: whether one end has finished sending.
+    """
+
+    up: int = 0
+    down: int = 0
+    began: float = 0.0
+    last: float = 0.0
+    failure: Failure | None = None
+    broken_by: str = ""
+    half_closed: bool = False
+
+    def count(self, moved: int, now: float, *, upward: bool) -> None:
+        """Add bytes that moved just now."""
+        self.last = now
+        if upward:
+            self.up += moved
+        else:
+            self.down += moved
+
+    def broke(self, error: BaseException, end: str) -> None:
+        """An end broke; the first to break is the one that counts."""
+        if self.failure is None:
+            self.failure, self.broken_by = dial_failed(error).failure, end
+
+
+@dataclass(slots=True)
+class Pool:
+    """What the connections of one event loop share: a buffer, and pipes that nobody needs at the moment.
+
+    Attributes:
+        most: how many idle pipes to keep.
+        splice: whether to move bulk inside the kernel at all.
+        buffer: holds nothing between two calls from the loop.
+    """
+
+    most: int = 16
+    splice: bool = _SPLICE is not None
+    buffer: bytearray = field(default_factory=lambda: bytearray(_CHUNK))
+    _idle: list[tuple[int, int]] = field(default_factory=list)
+
+    def take(self) -> tuple[int, int]:
+        """Borrow an empty pipe: its reading and its writing end. Raises ``OSError`` when there can be no more."""
+        if self._idle:
+            return self._idle.pop()
+        ends = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        # Beyond a total that the system sets for one user it refuses to enlarge pipes; small ones work as well.
+        with suppress(OSError):
+            fcntl.fcntl(ends[1], fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        return ends
+
+    def give(self, pipe: tuple[int, int], *, empty: bool) -> None:
+        """Give a pipe back; one that still holds bytes is closed."""
+        if empty and len(self._idle) < self.most:
+            self._idle.append(pipe)
+        else:
+            _close_pipe(pipe)
+
+    def close(self) -> None:
+        """Close the idle pipes."""
+        while self._idle:
+            _close_pipe(self._idle.pop())
+
+
+def _close_pipe(pipe: tuple[int, int]) -> None:
+    for end in pipe:
+        os.close(end)
+
+
+class Pair:
+    """Two sockets and the two directions between them."""
+
+    def __init__(self, pool: Pool, near: socket.socket, far: socket.socket, flow: Flow, linger: float) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.pool = pool
+        self.flow = flow
+        self._linger = linger
+        self.ended: asyncio.Future[None] = self.loop.create_future()
+        self._sockets = (near, far)
+        self._halves = (_Half(self, near, far, upward=True), _Half(self, far, near, upward=False))
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Begin to move bytes."""
+        for each in self._sockets:
+            _keep_alive(each)
+        for half in self._halves:
+            half.listen()
+
+    def half_ended(self) -> None:
+        """One direction has said its last byte."""
+        if all(half.ended for half in self._halves):
+            self.finish()
+        else:
+            self.flow.half_closed = True
+            self._watch()
+
+    def _watch(self) -> None:
+        left = self.flow.last + self._linger - self.loop.time()
+        if left <= 0:
+            self.finish()
+        else:
+            self._timer = self.loop.call_later(left, self._watch)
+
+    def broke(self, error: OSError, broken: socket.socket) -> None:
+        """An end broke: remember who, and pass it on as a reset."""
+        self.flow.broke(error, "near" if broken is self._sockets[0] else "far")
+        for each in self._sockets:
+            if each is not broken:
+                with suppress(OSError):
+                    each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.finish()
+
+    def finish(self) -> None:
+        """Move no more bytes, and tell whoever waits for the end."""
+        if not self.ended.done():
+            self.ended.set_result(None)
+        for half in self._halves:
+            half.stop()
+
+    def close(self) -> None:
+        """Leave the loop and close both sockets."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for half in self._halves:
+            half.stop()
+        for each in self._sockets:
+            each.close()
+
+
+class _Half:
+    """One direction: from a source to a sink, through the shared buffer or through a pipe."""
+
+    __slots__ = ("_bulk", "_in_pipe", "_left", "_pair", "_pipe", "_sink", "_source", "_upward", "ended")
+
+    def __init__(self, pair: Pair, source: socket.socket, sink: socket.socket, *, upward: bool) -> None:
+        self._pair = pair
+        self._source = source
+        self._sink = sink
+        self._upward = upward
+        self._left = b""
+        self._pipe: tuple[int, int] | None = None
+        self._in_pipe = 0
+        self._bulk = False
+        self.ended = False
+
+    def listen(self) -> None:
+        self._pair.loop.add_reader(self._source.fileno(), self._readable)
+
+    def stop(self) -> None:
+        """Leave the loop and give the pipe back; harmless when repeated."""
+        loop = self._pair.loop
+        loop.remove_reader(self._source.fileno())
+        loop.remove_writer(self._sink.fileno())
+        self._settle()
+
+    def _readable(self) -> None:
+        try:
+            for _ in range(_ROUNDS):
+                if not (self._splice() if self._bulk else self._copy()):
+                    break
+        except (BlockingIOError, InterruptedError):
+            self._settle()
+        except OSError as error:
+            self._pair.broke(error, self._source)
+
+    def _copy(self) -> bool:
+        """Move one buffer; true when there may be more to move at once."""
+        buffer = self._pair.pool.buffer
+        got = self._source.recv_into(buffer)
+        if not got:
+            self._end()
+            return False
+        self._count(got)
+        try:
+            sent = self._sink.send(memoryview(buffer)[:got])
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError as error:
+            self._pair.broke(error, self._sink)
+            return False
+        if sent < got:
+            self._left = bytes(memoryview(buffer)[sent:got])
+            self._wait_for_sink()
+            return False
+        self._bulk = got == _CHUNK and self._pair.pool.splice
+        return self._bulk
+
+    def _splice(self) -> bool:
+        """Move up to a pipe's worth inside the kernel; true when there may be more to move at once."""
+        assert _SPLICE is not None  # noqa: S101 - `_bulk` is never set without it
+        pool = self._pair.pool
+        try:
+            self._pipe = self._pipe or pool.take()
+        except OSError:
+            # No descriptors left for a pipe at this moment: copying does the same for more work.
+            self._bulk = False
+            return True
+        try:
+            got = _SPLICE(self._source.fileno(), self._pipe[1], _PIPE_BYTES, flags=_FLAGS)
+        except OSError as error:
+            if error.errno not in _NO_SPLICE:
+                raise
+            self._bulk = pool.splice = False
+            self._settle()
+            return True
+        if not got:
+            self._end()
+            return False
+        self._count(got)
+        self._in_pipe = got
+        if not self._drain():
+            return False
+        if got < _BACK_TO_COPYING:
+            self._bulk = False
+            self._settle()
+        return True
+
+    def _drain(self) -> bool:
+        """Empty the pipe into the sink; false when the sink takes no more for now, or broke."""
+        assert _SPLICE is not None  # noqa: S101 - as above
+        assert self._pipe is not None  # noqa: S101 - as above
+        try:
+            while self._in_pipe:
+                self._in_pipe -= _SPLICE(self._pipe[0], self._sink.fileno(), self._in_pipe, flags=_FLAGS)
+        except (BlockingIOError, InterruptedError):
+            self._wait_for_sink()
+            return False
+        except OSError as error:
+            self._pair.broke(error, self._sink)
+            return False
+        return True
+
+    def _writable(self) -> None:
+        if self._in_pipe:
+            if not self._drain():
+                return
+        elif self._left:
+            try:
+                self._left = self._left[self._sink.send(self._left) :]
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                self._pair.broke(error, self._sink)
+                return
+            if self._left:
+                return
+        self._pair.loop.remove_writer(self._sink.fileno())
+        self._pair.flow.last = self._pair.loop.time()
+        self.listen()
+
+    def _wait_for_sink(self) -> None:
+        loop = self._pair.loop
+        loop.remove_reader(self._source.fileno())
+        loop.add_writer(self._sink.fileno(), self._writable)
+
+    def _settle(self) -> None:
+        """Give the pipe back: nothing is to be moved for now, or ever."""
+        pipe, self._pipe = self._pipe, None
+        if pipe is not None:
+            self._pair.pool.give(pipe, empty=not self._in_pipe)
+
+    def _end(self) -> None:
+        """The source has finished: say so to the sink."""
+        self._pair.loop.remove_reader(self._source.fileno())
+        self._settle()
+        self.ended = True
+        try:
+            self._sink.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            if error.errno != errno.ENOTCONN:
+                self._pair.broke(error, self._sink)
+                return
+        self._pair.half_ended()
+
+    def _count(self, got: int) -> None:
+        self._pair.flow.count(got, self._pair.loop.time(), upward=self._upward)
+
+
+def _keep_alive(each: socket.socket) -> None:
+    """Let the system notice, within ten minutes, that the other end has vanished without a word."""
+    with suppress(OSError):
+        each.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _KEEPALIVE:
+            if hasattr(socket, name):
+                each.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
