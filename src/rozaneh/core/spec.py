@@ -1,7 +1,7 @@
 """A stack of dialers as text.
 
-``tlsfrag:1|split:2|tcp`` reads from the outside in: cut the first TLS record after one byte, cut the first segment after
-two, connect by TCP. Each element dials through the one on its right; the last one is a leaf that opens a socket.
+``tlsfrag:1|split:2|tcp`` reads from the outside in: cut the first TLS record after one byte, cut the first segment
+after two, connect by TCP. Each element dials through the one on its right; the last one is a leaf that opens a socket.
 An element is ``name``, ``name:argument`` or a URL (``socks5://host:port``, ``ss://...``); a ``|`` inside an argument is
 written ``%7C``. The idea of such a text form is that of Outline's configurl; the grammar is ours.
 """

@@ -1,1 +1,15 @@
-"""To be described by its builder."""
+"""Ways through, one file each.
+
+A dialer opens a stream to a target. A strategy is a dialer that takes a dialer and changes one thing: where the name is
+resolved (``doh``, ``dot``, ``dnstcp``, ``dnsudp``), how the first flight of bytes is cut (``split``, ``tlsfrag``,
+``disorder``), or who dials for us (``socks5``, ``https``, ``ss``). At the bottom stands a leaf that opens a socket
+(``tcp``). A stack of them is written as a :class:`~rozaneh.core.Spec`, outermost first, and made by :func:`build`::
+
+    way = build("doh:dns.google@8.8.8.8|tlsfrag:sni|split:2|tcp", network)
+
+Dialers change behaviour only. What happened is recorded in the trace that is handed down to them, never here.
+"""
+
+from rozaneh.dialers.registry import NAMES, build
+
+__all__ = ["NAMES", "build"]

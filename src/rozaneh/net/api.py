@@ -8,7 +8,7 @@ from anyio.abc import ByteStream, Listener
 from rozaneh.core import Attempt, Spec, Target
 
 if TYPE_CHECKING:
-    from rozaneh.net.trace import Trace
+    from rozaneh.net.trace import Step, Trace
 
 __all__ = ["ByteStream", "Datagrams", "Dialer", "Exchange", "Listener", "Network", "Report"]
 
@@ -38,8 +38,14 @@ class Network(Protocol):
     async def listen_tcp(self, address: str, port: int) -> Listener[ByteStream]:
         """Listen on an address of this host; port 0 takes a free one."""
 
-    async def resolve(self, host: str) -> list[str]:
+    async def resolve(self, host: str, step: "Step | None" = None, *, listen_late: float = 0.0) -> list[str]:
         """Ask the resolver that this host's programs use, as ``getaddrinfo`` does.
+
+        Args:
+            host: the name.
+            step: where to tag what is learnt on the way (``resolver``, ``rcode``, ``late_answers`` ...), also when the
+                lookup fails or is interrupted.
+            listen_late: seconds to go on listening for further answers, where the resolver is asked directly.
 
         Raises:
             DialFailed: with the ``dns_*`` failure that the resolver gave.
@@ -62,7 +68,7 @@ class Dialer(Protocol):
 
 
 Exchange = Callable[[ByteStream, "Trace"], Awaitable[None]]
-"""What to do with an open stream as part of the measurement: a TLS handshake, a request. It raises only ``DialFailed``."""
+"""What to do with an open stream as part of the measurement, for instance a request. It raises only ``DialFailed``."""
 
 Report = Callable[[Attempt], None]
 """Where an attempt goes when it has ended: once for each, winners and losers alike. The sink decides what is kept."""

@@ -1,7 +1,7 @@
 """The record of one attempt while it runs.
 
-Theory of operation. A trace is handed down the stack of dialers explicitly; there are no context variables. Whoever does
-something that takes time opens a step::
+Theory of operation. A trace is handed down the stack of dialers explicitly; there are no context variables. Whoever
+does something that takes time opens a step::
 
     async with trace.step(Op.CONNECT, peer="192.0.2.1:443") as step:
         stream = await network.connect_tcp("192.0.2.1", 443)
@@ -9,7 +9,7 @@ something that takes time opens a step::
 The step has its own deadline, so that a black hole is recorded as ``generic_timeout_error`` at the step where it is and
 not as an interruption of the whole. It is recorded in ``finally``, so that the losers of a race do not vanish. A
 cancellation from outside is recorded as ``interrupted``. A step is itself a place to open steps in, and they become its
-children.
+children; a child that is cut off by its parent's deadline is where the time went, and records the timeout as its own.
 """
 
 import math
@@ -26,7 +26,11 @@ from rozaneh.core.failure import failure_of_errno
 
 
 class Deadlines(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds that each kind of step may take. A repeated SYN leaves after 1 s and 3 s: connect allows for both."""
+    """Seconds that each kind of step may take. A repeated SYN leaves after 1 s and 3 s: connect allows for both.
+
+    ``listen_late`` is no deadline: it is how many seconds a lookup over UDP goes on listening after it has its answers,
+    so that a measurement sees the true answer behind a forged one. Whoever only wants to connect leaves it at 0.
+    """
 
     resolve: float = 4.0
     connect: float = 5.0
@@ -37,6 +41,7 @@ class Deadlines(msgspec.Struct, frozen=True, kw_only=True):
     first_byte: float = 8.0
     throughput: float = 15.0
     close: float = 1.0
+    listen_late: float = 0.0
 
     def of(self, op: Op) -> float:
         """The seconds for one kind of step."""
@@ -57,6 +62,7 @@ class Step:
         self.tags: dict[str, TagValue] = {}
         self._trace = trace
         self._index = index
+        self._until = math.inf
 
     def tag(self, **facts: TagValue) -> None:
         """Add facts of the protocol."""
@@ -65,7 +71,7 @@ class Step:
     @property
     def under(self) -> "Trace":
         """A view of the trace in which new steps become children of this one."""
-        return self._trace._under(self._index)  # noqa: SLF001 - a step and its trace are one mechanism
+        return self._trace._under(self._index, self._until)  # noqa: SLF001 - a step and its trace are one mechanism
 
     @classmethod
     def _opened(cls, trace: "Trace", index: int, peer: str, tags: dict[str, TagValue]) -> Self:
@@ -84,6 +90,7 @@ class Trace:
         self._start = self._clock()
         self._records: list[Observation | None] = []
         self._parent: int | None = None
+        self._until = math.inf
 
     @property
     def elapsed(self) -> float:
@@ -132,7 +139,8 @@ class Trace:
         failure: Failure | None = Failure.INTERRUPTED
         seconds = self.deadlines.of(op) if deadline is None else deadline
         try:
-            with anyio.fail_after(None if math.isinf(seconds) else seconds):
+            with anyio.fail_after(None if math.isinf(seconds) else seconds) as scope:
+                step._until = min(scope.deadline, self._until)  # noqa: SLF001 - a step and its trace are one mechanism
                 yield step
             failure = None
         except NETWORK_ERRORS as error:
@@ -140,6 +148,8 @@ class Trace:
             failure = failed.failure
             raise failed from error
         finally:
+            if failure is Failure.INTERRUPTED and anyio.current_time() >= self._until:
+                failure = Failure.GENERIC_TIMEOUT_ERROR
             self._records[index] = Observation(
                 op=op,
                 t0=round(began, 6),
@@ -152,9 +162,9 @@ class Trace:
                 tags=step.tags,
             )
 
-    def _under(self, index: int) -> "Trace":
+    def _under(self, index: int, until: float) -> "Trace":
         view = object.__new__(Trace)
-        view.__dict__ = dict(self.__dict__, _parent=index)
+        view.__dict__ = dict(self.__dict__, _parent=index, _until=until)
         return view
 
 

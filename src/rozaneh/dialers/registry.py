@@ -1,0 +1,63 @@
+"""From the text of a way to the dialer that goes it."""
+
+from collections.abc import Callable
+
+from rozaneh.core import Element, Spec, SpecError
+from rozaneh.dialers import tcp
+from rozaneh.net import Dialer, Network
+from rozaneh.net.trust import Trust
+
+_LEAVES: dict[str, Callable[[Element, Network], Dialer]] = {
+    "tcp": tcp.build,
+}
+
+_STRATEGIES: dict[str, Callable[[Element, Dialer, Network, Trust], Dialer]] = {}
+
+NAMES = tuple(sorted({*_LEAVES, *_STRATEGIES}))
+
+
+def build(spec: Spec | str, network: Network, *, trust: Trust | None = None) -> Dialer:
+    """Make the dialer that a spec describes.
+
+    Args:
+        spec: the way, for instance ``doh:dns.google@8.8.8.8|split:2|tcp``.
+        network: where its sockets come from.
+        trust: whom its TLS believes; this system's authorities when not given.
+
+    Raises:
+        SpecError: an element is unknown, out of place or has a wrong argument; the message names it.
+    """
+    elements = (spec if isinstance(spec, Spec) else Spec.parse(spec)).elements
+    trusted = trust or Trust.system()
+    dialer = _leaf(elements, network)
+    for index in range(len(elements) - 2, -1, -1):
+        dialer = _strategy(elements[index], index + 1, dialer, network, trusted)
+    return dialer
+
+
+def _leaf(elements: tuple[Element, ...], network: Network) -> Dialer:
+    last = elements[-1]
+    if last.name not in _LEAVES:
+        known = _known(last, len(elements))
+        raise SpecError(f"{known} cannot be the last: a way ends with {' or '.join(_LEAVES)}, as in '{last.name}|tcp'")
+    return _named(last, len(elements), lambda: _LEAVES[last.name](last, network))
+
+
+def _strategy(element: Element, index: int, inner: Dialer, network: Network, trust: Trust) -> Dialer:
+    known = _known(element, index)
+    if element.name in _LEAVES:
+        raise SpecError(f"{known} opens a socket and can only stand last")
+    return _named(element, index, lambda: _STRATEGIES[element.name](element, inner, network, trust))
+
+
+def _known(element: Element, index: int) -> str:
+    if element.name not in NAMES:
+        raise SpecError(f"element {index} of the way is unknown: {element.name!r}; expected one of {', '.join(NAMES)}")
+    return f"element {index} of the way, {element.redacted()[:60]!r},"
+
+
+def _named(element: Element, index: int, make: Callable[[], Dialer]) -> Dialer:
+    try:
+        return make()
+    except SpecError as error:
+        raise SpecError(f"element {index} of the way, {element.redacted()[:60]!r}: {error}") from error

@@ -1,0 +1,69 @@
+"""Small parts that streams are put together from."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import anyio
+from anyio.abc import ByteStream
+
+
+async def receive_exactly(stream: ByteStream, count: int) -> bytes:
+    """Read this many bytes and not one more.
+
+    Raises:
+        IncompleteRead: the stream ended before.
+    """
+    got = bytearray()
+    while len(got) < count:
+        try:
+            got += await stream.receive(count - len(got))
+        except anyio.EndOfStream:
+            raise anyio.IncompleteRead from None
+    return bytes(got)
+
+
+class StreamOver(ByteStream):
+    """A stream that passes everything to another one; the base of those that change one thing."""
+
+    def __init__(self, inner: ByteStream) -> None:
+        self._inner = inner
+
+    async def receive(self, max_bytes: int = 65536) -> bytes:
+        """As the stream below."""
+        return await self._inner.receive(max_bytes)
+
+    async def send(self, item: bytes) -> None:
+        """As the stream below."""
+        await self._inner.send(item)
+
+    async def send_eof(self) -> None:
+        """As the stream below."""
+        await self._inner.send_eof()
+
+    async def aclose(self) -> None:
+        """As the stream below."""
+        await self._inner.aclose()
+
+    @property
+    def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
+        """As the stream below."""
+        return self._inner.extra_attributes
+
+
+class Prefixed(StreamOver):
+    """A stream of which some bytes had already been read: they come first."""
+
+    def __init__(self, first: bytes, inner: ByteStream) -> None:
+        super().__init__(inner)
+        self._first = first
+
+    async def receive(self, max_bytes: int = 65536) -> bytes:
+        """The bytes already read, then those of the stream below."""
+        if not self._first:
+            return await self._inner.receive(max_bytes)
+        taken, self._first = self._first[:max_bytes], self._first[max_bytes:]
+        return taken
+
+    def beneath(self) -> ByteStream | None:
+        """The stream below once the bytes already read are gone."""
+        return None if self._first else self._inner
