@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
 
-.PHONY: demo test check bench prove docs lock clean setup peers
+.PHONY: demo test check bench prove docs words lock clean setup peers
 
 setup: $(STAMP)
 
@@ -14,7 +14,7 @@ demo: $(STAMP)  ## the main job, in the lab, in under a minute
 	@$(BIN)/rozaneh demo
 
 test: $(STAMP) peers  ## what continuous integration runs
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 peers: $(STAMP)
 	@sh tools/peers.sh
@@ -28,8 +28,11 @@ bench: $(STAMP) peers  ## the figures of docs/performance.md, side by side in on
 prove: $(STAMP) peers  ## slow proofs: repeated matrices, long fuzzing
 	@$(BIN)/python -m benchmarks.prove
 
-docs: $(STAMP)
+docs: $(STAMP)  ## the documentation as pages, in .venv/docs
 	@$(BIN)/sphinx-build -q -W -b html docs .venv/docs
+
+words: $(STAMP)  ## bring the translations up to date; says what is not translated
+	@$(BIN)/python -m tools.words
 
 lock: $(STAMP)  ## resolve the versions again and write their hashes
 	@sh tools/lock.sh

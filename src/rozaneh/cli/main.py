@@ -55,7 +55,7 @@ def dispatch(arguments: Sequence[str]) -> None:
     if name in COMMANDS:
         run(import_module(f"rozaneh.cli.{name}").app, rest[1:], f"rozaneh {name}", words)
     else:
-        run(_overview(), rest, "rozaneh", words)
+        run(overview(), rest, "rozaneh", words)
 
 
 def _leading_language(arguments: list[str]) -> tuple[list[str], str]:
@@ -78,7 +78,7 @@ def _option_lang(arguments: list[str]) -> str | None:
     return None
 
 
-def _overview() -> typer.Typer:
+def overview() -> typer.Typer:
     """What is shown, or said to be wrong, where no command is named."""
     app = typer.Typer(
         no_args_is_help=True,

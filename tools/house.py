@@ -1,0 +1,113 @@
+"""The rules of the house that no other gate knows. Each finding is one line, and any finding fails the gate."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from tools import documented
+
+TOP = documented.TOP
+_ROOMS = (".ci", "benchmarks", "docs", "requirements", "scenarios", "src", "tests", "tools")
+_LONG, _LONGEST = 400, 500
+_MEANINGLESS = {"utils.py", "util.py", "helpers.py", "common.py", "misc.py"}
+# Written apart, so that this file does not find itself.
+_LEFT_OVERS = re.compile(
+    r"\b(TO"
+    r"DO|FIX"
+    r"ME|XX"
+    r"X|raise NotImplemented"
+    r"Error)\b|pragma: no "
+    r"cover|To be described by its "
+    r"builder"
+)
+_NOQA = re.compile(r"#\s*(?:ruff:\s*)?no" r"qa")
+_NOQA_WITH_REASON = re.compile(r"# (?:ruff: )?no" r"qa: [A-Z]+\d+(?:, ?[A-Z]+\d+)* - \S")
+_IGNORE = re.compile(r"#\s*type:\s*ig" r"nore")
+_IGNORE_WITH_REASON = re.compile(r"# type: ig" r"nore\[[a-z-]+(?:, ?[a-z-]+)*\]  # \S")
+_SKIP = re.compile(r"pytest\.(?:mark\.)?(?:skip|skipif|xfail|importorskip)\b|unittest\.skip")
+_SKIPS_LIVE_IN = {"tests/conftest.py", "tests/house/test_conftest.py"}
+_MACHINE = re.compile(r"(?:^|[^A-Za-z0-9._/-])/(?:wo" r"rk|fa" r"rm|ro" r"ot|home/[a-z]+)/[A-Za-z.]")
+_INDEX = re.compile(r"^\s*(?:--(?:extra-)?index-url|-i |--find-links|--trusted-host)", re.MULTILINE)
+
+
+def files() -> Iterator[Path]:
+    """Every text file that belongs to the repository, relative to its top."""
+    for path in sorted(TOP.iterdir()):
+        if path.is_file():
+            yield path.relative_to(TOP)
+    for room in _ROOMS:
+        for path in sorted((TOP / room).rglob("*")):
+            if path.is_file() and path.suffix not in (".pyc", ".mo") and not path.match("*/__pycache__/*"):
+                yield path.relative_to(TOP)
+
+
+def of_source(path: Path, text: str) -> Iterator[str]:
+    """What is wrong with one Python file."""
+    if path.name in _MEANINGLESS:
+        yield f"{path}: a name that says nothing; name the file after what it holds"
+    lines = text.splitlines()
+    if len(lines) > _LONGEST and not _has_decision(path):
+        yield f"{path}: {len(lines)} lines; over {_LONGEST} needs a record in docs/adr that names the file"
+    elif len(lines) > _LONG:
+        print(f"note  {path}: {len(lines)} lines; is it one room or several?")
+    for number, line in enumerate(lines, 1):
+        if _LEFT_OVERS.search(line):
+            yield f"{path}:{number}: a left-over: {line.strip()[:80]}"
+        if _NOQA.search(line) and not _NOQA_WITH_REASON.search(line):
+            yield f"{path}:{number}: a silenced lint carries its code and ' - ' and a reason"
+        if _IGNORE.search(line) and not _IGNORE_WITH_REASON.search(line):
+            yield f"{path}:{number}: a silenced type error carries its code and '  # ' and a reason"
+        if _SKIP.search(line) and str(path) not in _SKIPS_LIVE_IN:
+            yield f"{path}:{number}: tests are skipped by tests/conftest.py alone, after tests/skips.toml"
+
+
+def of_text(path: Path, text: str, hosts: set[str]) -> Iterator[str]:
+    """What is wrong with any file."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if _MACHINE.search(line):
+            yield f"{path}:{number}: a path of one machine"
+    for host in sorted(hosts):
+        if host in text:
+            yield f"{path}: names the host of a package registry"
+    if path.parts[0] == "requirements" and _INDEX.search(text):
+        yield f"{path}: names an index"
+
+
+def registry_hosts() -> set[str]:
+    """Hosts that this machine's package tools are set to use: they belong to the machine, never to the repository."""
+    told = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
+    ).stdout
+    wanted = re.compile("proxy|index|registry", re.IGNORECASE)
+    told += "\n".join(value for name, value in os.environ.items() if wanted.search(name))
+    for path in (Path("/etc/apt/sources.list"), *Path("/etc/apt/sources.list.d").glob("*")):
+        if os.access(path, os.R_OK):
+            told += path.read_text(errors="replace")
+    hosts = set(re.findall(r"https?://(?:[^@/\s'\"]*@)?([^:/\s'\"]+)", told))
+    return {host for host in hosts if host != "localhost" and not host.startswith("127.")}
+
+
+def _has_decision(path: Path) -> bool:
+    return any(str(path) in record.read_text(encoding="utf-8") for record in (TOP / "docs" / "adr").glob("*.md"))
+
+
+def main() -> int:
+    """Print every finding; the exit status says whether there was one."""
+    hosts = registry_hosts()
+    wrong: list[str] = []
+    for path in files():
+        text = (TOP / path).read_text(encoding="utf-8", errors="replace")
+        wrong += of_text(path, text, hosts)
+        if path.suffix == ".py":
+            wrong += of_source(path, text)
+    wrong += documented.findings()
+    for line in wrong:
+        print(line)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
