@@ -2,12 +2,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
+# The programs of an environment hold its path: a folder that was moved is set up again.
+MOVED := $(if $(filter $(CURDIR),$(shell cat .venv/.ready 2>/dev/null)),,moved)
 
-.PHONY: demo test check bench prove docs words lock clean setup peers
+.PHONY: demo test check bench prove docs words lock clean setup peers moved
 
 setup: $(STAMP)
 
-$(STAMP): requirements/develop.lock pyproject.toml tools/setup.sh
+moved:
+
+$(STAMP): requirements/develop.lock pyproject.toml tools/setup.sh $(MOVED)
 	@PYTHON="$(PYTHON)" sh tools/setup.sh
 
 demo: $(STAMP)  ## the main job, in the lab, in under a minute

@@ -1,6 +1,9 @@
 #!/bin/sh
 # Makes .venv from the lock file: versions and hashes, no index named. Needs python3 (3.11 or later); as root on Debian a
 # missing venv module is installed, otherwise the one line that does it is printed.
+#
+# make calls it whenever the lock file, pyproject.toml or this script is newer than .venv/.ready, and whenever the
+# folder has moved: the programs of an environment hold its path.
 set -eu
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
@@ -12,14 +15,40 @@ python=${PYTHON:-python3}
 if ! "$python" -c 'import venv, ensurepip' 2>/dev/null; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
         echo "installing python3-venv, which Debian keeps apart from python3 ..."
-        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv >/dev/null
+        { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv; } >/dev/null
     else
         echo "python3-venv is missing. Run this once, as root:  apt-get install -y python3-venv" >&2
         exit 1
     fi
 fi
-[ -x .venv/bin/python ] || "$python" -m venv .venv
-echo "setting up .venv from requirements/develop.lock ..."
-.venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/develop.lock
-.venv/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
-touch .venv/.ready
+
+# Two runs at once take turns; the second finds the work done.
+if [ -z "${ROZANEH_SETUP_LOCKED:-}" ] && command -v flock >/dev/null 2>&1; then
+    ROZANEH_SETUP_LOCKED=1 exec flock requirements/develop.lock sh tools/setup.sh
+fi
+if [ -f .venv/.ready ] && [ "$(cat .venv/.ready)" = "$(pwd -P)" ] &&
+    [ .venv/.ready -nt requirements/develop.lock ] && [ .venv/.ready -nt pyproject.toml ] &&
+    [ .venv/.ready -nt tools/setup.sh ]; then
+    exit 0
+fi
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+step() {
+    said=$1
+    shift
+    echo "$said ..."
+    "$@" >"$log" 2>&1 || {
+        tail -n 20 "$log" >&2
+        echo "setting up failed at: $said. 'make clean' begins anew." >&2
+        exit 1
+    }
+}
+if ! .venv/bin/python -c 'import pip' 2>/dev/null || ! grep -qs "$(pwd -P)" .venv/bin/pip; then
+    step "making .venv" "$python" -m venv --clear .venv
+fi
+step "installing what requirements/develop.lock lists into .venv (about a minute, once)" \
+    .venv/bin/python -m pip install --disable-pip-version-check --no-input --require-hashes -r requirements/develop.lock
+step "installing rozaneh itself" \
+    .venv/bin/python -m pip install --disable-pip-version-check --no-input --no-deps --no-build-isolation -e .
+pwd -P >.venv/.ready
