@@ -1,0 +1,158 @@
+"""What worked, on which network and at which hour: a small file that may be deleted at any moment.
+
+It holds counts for network x hour x obstacle x way, and no host name and no address: who takes the device learns which
+kinds of tricks worked on some network, not what was visited. The network is a salted digest
+(:mod:`rozaneh.finder.place`), and so is an upstream server. Counts fade with a half-life, because what worked last month
+is a guess today.
+
+The store is SQLite with a write-ahead log. A file that cannot be read is set aside under another name; where no file
+can be had at all the memory lives in RAM. Neither is ever an error.
+"""
+
+import math
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
+
+from rozaneh.core import Context
+
+__all__ = ["Memory"]
+
+_HALF_LIFE = 3 * 86400.0
+_FORGOTTEN = 10 * _HALF_LIFE
+_OTHER_HOURS = 0.25
+"""What an outcome at another hour of the day weighs."""
+_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS outcome (
+    network TEXT NOT NULL, hour INTEGER NOT NULL, obstacle TEXT NOT NULL, way TEXT NOT NULL,
+    good REAL NOT NULL, bad REAL NOT NULL, at REAL NOT NULL,
+    PRIMARY KEY (network, hour, obstacle, way)
+) WITHOUT ROWID
+"""
+
+
+class Memory:
+    """The memory of one device.
+
+    Args:
+        path: the file; none keeps everything in RAM.
+        warn: told, in one line, when the file could not be used and what was done about it.
+    """
+
+    def __init__(self, path: Path | None = None, *, warn: Callable[[str], None] = lambda _: None) -> None:
+        self._warn = warn
+        self._store = self._open(path)
+
+    @property
+    def kept(self) -> bool:
+        """Whether anything is on disk."""
+        return bool(self._store.execute("PRAGMA database_list").fetchone()[2])
+
+    def seen(self, context: Context, obstacle: str, way: str, now: float) -> tuple[float, float]:
+        """Decayed counts of successes and failures.
+
+        Args:
+            context: which network, and the hour that counts most.
+            obstacle: what was in the way.
+            way: how it was tried.
+            now: seconds since the epoch.
+        """
+        good = bad = 0.0
+        query = "SELECT hour, good, bad, at FROM outcome WHERE network = ? AND obstacle = ? AND way = ?"
+        for hour, its_good, its_bad, at in self._read(query, (context.network, obstacle, way)):
+            weight = _fading(now - at) * (1.0 if hour == context.hour else _OTHER_HOURS)
+            good += weight * its_good
+            bad += weight * its_bad
+        return good, bad
+
+    def record(self, context: Context, obstacle: str, way: str, *, worked: bool, now: float) -> None:
+        """Remember one outcome. An interrupted attempt is none."""
+        key = (context.network, context.hour, obstacle, way)
+        query = "SELECT good, bad, at FROM outcome WHERE network = ? AND hour = ? AND obstacle = ? AND way = ?"
+        good, bad, at = next(iter(self._read(query, key)), (0.0, 0.0, now))
+        left = _fading(now - at)
+        row = (*key, good * left + worked, bad * left + (not worked), now)
+        self._write("INSERT OR REPLACE INTO outcome VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+
+    def forget(self, now: float) -> None:
+        """Remove what has faded away."""
+        self._write("DELETE FROM outcome WHERE at < ?", (now - _FORGOTTEN,))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._store.close()
+
+    def _open(self, path: Path | None) -> sqlite3.Connection:
+        if path is None:
+            return _connect(":memory:")
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with suppress(FileExistsError), open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)):  # noqa: PTH123 - only open takes a descriptor
+                pass
+            return _connect(str(path))
+        except (OSError, sqlite3.OperationalError) as error:
+            self._warn(f"cannot keep what works in {path} ({error}): it is kept until this program ends")
+            return _connect(":memory:")
+        except sqlite3.DatabaseError as error:
+            return self._set_aside(path, error)
+
+    def _set_aside(self, path: Path, error: sqlite3.Error) -> sqlite3.Connection:
+        aside = path.with_name(path.name + ".unreadable")
+        try:
+            path.replace(aside)
+            for tail in ("-wal", "-shm"):
+                path.with_name(path.name + tail).unlink(missing_ok=True)
+        except OSError:
+            self._warn(f"cannot read {path} ({error}): what works is kept until this program ends")
+            return _connect(":memory:")
+        self._warn(f"cannot read {path} ({error}): set aside as {aside.name}, beginning anew")
+        return self._open(path)
+
+    def _read(self, query: str, values: tuple[object, ...]) -> list[tuple[float, ...]]:
+        try:
+            return self._store.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            self._lose(error)
+            return []
+
+    def _write(self, query: str, values: tuple[object, ...]) -> None:
+        try:
+            self._store.execute(query, values)
+        except sqlite3.Error as error:
+            self._lose(error)
+
+    def _lose(self, error: sqlite3.Error) -> None:
+        """A disk that is full or a file that broke while in use: go on in RAM."""
+        self._warn(f"what works can no longer be kept on disk ({error}): it is kept until this program ends")
+        with suppress(sqlite3.Error):
+            self._store.close()
+        self._store = _connect(":memory:")
+
+
+def _connect(name: str) -> sqlite3.Connection:
+    """Open a store and make sure that it can be read and is one of ours."""
+    store = sqlite3.connect(name, isolation_level=None, timeout=0.2)
+    try:
+        with closing(store.execute("PRAGMA journal_mode = WAL")):
+            store.execute("PRAGMA synchronous = NORMAL")
+        version = store.execute("PRAGMA user_version").fetchone()[0]
+        if version not in (0, _VERSION):
+            raise sqlite3.DatabaseError(f"its version is {version}, expected {_VERSION}")
+        store.execute(_SCHEMA)
+        store.execute(f"PRAGMA user_version = {_VERSION}")
+        if store.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+            raise sqlite3.DatabaseError("its pages are damaged")
+        store.execute("SELECT network, hour, obstacle, way, good, bad, at FROM outcome LIMIT 1").fetchone()
+    except sqlite3.Error:
+        store.close()
+        raise
+    return store
+
+
+def _fading(age: float) -> float:
+    """What an outcome of this age weighs. A clock that jumped back makes it young, never younger than now."""
+    return math.exp2(-max(age, 0.0) / _HALF_LIFE)
