@@ -1,0 +1,77 @@
+"""The ways that a matrix tries when nobody names others.
+
+Resolvers and relays are those of the lab's world. A relay's address stands in the way itself, so that a forged name of
+the relay cannot spoil the answer to another question.
+"""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+import msgspec
+
+from rozaneh.core import LocalFault, Spec, SpecError
+
+_DOH = "doh:dns.google@8.8.8.8"
+
+STANDARD_WAYS: Mapping[str, str] = MappingProxyType(
+    {
+        "plain": "tcp",
+        "dnstcp": "dnstcp:8.8.8.8|tcp",
+        "dot": "dot:dns.google@8.8.8.8|tcp",
+        "doh": f"{_DOH}|tcp",
+        "split": f"{_DOH}|split:sni|tcp",
+        "tlsfrag": f"{_DOH}|tlsfrag:sni|tcp",
+        "both": f"{_DOH}|tlsfrag:sni|split:2|tcp",
+        "disorder": f"{_DOH}|disorder:2|tcp",
+        "socks5": "socks5://45.76.10.11:1080|tcp",
+        "connect": "https://relay.example:443?address=45.76.10.11|tcp",
+        "ss": "ss://Y2hhY2hhMjAtaWV0Zi1wb2x5MTMwNTpsYWI@45.76.10.11:8388|tcp",
+    }
+)
+"""Short names of ways, each with its stack; the Shadowsocks user part is ``chacha20-ietf-poly1305:lab`` as SIP002 has it."""
+
+_NEEDS_PACKETS = frozenset({"disorder", "split", "tlsfrag"})
+
+
+class Way(msgspec.Struct, frozen=True, kw_only=True):
+    """A way as the matrix shows it.
+
+    Attributes:
+        name: the alias, or the redacted spec where it has none.
+        spec: the stack that is built.
+    """
+
+    name: str
+    spec: Spec
+
+    @property
+    def needs_packets(self) -> bool:
+        """Whether the way lives from where packets or records are cut, which tier T0 cannot judge (``lab.md``, 2)."""
+        return any(element.name in _NEEDS_PACKETS for element in self.spec.elements)
+
+
+def choose_ways(texts: Iterable[str] = ()) -> tuple[Way, ...]:
+    """The named ways, or all standard ones.
+
+    Args:
+        texts: aliases or specs.
+
+    Raises:
+        LocalFault: a text is neither; the message lists the aliases.
+    """
+    named = tuple(texts) or tuple(STANDARD_WAYS)
+    return tuple({way.name: way for way in map(_way, named)}.values())
+
+
+def _way(text: str) -> Way:
+    spec = STANDARD_WAYS.get(text)
+    if spec is not None:
+        return Way(name=text, spec=Spec.parse(spec))
+    try:
+        parsed = Spec.parse(text)
+    except SpecError as error:
+        raise LocalFault(f"not a way: {text[:80]!r} ({error}); aliases: {', '.join(STANDARD_WAYS)}") from None
+    if parsed.elements[-1].name != "tcp":
+        raise LocalFault(f"not a way: {text[:80]!r} has no leaf; aliases: {', '.join(STANDARD_WAYS)}, or end it in |tcp")
+    alias = next((name for name, known in STANDARD_WAYS.items() if known == text), None)
+    return Way(name=alias or str(parsed.redacted()), spec=parsed)
