@@ -10,9 +10,9 @@ What stands where is data (``world.toml``, read by :mod:`rozaneh.lab.topology`).
 kind               what it is, its own ports, and its options
 =================  ==================================================================================================
 ``web``            HTTP on 80, HTTPS on 443, HTTP/3 on 443/udp. ``redirect`` (80 leads to HTTPS), ``http3`` (true),
-                   ``first_byte_ms``, ``rate`` (bytes/s), ``certificate`` (another name), ``trusted`` (true),
-                   ``newest_tls`` (``1.2``), ``refuse`` (``403``, ``451``, ``reset``, ``alert``: to the country's
-                   addresses alone)
+                   ``first_byte_ms``, ``rate`` (bytes/s), ``certificate`` (another name), ``issuer`` (an authority
+                   that nobody trusts), ``newest_tls`` (``1.2``), ``refuse`` (``403``, ``451``, ``reset``, ``alert``:
+                   to the country's addresses alone)
 ``resolver``       DNS on 53 UDP and TCP, DoT on 853, DoH on 443
 ``plain-resolver`` DNS on 53 UDP and TCP
 ``block-page``     the page to which forged answers lead, on 80
@@ -22,7 +22,7 @@ kind               what it is, its own ports, and its options
 ``echo``           sends back what it gets, TCP and UDP, on 7
 ``banner``         says ``text`` and a line end first, as SSH does, on 22
 ``opaque``         takes bytes, answers once with as many bytes that mean nothing: MTProto, Noise, obfs4; on 443
-``tls``            a TLS handshake, then as ``opaque``; ``certificate``, ``trusted``; on 443
+``tls``            a TLS handshake, then as ``opaque``; ``certificate``, ``issuer``; on 443
 ``wireguard``      answers a handshake initiation of the right form, on 51820/udp
 ``openvpn``        answers a hard reset, on 1194 UDP and TCP
 ``helper``         the control vantage: dials what it is asked to and tells what it saw, on 443

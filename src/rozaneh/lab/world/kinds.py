@@ -1,0 +1,193 @@
+"""Which server stands where for each kind of service: the table of the package's text, as data and code."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from rozaneh.core import LocalFault
+from rozaneh.lab.topology import Service, World
+from rozaneh.lab.world import plain, vpn
+from rozaneh.lab.world.certificates import Authority
+from rozaneh.lab.world.dialling import Dialler
+from rozaneh.lab.world.directory import Directory, option_flag, option_text
+from rozaneh.lab.world.doors import Doors, Handler
+from rozaneh.lab.world.helper import Helper
+from rozaneh.lab.world.quic import Http3
+from rozaneh.lab.world.relays import https_proxy, socks5
+from rozaneh.lab.world.resolvers import OverUdp, over_stream
+from rozaneh.lab.world.shadowsocks import shadowsocks
+from rozaneh.lab.world.sockets import HostSockets
+from rozaneh.lab.world.terminator import terminator
+from rozaneh.lab.world.web import Web
+
+
+class Door(msgspec.Struct, frozen=True):
+    """One server of a kind.
+
+    Attributes:
+        server: its name here.
+        port: where it stands unless the service says otherwise.
+        udp: whether it speaks datagrams.
+        moves: whether it also stands on other ports that a service names.
+    """
+
+    server: str
+    port: int
+    udp: bool = False
+    moves: bool = False
+
+
+_DNS = (Door("dns-udp", 53, udp=True, moves=True), Door("dns-tcp", 53, moves=True))
+KINDS: dict[str, tuple[Door, ...]] = {
+    "banner": (Door("banner", 22, moves=True),),
+    "block-page": (Door("http", 80, moves=True),),
+    "echo": (Door("echo", 7, moves=True), Door("echo-udp", 7, udp=True, moves=True)),
+    "helper": (Door("https", 443, moves=True),),
+    "https-proxy": (Door("https-proxy", 443, moves=True), Door("http", 80)),
+    "opaque": (Door("opaque", 443, moves=True),),
+    "openvpn": (Door("openvpn-udp", 1194, udp=True, moves=True), Door("openvpn-tcp", 1194, moves=True)),
+    "plain-resolver": _DNS,
+    "resolver": (*_DNS, Door("dot", 853), Door("https", 443), Door("http", 80)),
+    "shadowsocks": (Door("shadowsocks", 8388, moves=True),),
+    "socks5": (Door("socks5", 1080, moves=True),),
+    "terminator": (Door("terminator", 443, moves=True),),
+    "tls": (Door("tls", 443, moves=True),),
+    "web": (Door("http", 80), Door("https", 443, moves=True), Door("http3", 443, udp=True)),
+    "wireguard": (Door("wireguard", 51820, udp=True, moves=True),),
+}
+_WARMED = ("web", "resolver", "https-proxy", "helper")
+_AT_ONCE = 4
+STATE_AUTHORITY = "Qaznet lab root"
+"""The name of the authority whose certificates a ``terminator`` shows."""
+
+
+def doors_of(service: Service) -> Iterator[tuple[Door, int]]:
+    """The doors that a service has, each with its port.
+
+    Raises:
+        LocalFault: there is no such kind.
+    """
+    doors = KINDS.get(service.kind)
+    if doors is None:
+        raise LocalFault(f"service kind {service.kind!r} is unknown; expected one of {', '.join(KINDS)}")
+    if not service.ports:
+        yield from ((door, door.port) for door in doors)
+        return
+    own = {door.port for door in doors}
+    for port in service.ports:
+        yield from ((door, port) for door in doors if door.port == port or (door.moves and port not in own))
+
+
+class Servers:
+    """Puts services on their hosts.
+
+    Args:
+        world: networks, hosts and names.
+        sockets: where sockets come from.
+        room: a directory for short-lived files.
+    """
+
+    def __init__(self, world: World, sockets: HostSockets, room: Path) -> None:
+        self.directory = Directory(world)
+        self.authority = Authority("Rozaneh lab")
+        self._state = Authority(STATE_AUTHORITY)
+        self._sockets = sockets
+        self._doors = Doors(sockets.origin)
+        self._taken: dict[tuple[str, int, bool], str] = {}
+        self._dialler = Dialler(self.directory, sockets)
+        self._helper = Helper(self.directory, self._dialler, self.authority)
+        self._web = Web(self.directory, self.authority, self._helper.answer)
+        self._http3 = Http3(self.directory, self.authority, self._web, self._doors, room)
+
+    def stand(self, service: Service) -> None:
+        """Open the doors of a service at all its addresses.
+
+        Raises:
+            LocalFault: its kind is unknown, an option is wrong, or another kind of server has its place.
+            OSError: a socket could not be bound.
+        """
+        for door, port in doors_of(service):
+            if door.server == "http3" and not option_flag(service, "http3", otherwise=True):
+                continue
+            for address in service.addresses:
+                if self._free(address, port, door):
+                    self._open(door, service, address, port)
+
+    async def warm(self) -> None:
+        """Load and make what first visitors would wait for, a little at a time."""
+        self._http3.load()
+        addresses = [a for s in self.directory.services if s.kind in _WARMED for a in s.addresses]
+        for start in range(0, len(addresses), _AT_ONCE):
+            self._web.warm(addresses[start : start + _AT_ONCE])
+            await asyncio.sleep(0.005)
+
+    async def close(self) -> None:
+        """End all connections and doors."""
+        await self._doors.close()
+
+    def _free(self, address: str, port: int, door: Door) -> bool:
+        place = (address, port, door.udp)
+        other = self._taken.get(place)
+        if other is not None and other != door.server:
+            raise LocalFault(f"{address} port {port} cannot be {door.server}: {other} stands there")
+        self._taken[place] = door.server
+        return other is None
+
+    def _open(self, door: Door, service: Service, address: str, port: int) -> None:
+        host = self.directory.host_of(address)
+        if not door.udp:
+            handler = self._handler(door.server, service, address, host)
+            self._doors.open(self._sockets.listener(host, address, port), handler)
+            return
+        raw = self._sockets.datagrams(host, address, port)
+        if door.server == "http3":
+            self._http3.stand(raw, address, self._sockets.origin)
+        else:
+            self._doors.spawn(_endpoint(raw, self._datagrams(door.server)))
+
+    def _handler(self, server: str, service: Service, address: str, host: str) -> Handler:
+        match server:
+            case "http":
+                return self._web.plain(address)
+            case "https":
+                return self._web.secure(address)
+            case "https-proxy":
+                return https_proxy(service, host, address, self._dialler, self._web)
+            case "socks5":
+                return socks5(service, host, self._dialler)
+            case "shadowsocks":
+                return shadowsocks(service, host, self._dialler)
+            case "terminator":
+                return terminator(host, self._state, self._dialler, self.authority.client_context())
+            case _:
+                return self._speaker(server, service, address)
+
+    def _speaker(self, server: str, service: Service, address: str) -> Handler:
+        def context() -> ssl.SSLContext:
+            return self._web.front(address)
+
+        return {
+            "dns-tcp": over_stream(self.directory),
+            "dot": over_stream(self.directory, context),
+            "echo": plain.echo,
+            "banner": plain.banner(option_text(service, "text")),
+            "opaque": plain.opaque(),
+            "tls": plain.opaque(context),
+            "openvpn-tcp": vpn.openvpn_over_tcp,
+        }[server]
+
+    def _datagrams(self, server: str) -> Callable[[], asyncio.DatagramProtocol]:
+        return {
+            "dns-udp": lambda: OverUdp(self.directory),
+            "echo-udp": plain.EchoDatagrams,
+            "openvpn-udp": lambda: vpn.AnswersDatagrams(vpn.answer_openvpn),
+            "wireguard": lambda: vpn.AnswersDatagrams(vpn.answer_wireguard),
+        }[server]
+
+
+async def _endpoint(raw: socket.socket, make: Callable[[], asyncio.DatagramProtocol]) -> None:
+    await asyncio.get_running_loop().create_datagram_endpoint(make, sock=raw)
