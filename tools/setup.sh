@@ -12,6 +12,11 @@ python=${PYTHON:-python3}
     echo "Rozaneh needs Python 3.11 or later; '$python' is not. Try: make PYTHON=/path/to/python3.11 ..." >&2
     exit 1
 }
+# Two runs at once take turns; the second finds the work done.
+if [ -z "${ROZANEH_SETUP_LOCKED:-}" ] && command -v flock >/dev/null 2>&1; then
+    ROZANEH_SETUP_LOCKED=1 exec flock requirements/develop.lock sh tools/setup.sh
+fi
+
 if ! "$python" -c 'import venv, ensurepip' 2>/dev/null; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
         echo "installing python3-venv, which Debian keeps apart from python3 ..."
@@ -22,10 +27,6 @@ if ! "$python" -c 'import venv, ensurepip' 2>/dev/null; then
     fi
 fi
 
-# Two runs at once take turns; the second finds the work done.
-if [ -z "${ROZANEH_SETUP_LOCKED:-}" ] && command -v flock >/dev/null 2>&1; then
-    ROZANEH_SETUP_LOCKED=1 exec flock requirements/develop.lock sh tools/setup.sh
-fi
 if [ -f .venv/.ready ] && [ "$(cat .venv/.ready)" = "$(pwd -P)" ] &&
     [ .venv/.ready -nt requirements/develop.lock ] && [ .venv/.ready -nt pyproject.toml ] &&
     [ .venv/.ready -nt tools/setup.sh ]; then

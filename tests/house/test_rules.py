@@ -1,0 +1,56 @@
+"""The rules of tools/house.py find what they are for."""
+
+from pathlib import Path
+
+import pytest
+
+from tools import house
+
+_SILENCED = "# no" + "qa"
+_IGNORED = "# type: ig" + "nore"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"import os  {_SILENCED}",
+        f"import os  {_SILENCED}: F401",
+        f"x = f()  {_IGNORED}",
+        f"x = f()  {_IGNORED}[misc]",
+        "# TO" + "DO: later",
+        "raise NotImplemented" + "Error",
+        "if x:  # pragma: no " + "cover",
+        "pytest" + ".skip('no time')",
+        "@pytest" + ".mark.xfail",
+    ],
+)
+def test_a_line_that_breaks_a_rule(line: str) -> None:
+    assert len(list(house.of_source(Path("src/a.py"), f"{line}\n"))) == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"import os  {_SILENCED}: F401 - its import registers the codec",
+        f"x = f()  {_IGNORED}[misc]  # the stubs are older than the library",
+        "with suppress(NotImplemented" + "Error):",
+    ],
+)
+def test_a_line_that_keeps_the_rules(line: str) -> None:
+    assert list(house.of_source(Path("src/a.py"), f"{line}\n")) == []
+
+
+def test_a_name_that_says_nothing() -> None:
+    assert list(house.of_source(Path("src/rozaneh/utils.py"), "")) != []
+
+
+def test_a_file_too_long_needs_a_decision() -> None:
+    assert list(house.of_source(Path("src/rozaneh/long.py"), "x = 1\n" * 501)) != []
+    assert list(house.of_source(Path("src/rozaneh/long.py"), "x = 1\n" * 500)) == []
+
+
+def test_what_belongs_to_one_machine() -> None:
+    assert list(house.of_text(Path("docs/a.md"), "see /wo" + "rk/shared/x", set()))
+    assert list(house.of_text(Path("docs/a.md"), "get it from mirror.test", {"mirror.test"}))
+    assert list(house.of_text(Path("requirements/a.lock"), "--index-url https://mirror.test", set()))
+    assert list(house.of_text(Path("docs/a.md"), "files under src/work/x and http://x/root/y", {"mirror.test"})) == []
