@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from rozaneh.core import Element, Spec, SpecError
-from rozaneh.dialers import tcp
+from rozaneh.dialers import disorder, dnstcp, dnsudp, doh, dot, https, socks5, split, ss, tcp, tlsfrag
 from rozaneh.net import Dialer, Network
 from rozaneh.net.trust import Trust
 
@@ -11,7 +11,18 @@ _LEAVES: dict[str, Callable[[Element, Network], Dialer]] = {
     "tcp": tcp.build,
 }
 
-_STRATEGIES: dict[str, Callable[[Element, Dialer, Network, Trust], Dialer]] = {}
+_STRATEGIES: dict[str, Callable[[Element, Dialer, Network, Trust], Dialer]] = {
+    "disorder": disorder.build,
+    "dnstcp": dnstcp.build,
+    "dnsudp": dnsudp.build,
+    "doh": doh.build,
+    "dot": dot.build,
+    "https": https.build,
+    "socks5": socks5.build,
+    "split": split.build,
+    "ss": ss.build,
+    "tlsfrag": tlsfrag.build,
+}
 
 NAMES = tuple(sorted({*_LEAVES, *_STRATEGIES}))
 

@@ -78,6 +78,11 @@ def tag_lookup(lookup: Lookup, step: Step) -> None:
         step.tag(late_answers=tuple(lookup.late))
 
 
+def patience(lookup: Lookup) -> anyio.CancelScope:
+    """A scope to wait for an answer in: while there is no address as long as it takes, then a moment for the rest."""
+    return anyio.move_on_after(_WAIT_FOR_OTHER_FAMILY if lookup.addresses else None)
+
+
 async def ask_stream(stream: ByteStream, lookup: Lookup, step: Step) -> None:
     """Ask over a stream, both questions at once, each message with its length in front (RFC 1035 section 4.2.2).
 
@@ -89,8 +94,11 @@ async def ask_stream(stream: ByteStream, lookup: Lookup, step: Step) -> None:
     await stream.send(asked)
     step.sent += len(asked)
     while not lookup.complete:
-        length = int.from_bytes(await receive_exactly(stream, 2), "big")
-        message = await receive_exactly(stream, length)
+        with patience(lookup) as waiting:
+            length = int.from_bytes(await receive_exactly(stream, 2), "big")
+            message = await receive_exactly(stream, length)
+        if waiting.cancelled_caught:
+            return
         step.received += 2 + length
         if lookup.receive(message).truncated:
             raise RemoteFault("the resolver truncated an answer over a stream")
@@ -115,7 +123,7 @@ async def ask_udp(
             group.start_soon(asking.try_one, resolvers[number % len(resolvers)], number * _RETRY_AFTER)
         await asking.enough.wait()
         if not asking.lookup.complete:
-            with anyio.move_on_after(_WAIT_FOR_OTHER_FAMILY):
+            with patience(asking.lookup):
                 await asking.complete.wait()
         await anyio.sleep(listen_late)
         group.cancel_scope.cancel()

@@ -1,0 +1,93 @@
+"""What the strategies that cut a conversation's first flight have in common."""
+
+from dataclasses import dataclass
+
+from rozaneh.core import SpecError
+from rozaneh.net import ByteStream
+from rozaneh.net.streams import StreamOver
+
+_MOST_CUTS = 64
+_LONGEST_DELAY_MS = 1000
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """Where to cut a first flight, and how long to wait between the pieces.
+
+    Attributes:
+        positions: bytes from the start, negative ones from the end; none stands for the middle of the server's name.
+        delay: seconds between the pieces. A little is needed: a router or a network card may join again what arrives
+            at once.
+    """
+
+    positions: tuple[int | None, ...]
+    delay: float = 0.0
+
+    def offsets(self, length: int, middle_of_name: int | None) -> list[int]:
+        """The offsets to cut at, ascending; those at the ends or beyond are passed over.
+
+        Args:
+            length: bytes in what is cut.
+            middle_of_name: where that is; without a name the middle of the whole is taken.
+        """
+        middle = length // 2 if middle_of_name is None else middle_of_name
+        found = (middle if at is None else at + length if at < 0 else at for at in self.positions)
+        return sorted({at for at in found if 0 < at < length})
+
+
+def parse_cuts(argument: str, *, most: int = _MOST_CUTS, default_delay_ms: int = 0) -> Cuts:
+    """Read ``N[,N...][;delay=MS]``, where each N is a number of bytes or ``sni``.
+
+    Raises:
+        SpecError: it is something else.
+    """
+    places, *options = argument.split(";")
+    texts = places.split(",")
+    if len(texts) > most:
+        raise SpecError(f"expected at most {most} position{'s' if most > 1 else ''}, found {len(texts)}")
+    delay_ms = default_delay_ms
+    for option in options:
+        name, _, value = option.partition("=")
+        if name != "delay" or not (value.isascii() and value.isdigit()) or int(value) > _LONGEST_DELAY_MS:
+            raise SpecError(f"expected delay=MS with 0 to {_LONGEST_DELAY_MS} after ';', found {option[:40]!r}")
+        delay_ms = int(value)
+    return Cuts(tuple(_position(text) for text in texts), delay_ms / 1000)
+
+
+def _position(text: str) -> int | None:
+    if text == "sni":
+        return None
+    try:
+        at = int(text)
+    except ValueError:
+        at = 0
+    if at == 0 or abs(at) > 1 << 16:
+        raise SpecError(f"expected numbers of bytes other than 0, or 'sni', found {text[:40]!r}")
+    return at
+
+
+class FirstFlightStream(StreamOver):
+    """A stream whose first flight leaves in another shape; everything after it passes unchanged.
+
+    Subclasses send the flight by :meth:`send_first`.
+    """
+
+    def __init__(self, inner: ByteStream) -> None:
+        super().__init__(inner)
+        self._flown = False
+
+    async def send(self, item: bytes) -> None:
+        """Send; the first bytes in the shape of this strategy."""
+        if self._flown or not item:
+            await self._inner.send(item)
+            return
+        self._flown = True
+        await self.send_first(item)
+
+    async def send_first(self, flight: bytes) -> None:
+        """Send the first flight."""
+        raise NotImplementedError
+
+    def beneath(self) -> ByteStream | None:
+        """The stream below, once the first flight has left."""
+        return self._inner if self._flown else None

@@ -1,0 +1,119 @@
+"""What the strategies that bring their own resolver have in common."""
+
+import ipaddress
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import anyio
+
+from rozaneh.codecs.dns import Lookup
+from rozaneh.core import DialFailed, Failure, Op, RemoteFault, Spec, SpecError, Target, TargetError
+from rozaneh.core.target import clean_host
+from rozaneh.net import ByteStream, Dialer, Step, Trace
+from rozaneh.net.resolve import conclude, new_lookup
+
+
+@dataclass(frozen=True)
+class Resolver:
+    """Where a resolver is.
+
+    Attributes:
+        address: its IP address.
+        port: its port.
+        name: the name in its certificate; empty for one without TLS.
+    """
+
+    address: str
+    port: int
+    name: str = ""
+
+    @property
+    def target(self) -> Target:
+        """The resolver as something to dial. It is a literal: nothing has to be resolved for it."""
+        return Target(host=self.address, port=self.port, speaks="https" if self.name else "dns")
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.address}" if self.name else self.address
+
+
+Ask = Callable[[ByteStream, Lookup, Step], Awaitable[None]]
+"""Puts the questions of a lookup on a stream to a resolver, and feeds it the answers."""
+
+
+@dataclass(frozen=True)
+class StreamResolving:
+    """Resolves over a stream that the way below opens, then dials the addresses by the same way.
+
+    Both questions share one connection. The lookup is one step; connecting and the handshake are its children.
+
+    Attributes:
+        engine: ``tcp``, ``dot`` or ``doh``, for the record.
+        resolver: whom to ask.
+        ask: how.
+        inner: the way below.
+        spec: the whole way.
+    """
+
+    engine: str
+    resolver: Resolver
+    ask: Ask
+    inner: Dialer
+    spec: Spec
+
+    async def dial(self, target: Target, trace: Trace) -> ByteStream:
+        """Resolve unless the addresses are known, then dial."""
+        if target.addresses or target.is_literal:
+            return await self.inner.dial(target, trace)
+        return await self.inner.dial(target.at(*await self._addresses(target.host, trace)), trace)
+
+    async def _addresses(self, host: str, trace: Trace) -> list[str]:
+        tags = {"engine": self.engine, "resolver": str(self.resolver), "query": host}
+        # The connection is made within the step, and a black hole should show as a connect that took its whole time.
+        deadline = trace.deadlines.resolve + trace.deadlines.connect
+        async with trace.step(Op.RESOLVE, deadline=deadline, **tags) as step:
+            lookup = new_lookup(host, encrypted=bool(self.resolver.name))
+            stream = await self.inner.dial(self.resolver.target, step.under)
+            try:
+                await self.ask(stream, lookup, step)
+            except RemoteFault as fault:
+                raise DialFailed(Failure.DNS_SERVER_MISBEHAVING, str(fault)) from fault
+            finally:
+                await anyio.aclose_forcefully(stream)
+            return conclude(lookup, step)
+
+
+def parse_resolver(argument: str, *, port: int, named: bool) -> Resolver:
+    """Read ``NAME@IP[:port]`` or, for a resolver without TLS, ``IP[:port]``. IPv6 with a port stands in brackets.
+
+    Args:
+        argument: the text.
+        port: what to take where it names none.
+        named: whether a name for the certificate is needed.
+
+    Raises:
+        SpecError: it is something else.
+    """
+    shape = "NAME@IP[:port], as in dns.google@8.8.8.8" if named else "IP[:port], as in 8.8.8.8"
+    name, at, place = argument.rpartition("@")
+    if bool(at) != named:
+        raise SpecError(f"expected {shape}, found {argument[:60]!r}")
+    address, given = _split_port(place)
+    try:
+        clean = str(ipaddress.ip_address(address))
+        chosen = int(given) if given else port
+        host = clean_host(name) if named else ""
+    except (ValueError, TargetError):
+        raise SpecError(f"expected {shape}, found {argument[:60]!r}") from None
+    if not 1 <= chosen <= 65535:
+        raise SpecError(f"expected a port from 1 to 65535, found {given[:10]!r}")
+    return Resolver(clean, chosen, host)
+
+
+def _split_port(place: str) -> tuple[str, str]:
+    if place.startswith("["):
+        address, _, rest = place[1:].partition("]")
+        return address, rest.removeprefix(":")
+    if place.count(":") > 1:
+        return place, ""
+    address, _, port = place.partition(":")
+    return address, port
