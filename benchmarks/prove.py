@@ -1,0 +1,132 @@
+"""``make prove``: what takes too long for every run. Each part says what it did; any failure is the exit status.
+
+- every fuzz target for ``--seconds`` (by atheris where it is installed, else by hypothesis with fresh examples);
+- the matrix of scenarios and ways ``--matrices`` times in a row: no cell may differ, cells with configured loss apart.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+
+from tests.fuzz.runner import LONGEST, Target, targets
+
+_CONSOLE = Console(highlight=False)
+_TOP = Path(__file__).parent.parent
+_IDENTITY = ("scenario", "network", "way", "target")
+
+
+def fuzz(name: str, target: Target, seconds: float) -> str:
+    """What went wrong, or nothing."""
+    if find_spec("atheris"):
+        return _by_atheris(name, seconds)
+    examples = 0
+    ends = time.monotonic() + seconds
+
+    @settings(
+        max_examples=2000,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.binary(max_size=LONGEST))
+    def any_bytes(data: bytes) -> None:
+        nonlocal examples
+        examples += 1
+        target(data)
+
+    while time.monotonic() < ends:
+        try:
+            any_bytes()
+        except Exception as error:  # noqa: BLE001 - whatever a target lets through is the finding
+            return f"{type(error).__name__}: {error} {' '.join(getattr(error, '__notes__', ()))}"
+    _CONSOLE.print(f"  {name}: {examples} inputs, nothing found")
+    return ""
+
+
+def _by_atheris(name: str, seconds: float) -> str:
+    # libFuzzer ends the process that it runs in: each target gets its own.
+    code = (
+        "import sys, atheris\n"
+        "with atheris.instrument_imports(include=['rozaneh']):\n"
+        "    from tests.fuzz.runner import targets\n"
+        f"atheris.Setup([sys.argv[0], '-max_total_time={seconds:.0f}', '-max_len={LONGEST}'], targets()[{name!r}])\n"
+        "atheris.Fuzz()\n"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        ran = subprocess.run(
+            [sys.executable, "-c", code], cwd=folder, env={"PYTHONPATH": str(_TOP)}, capture_output=True, check=False
+        )
+    tail = ran.stderr.decode(errors="replace").strip().splitlines()[-12:]
+    if ran.returncode:
+        return "\n".join(tail)
+    _CONSOLE.print(f"  {name}: {tail[-1] if tail else 'done'}")
+    return ""
+
+
+def matrices(times: int) -> list[str]:
+    """Cells that were not the same in every run, one line each."""
+    seen: dict[tuple[str, ...], set[str]] = {}
+    lossy: set[tuple[str, ...]] = set()
+    for turn in range(1, times + 1):
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory() as folder, _CONSOLE.status(f"matrix {turn} of {times} ..."):
+            path = Path(folder, "cells.json")
+            ran = subprocess.run(
+                [sys.executable, "-m", "rozaneh.cli", "lab", "matrix", "--json", path],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if not path.exists():
+                return [f"the matrix did not run: {ran.stderr.strip()}"]
+            cells = json.loads(path.read_text())
+        bad = 0
+        for cell in cells:
+            key = tuple(str(cell[part]) for part in _IDENTITY)
+            seen.setdefault(key, set()).add(f"{cell['observed']} ({'ok' if cell['ok'] else 'NOT OK'})")
+            bad += not cell["ok"]
+            if cell.get("loss"):
+                lossy.add(key)
+        took = time.monotonic() - began
+        _CONSOLE.print(f"  matrix {turn}: {len(cells)} cells in {took:.1f} s, {bad} not ok")
+    return [
+        f"{' / '.join(key)}: {', '.join(sorted(outcomes))}"
+        for key, outcomes in sorted(seen.items())
+        if key not in lossy and (len(outcomes) > 1 or any("NOT OK" in each for each in outcomes))
+    ]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.prove", description=__doc__.partition("\n")[0])
+    parser.add_argument("--seconds", type=float, default=30, help="for each fuzz target (default 30)")
+    parser.add_argument("--matrices", type=int, default=20, help="how many in a row (default 20)")
+    options = parser.parse_args()
+    wrong = []
+    by = "atheris" if find_spec("atheris") else "hypothesis"
+    found = targets()
+    _CONSOLE.print(f"fuzzing {len(found)} parsers by {by}, {options.seconds:.0f} s each")
+    for name, target in found.items():
+        with _CONSOLE.status(f"{name} ..."):
+            if failed := fuzz(name, target, options.seconds):
+                wrong.append(f"fuzzing {name}: {failed}")
+    if options.matrices:
+        _CONSOLE.print(f"{options.matrices} matrices in a row")
+        wrong += matrices(options.matrices)
+    for line in wrong:
+        _CONSOLE.print(f"FAIL  {line}", markup=False)
+    _CONSOLE.print("proved" if not wrong else f"{len(wrong)} findings")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
