@@ -1,8 +1,8 @@
 """``make bench``: every benchmark of this folder, one after another, in one table.
 
 A benchmark is a file whose ``main()`` returns rows, each a mapping with ``name``, ``value``, ``unit`` and ``command``
-(what to type to get it again), and where there is one a ``target`` such as ``<= 0.3`` and a ``peer`` whose figure it is.
-A row whose value is a text says why there is no figure, for instance because a peer is absent here.
+(what to type to get it again), and where there is one a ``target`` such as ``<= 0.3`` and a ``peer``, whose figure it
+is. A row whose value is a text says why there is no figure, for instance because a peer is absent here.
 
 ``python -m benchmarks [NAME…]`` prints; ``--write`` also puts the table into docs/performance.md, between its markers.
 """

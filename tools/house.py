@@ -64,6 +64,14 @@ def of_source(path: Path, text: str) -> Iterator[str]:
             yield f"{path}:{number}: tests are skipped by tests/conftest.py alone, after tests/skips.toml"
 
 
+def of_page(path: Path, text: str) -> Iterator[str]:
+    """The tests that a page names and that do not exist: a claim without its proof."""
+    for file, test in re.findall(r"`(tests/[a-z0-9_/]+\.py)(?:::(test_[a-z0-9_]+))?`", text):
+        proof = TOP / file
+        if not proof.exists() or (test and f"def {test}(" not in proof.read_text(encoding="utf-8")):
+            yield f"{path}: there is no test {file}{'::' if test else ''}{test}"
+
+
 def of_text(path: Path, text: str, hosts: set[str]) -> Iterator[str]:
     """What is wrong with any file."""
     for number, line in enumerate(text.splitlines(), 1):
@@ -103,6 +111,8 @@ def main() -> int:
         wrong += of_text(path, text, hosts)
         if path.suffix == ".py":
             wrong += of_source(path, text)
+        if path.suffix == ".md":
+            wrong += of_page(path, text)
     wrong += documented.findings()
     for line in wrong:
         print(line)

@@ -54,3 +54,10 @@ def test_what_belongs_to_one_machine() -> None:
     assert list(house.of_text(Path("docs/a.md"), "get it from mirror.test", {"mirror.test"}))
     assert list(house.of_text(Path("requirements/a.lock"), "--index-url https://mirror.test", set()))
     assert list(house.of_text(Path("docs/a.md"), "files under src/work/x and http://x/root/y", {"mirror.test"})) == []
+
+
+def test_a_page_names_only_tests_that_exist() -> None:
+    here = "tests/house/test_rules.py"
+    assert list(house.of_page(Path("docs/a.md"), f"`{here}` `{here}::test_a_name_that_says_nothing`")) == []
+    wrong = "`tests/house/no_such.py` and " + f"`{here}::test_no" + "_such`"
+    assert len(list(house.of_page(Path("docs/a.md"), wrong))) == 2
