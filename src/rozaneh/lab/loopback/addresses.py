@@ -92,7 +92,7 @@ _IP_BIND_ADDRESS_NO_PORT = 24
 
 
 def sourced(kind: socket.SocketKind, source: str) -> socket.socket:
-    """A new socket that sends from a loopback address; its port is chosen when it connects, so that ports do not run out."""
+    """A new socket that sends from a loopback address, on a port chosen when it connects."""
     made = unbound("127.0.0.1", kind)
     try:
         made.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)

@@ -26,6 +26,7 @@ kind               what it is, its own ports, and its options
 ``wireguard``      answers a handshake initiation of the right form, on 51820/udp
 ``openvpn``        answers a hard reset, on 1194 UDP and TCP
 ``helper``         the control vantage: dials what it is asked to and tells what it saw, on 443
+``silence``        answers nothing at all, not even that nobody is there, on 443
 ``terminator``     ends TLS for any name under a certificate of the state, and passes the content on, on 443
 =================  ==================================================================================================
 

@@ -5,6 +5,7 @@ broken TLS) ends that task alone and silently.
 """
 
 import asyncio
+import ctypes
 import errno
 import logging
 import socket
@@ -83,6 +84,16 @@ class Stream:
 def linger(raw: socket.socket) -> None:
     """Make the coming close of a TCP socket a RST."""
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+_SO_ATTACH_FILTER = 26
+_DROP_EVERYTHING = struct.pack("HBBI", 0x06, 0, 0, 0)  # BPF: return 0
+
+
+def hush(listener: socket.socket) -> None:
+    """Make a listening socket silent: a filter drops every SYN before the kernel answers it. Needs no privilege."""
+    program = ctypes.create_string_buffer(_DROP_EVERYTHING)
+    listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", 1, ctypes.addressof(program)))
 
 
 async def _accepted(raw: socket.socket, context: ssl.SSLContext | None = None) -> Stream:

@@ -1,6 +1,7 @@
 """Which server stands where for each kind of service: the table of the package's text, as data and code."""
 
 import asyncio
+import errno
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from rozaneh.lab.world import plain, vpn
 from rozaneh.lab.world.certificates import Authority
 from rozaneh.lab.world.dialling import Dialler
 from rozaneh.lab.world.directory import Directory, option_flag, option_text
-from rozaneh.lab.world.doors import Doors, Handler
+from rozaneh.lab.world.doors import Doors, Handler, hush
 from rozaneh.lab.world.helper import Helper
 from rozaneh.lab.world.quic import Http3
 from rozaneh.lab.world.relays import https_proxy, socks5
@@ -53,6 +54,7 @@ KINDS: dict[str, tuple[Door, ...]] = {
     "plain-resolver": _DNS,
     "resolver": (*_DNS, Door("dot", 853), Door("https", 443), Door("http", 80)),
     "shadowsocks": (Door("shadowsocks", 8388, moves=True),),
+    "silence": (Door("silence", 443, moves=True),),
     "socks5": (Door("socks5", 1080, moves=True),),
     "terminator": (Door("terminator", 443, moves=True),),
     "tls": (Door("tls", 443, moves=True),),
@@ -61,8 +63,9 @@ KINDS: dict[str, tuple[Door, ...]] = {
 }
 _WARMED = ("web", "resolver", "https-proxy", "helper")
 _AT_ONCE = 4
-STATE_AUTHORITY = "Qaznet lab root"
-"""The name of the authority whose certificates a ``terminator`` shows."""
+_NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+STATE_AUTHORITY = "Qaznet Trust Network"
+"""The name of the authority whose certificates a ``terminator`` shows: that of Kazakhstan in 2019."""
 
 
 def doors_of(service: Service) -> Iterator[tuple[Door, int]]:
@@ -114,13 +117,13 @@ class Servers:
             if door.server == "http3" and not option_flag(service, "http3", otherwise=True):
                 continue
             for address in service.addresses:
-                if self._free(address, port, door):
-                    self._open(door, service, address, port)
+                if self.directory.has(address) and self._free(address, port, door):
+                    self._open_where_possible(door, service, address, port)
 
     async def warm(self) -> None:
         """Load and make what first visitors would wait for, a little at a time."""
         self._http3.load()
-        addresses = [a for s in self.directory.services if s.kind in _WARMED for a in s.addresses]
+        addresses = [a for s in self.directory.services if _wants_warmth(s) for a in s.addresses]
         for start in range(0, len(addresses), _AT_ONCE):
             self._web.warm(addresses[start : start + _AT_ONCE])
             await asyncio.sleep(0.005)
@@ -137,11 +140,21 @@ class Servers:
         self._taken[place] = door.server
         return other is None
 
+    def _open_where_possible(self, door: Door, service: Service, address: str, port: int) -> None:
+        try:
+            self._open(door, service, address, port)
+        except OSError as error:
+            if ":" not in address or error.errno not in _NO_IPV6:
+                raise
+
     def _open(self, door: Door, service: Service, address: str, port: int) -> None:
         host = self.directory.host_of(address)
         if not door.udp:
+            listener = self._sockets.listener(host, address, port)
+            if door.server == "silence":
+                hush(listener)
             handler = self._handler(door.server, service, address, host)
-            self._doors.open(self._sockets.listener(host, address, port), handler)
+            self._doors.open(listener, handler)
             return
         raw = self._sockets.datagrams(host, address, port)
         if door.server == "http3":
@@ -173,6 +186,7 @@ class Servers:
         return {
             "dns-tcp": over_stream(self.directory),
             "dot": over_stream(self.directory, context),
+            "silence": plain.echo,
             "echo": plain.echo,
             "banner": plain.banner(option_text(service, "text")),
             "opaque": plain.opaque(),
@@ -187,6 +201,11 @@ class Servers:
             "openvpn-udp": lambda: vpn.AnswersDatagrams(vpn.answer_openvpn),
             "wireguard": lambda: vpn.AnswersDatagrams(vpn.answer_wireguard),
         }[server]
+
+
+def _wants_warmth(service: Service) -> bool:
+    """The sites that tests time. A certificate takes two milliseconds: for the rest its visitor can wait."""
+    return service.kind in _WARMED and any(name.endswith(".example") or "dns" in name for name in service.names)
 
 
 async def _endpoint(raw: socket.socket, make: Callable[[], asyncio.DatagramProtocol]) -> None:

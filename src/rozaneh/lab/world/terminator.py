@@ -1,6 +1,7 @@
 """A box of the state that ends TLS for any name and passes the content on.
 
-Kazakhstan had one in 2019 (net4people/bbs#6). The censor's rule leads a flow here; the certificate is of an authority that no client of the lab trusts.
+Kazakhstan had one in 2019 (net4people/bbs#66). The censor's rule leads a flow here; the certificate is of an
+authority that no client of the lab trusts.
 """
 
 import ssl
