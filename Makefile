@@ -5,7 +5,7 @@ STAMP := .venv/.ready
 # The programs of an environment hold its path: a folder that was moved is set up again.
 MOVED := $(if $(filter $(CURDIR),$(shell cat .venv/.ready 2>/dev/null)),,moved)
 
-.PHONY: demo test check bench prove docs words lock clean setup peers moved
+.PHONY: demo test check bench prove docs words readme lock clean setup peers moved
 
 setup: $(STAMP)
 
@@ -37,6 +37,9 @@ docs: $(STAMP)  ## the documentation as pages, in .venv/docs
 
 words: $(STAMP)  ## bring the translations up to date; says what is not translated
 	@$(BIN)/python -m tools.words
+
+readme: $(STAMP)  ## put what the demo really prints into README.md, as text and as a picture
+	@$(BIN)/python -m tools.picture
 
 lock: $(STAMP)  ## resolve the versions again and write their hashes
 	@sh tools/lock.sh
