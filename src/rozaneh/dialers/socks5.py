@@ -1,8 +1,8 @@
 """``socks5://[user:password@]host:port[?address=IP]``: let a SOCKS5 proxy dial; it resolves the name at its end.
 
-It reaches whatever the proxy reaches; addresses that are already known for the target are not used. The stream is in the
-clear: a censor between reads the SOCKS request and all that follows, so this is for a proxy on this side of the censor,
-or inside another way.
+It reaches whatever the proxy reaches; addresses that are already known for the target are not used. The stream is in
+the clear: a censor between reads the SOCKS request and all that follows, so this is for a proxy on this side of the
+censor, or inside another way.
 """
 
 from dataclasses import dataclass

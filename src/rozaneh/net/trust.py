@@ -49,6 +49,13 @@ class Trust:
             self._contexts[key] = self._make(verify=verify, alpn=alpn)
         return self._contexts[key]
 
+    def locations(self) -> tuple[str | None, str | None]:
+        """The file and the folder of PEM certificates, for TLS that is not OpenSSL's."""
+        if self.ca_file is not None:
+            return self.ca_file, None
+        paths = ssl.get_default_verify_paths()
+        return paths.cafile, paths.capath
+
     def _make(self, *, verify: bool, alpn: Sequence[str]) -> ssl.SSLContext:
         try:
             context = ssl.create_default_context(cafile=self.ca_file)
