@@ -42,7 +42,10 @@ class Element(msgspec.Struct, frozen=True):
         """The element with user information and everything after the authority hidden, for logs and tables."""
         if not self.is_url:
             return str(self)
-        authority = re.split(r"[/?#]", self.argument[2:], maxsplit=1)[0]
+        authority, *rest = re.split(r"[/?#]", self.argument[2:], maxsplit=1)
+        # A password may hold a slash that nobody encoded: then what looks like the authority is a piece of the secret.
+        if any("@" in text for text in rest):
+            return f"{self.name}://***"
         # A legacy ss:// link is one base64 blob that holds the password: without an @ nothing of it may be shown.
         if "@" not in authority and self.name == "ss":
             return f"{self.name}://***"
