@@ -46,11 +46,12 @@ class Element(msgspec.Struct, frozen=True):
         # A password may hold a slash that nobody encoded: then what looks like the authority is a piece of the secret.
         if any("@" in text for text in rest):
             return f"{self.name}://***"
-        # A legacy ss:// link is one base64 blob that holds the password: without an @ nothing of it may be shown.
-        if "@" not in authority and self.name == "ss":
-            return f"{self.name}://***"
         user, at, place = authority.rpartition("@")
-        return f"{self.name}://{'***@' if at or user else ''}{place}"
+        # A legacy ss:// link is one base64 blob that holds the password, and an @ further on says that what looks like
+        # the authority is the beginning of a password with a / in it: then nothing may be shown.
+        if not at and (self.name == "ss" or "@" in self.argument):
+            return f"{self.name}://***"
+        return f"{self.name}://{'***@' if user else ''}{place}"
 
     def __str__(self) -> str:
         return f"{self.name}:{self.argument}" if self.argument else self.name

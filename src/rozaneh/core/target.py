@@ -77,11 +77,11 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
             raise TargetError(f"not a target: scheme {parts.scheme!r}; expected https, http, dns or tcp")
         speaks, default = _PORTS[parts.scheme]
         try:
-            port = parts.port or default
+            port = default if parts.port is None else parts.port
         except ValueError:
             raise TargetError(f"not a target: the port of {cleaned[:60]!r} is not between 1 and 65535") from None
         if not port:
-            raise TargetError(f"not a target: {cleaned[:60]!r} needs a port, as in tcp://host:443")
+            raise TargetError(f"not a target: {cleaned[:60]!r} needs a port other than 0, as in tcp://host:443")
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         return cls(host=clean_host(parts.hostname or ""), port=port, speaks=speaks, path=path)
 
