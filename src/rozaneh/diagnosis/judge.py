@@ -1,0 +1,53 @@
+"""Evidence in, verdict out."""
+
+from collections.abc import Sequence
+
+from rozaneh.diagnosis.evidence import Evidence
+from rozaneh.diagnosis.facts import facts
+from rozaneh.diagnosis.rules import Rule, rules
+from rozaneh.diagnosis.verdict import Mechanism, Outcome, Verdict, Who
+
+_EACH_MISSING = 0.1
+_LEAST = 0.3
+
+
+def judge(evidence: Evidence, known_rules: Sequence[Rule] | None = None) -> Verdict:
+    """What the evidence says: the first rule that fits decides; those that fit too and agree are named after it.
+
+    Args:
+        evidence: what was seen.
+        known_rules: by default those that come with Rozaneh.
+    """
+    known = facts(evidence)
+    fitting = [rule for rule in (rules() if known_rules is None else known_rules) if rule.fits(known)]
+    if not fitting:
+        return Verdict(
+            verdict=Outcome.CANNOT_TELL, mechanism=Mechanism.UNKNOWN, who=Who.UNKNOWN, missing=missing_evidence(known)
+        )
+    first, *others = fitting
+    absent = tuple(fact for fact in first.wants if fact not in known)
+    unsure = first.verdict is Outcome.CANNOT_TELL
+    return Verdict(
+        verdict=first.verdict,
+        mechanism=first.mechanism,
+        where=first.where,
+        who=first.who,
+        confidence=round(max(_LEAST if not unsure else 0.0, first.confidence - _EACH_MISSING * len(absent)), 2),
+        rules=(first.id, *(rule.id for rule in others if rule.mechanism is first.mechanism)),
+        missing=tuple(dict.fromkeys((*absent, *(missing_evidence(known) if unsure else ())))),
+    )
+
+
+_COULD_TELL_MORE: tuple[tuple[str, frozenset[str]], ...] = (
+    ("attempt", frozenset(("system.tried", "path.tried", "shaped.tried"))),
+    ("control.asked", frozenset(("control.asked", "target.domestic", "target.ok"))),
+    ("dns.trusted", frozenset(("dns.trusted", "dns.trusted_denies", "target.literal", "target.ok"))),
+    ("network.foreign.alive", frozenset(("network.foreign.alive", "network.foreign.dead", "target.ok"))),
+    ("path.repeated", frozenset(("path.repeated", "system.repeated", "target.ok"))),
+)
+"""Evidence by the name under which it is reported missing, with the facts of which one shows that it is not."""
+
+
+def missing_evidence(known: frozenset[str]) -> tuple[str, ...]:
+    """What was not tried, or not often enough, that could have told more."""
+    return tuple(name for name, instead in _COULD_TELL_MORE if known.isdisjoint(instead))

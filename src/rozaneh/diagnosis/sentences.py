@@ -1,0 +1,86 @@
+"""The sentence that a person reads, for each verdict: the same in the command line, on pages and in logs."""
+
+from types import MappingProxyType
+
+from rozaneh.diagnosis.verdict import Mechanism, Outcome, Verdict
+from rozaneh.words import mark
+
+_O, _M = Outcome, Mechanism
+
+SENTENCES = MappingProxyType(
+    {
+        (_O.OK, _M.NONE): mark("{service} works here."),
+        (_O.OK, _M.DNS_FORGERY): mark(
+            "{service} opens here, but its name is answered falsely: you are led to a restricted variant of it."
+        ),
+        (_O.BLOCKED, _M.DNS_FORGERY): mark("{service} is blocked on this network: its name is answered falsely."),
+        (_O.BLOCKED, _M.DNS_SILENCE): mark(
+            "{service} is blocked on this network: questions for its name go unanswered."
+        ),
+        (_O.BLOCKED, _M.TLS_NAME_RESET): mark(
+            "{service} is blocked on this network: connections are cut as soon as its name appears."
+        ),
+        (_O.BLOCKED, _M.TLS_NAME_SILENCE): mark(
+            "{service} is blocked on this network: nothing comes back once its name appears."
+        ),
+        (_O.BLOCKED, _M.TLS_INTERCEPTION): mark(
+            "Do not log in: somebody on this network answers in the place of {service}."
+        ),
+        (_O.BLOCKED, _M.HTTP_BLOCK_PAGE): mark(
+            "{service} is blocked on this network: a block page is shown in its place."
+        ),
+        (_O.BLOCKED, _M.HTTP_RESET): mark("{service} is blocked on this network: requests for it are cut off."),
+        (_O.BLOCKED, _M.HTTP_SILENCE): mark("{service} is blocked on this network: requests for it go unanswered."),
+        (_O.BLOCKED, _M.ADDRESS_BLACK_HOLE): mark(
+            "{service} is blocked on this network: nothing sent to its address arrives."
+        ),
+        (_O.BLOCKED, _M.ADDRESS_REFUSED): mark(
+            "{service} is blocked on this network: connections to its address are turned away."
+        ),
+        (_O.BLOCKED, _M.PROTOCOL_FILTER): mark(
+            "{service} is blocked on this network: this kind of traffic is not let through."
+        ),
+        (_O.BLOCKED, _M.QUIC_SILENCE): mark("{service} is blocked on this network over QUIC; other ways may work."),
+        (_O.THROTTLED, _M.THROTTLING): mark("{service} is slowed down on purpose on this network."),
+        (_O.REFUSED, _M.SERVICE_REFUSAL): mark(
+            "{service} itself refuses visitors from this country. This is not the filter."
+        ),
+        (_O.DOWN, _M.SITE_DOWN): mark("{service} does not work for anybody at the moment. This is not the filter."),
+        (_O.OUTAGE, _M.WHOLE_OUTAGE): mark("Nothing works on this network, not even domestic services."),
+        (_O.OUTAGE, _M.DNS_SILENCE): mark(
+            "This network looks up no names at all, although addresses can be reached. Set an encrypted resolver."
+        ),
+        (_O.DOMESTIC_ONLY, _M.DOMESTIC_ONLY): mark(
+            "Only the domestic network works here: {service} is cut off together with everything abroad."
+        ),
+        (_O.CAPTIVE_PORTAL, _M.CAPTIVE_PORTAL): mark(
+            "This network wants you to log in first: open any page in a browser."
+        ),
+        (_O.CANNOT_TELL, _M.UNKNOWN): mark("{service} does not work here. Not enough measurements to say why."),
+    }
+)
+"""What to say, by verdict and mechanism. ``{service}`` is the name of the service, or the URL that was given."""
+
+CLOCK = mark(
+    "The clock of this device seems to be wrong, so that no certificate can be checked. Set it, then check again."
+)
+UNTRIED = mark("Not enough measurements to say anything about {service}.")
+
+SURE = MappingProxyType(
+    {
+        "certain": mark("certain"),
+        "likely": mark("likely"),
+        "possible": mark("possible"),
+        "unsure": mark("unsure"),
+    }
+)
+"""How sure, in a word."""
+
+
+def sentence(verdict: Verdict) -> str:
+    """The English sentence for a verdict, to be given to ``Words.say`` with ``service``."""
+    if "device-clock" in verdict.rules:
+        return CLOCK
+    if verdict.verdict is Outcome.CANNOT_TELL and "attempt" in verdict.missing:
+        return UNTRIED
+    return SENTENCES.get((verdict.verdict, verdict.mechanism), SENTENCES[Outcome.CANNOT_TELL, Mechanism.UNKNOWN])
