@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import ssl
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 from rozaneh.lab.world.doors import IDLE_SECONDS, Caller, Stream
 
@@ -48,12 +49,12 @@ class EchoDatagrams(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the way back."""
-        self._transport = transport
+        # Python 3.11's own datagram transport is not registered as one, so asking by isinstance would say no.
+        self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         """Send it back."""
-        if isinstance(self._transport, asyncio.DatagramTransport):
-            self._transport.sendto(data, addr)
+        self._transport.sendto(data, addr)
 
 
 async def _some(stream: Stream) -> bytes:

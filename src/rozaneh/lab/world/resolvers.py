@@ -4,6 +4,7 @@ import asyncio
 import ssl
 import struct
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 from rozaneh.core import RemoteFault
 from rozaneh.lab.world.directory import Directory
@@ -20,8 +21,8 @@ class OverUdp(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the way back."""
-        if isinstance(transport, asyncio.DatagramTransport):
-            self._transport = transport
+        # Python 3.11's own datagram transport is not registered as one, so asking by isinstance would say no.
+        self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         """Answer at once."""

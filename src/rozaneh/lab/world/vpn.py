@@ -8,6 +8,7 @@ import asyncio
 import secrets
 import struct
 from collections.abc import Callable
+from typing import cast
 
 from rozaneh.core import RemoteFault
 from rozaneh.lab.world.doors import IDLE_SECONDS, Caller
@@ -57,7 +58,8 @@ class AnswersDatagrams(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the way back."""
-        self._transport = transport
+        # Python 3.11's own datagram transport is not registered as one, so asking by isinstance would say no.
+        self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         """Answer at once, or stay silent."""
@@ -65,8 +67,7 @@ class AnswersDatagrams(asyncio.DatagramProtocol):
             reply = self._answer(data)
         except RemoteFault:
             return
-        if isinstance(self._transport, asyncio.DatagramTransport):
-            self._transport.sendto(reply, addr)
+        self._transport.sendto(reply, addr)
 
 
 async def openvpn_over_tcp(caller: Caller) -> None:
