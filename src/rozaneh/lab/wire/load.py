@@ -1,0 +1,26 @@
+"""Engines from what the caller sends: here the wire meets the censors."""
+
+import msgspec
+
+from rozaneh.core import LocalFault
+from rozaneh.lab.censor.engine import Engine
+from rozaneh.lab.clock import LabClock
+from rozaneh.lab.ns.messages import LoadCensor
+from rozaneh.lab.scenario import Scenario
+from rozaneh.lab.wire.censors import Censors
+
+_decode = msgspec.msgpack.Decoder(Scenario).decode
+
+
+def load_censors(request: LoadCensor, clock: LabClock) -> Censors:
+    """The censors of a scenario, with an empty memory.
+
+    Raises:
+        LocalFault: the message holds something else.
+    """
+    try:
+        scenario = _decode(request.scenario)
+    except msgspec.DecodeError as error:
+        raise LocalFault(f"not a scenario: {error}") from error
+    engine = Engine(scenario, network=request.network, seed=request.seed, clock=clock)
+    return Censors(judge=engine, clock=clock, hops=scenario.places)
