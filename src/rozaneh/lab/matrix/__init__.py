@@ -4,8 +4,8 @@
   does it fail? The scenario's expectations hold the answer that its author's sources give.
 - :func:`plan` lists the cells; :func:`run` asks them all at the same time, each from a home address of its own, so that
   neither flow tables nor penalties nor random numbers of one reach another.
-- Before a scenario is believed, the same way to the same target is tried without it (the *control*). A cell whose control
-  fails says nothing about the censor and is never ok.
+- Before a scenario is believed, the same way to the same target is tried without it (the *control*). A cell whose
+  control fails says nothing about the censor and is never ok.
 
 What the cells prove is that our ways behave as expected against a *modelled* censor; see ``docs/lab.md`` for what that
 is worth.

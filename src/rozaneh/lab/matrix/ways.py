@@ -28,7 +28,7 @@ STANDARD_WAYS: Mapping[str, str] = MappingProxyType(
         "ss": "ss://Y2hhY2hhMjAtaWV0Zi1wb2x5MTMwNTpsYWI@45.76.10.11:8388|tcp",
     }
 )
-"""Short names of ways, each with its stack; the Shadowsocks user part is ``chacha20-ietf-poly1305:lab`` as SIP002 has it."""
+"""Short names of ways, each with its stack; the user part of Shadowsocks is ``chacha20-ietf-poly1305:lab`` (SIP002)."""
 
 _NEEDS_PACKETS = frozenset({"disorder", "split", "tlsfrag"})
 
@@ -72,6 +72,8 @@ def _way(text: str) -> Way:
     except SpecError as error:
         raise LocalFault(f"not a way: {text[:80]!r} ({error}); aliases: {', '.join(STANDARD_WAYS)}") from None
     if parsed.elements[-1].name != "tcp":
-        raise LocalFault(f"not a way: {text[:80]!r} has no leaf; aliases: {', '.join(STANDARD_WAYS)}, or end it in |tcp")
+        raise LocalFault(
+            f"not a way: {text[:80]!r} has no leaf; aliases: {', '.join(STANDARD_WAYS)}, or end it in |tcp"
+        )
     alias = next((name for name, known in STANDARD_WAYS.items() if known == text), None)
     return Way(name=alias or str(parsed.redacted()), spec=parsed)

@@ -1,0 +1,219 @@
+"""Ask all cells at once, in one lab.
+
+Theory of operation. The controls come first: every way to every target once, from a home address without any censor.
+They prove that the way works at all, they give the usual speed of a download, and they make the servers' certificates
+before anything is timed. Then all cells run together, each from a home address of its own with a censor of its own.
+Nothing is judged by the clock except throttling, which is a ratio to the control's speed; so a busy machine changes
+seconds, not outcomes.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import anyio
+import msgspec
+
+from rozaneh.core import Attempt, Target
+from rozaneh.dialers.registry import build
+from rozaneh.lab.lab import Lab, LabClient
+from rozaneh.lab.matrix.outcome import is_expected, outcome_of, rate_of
+from rozaneh.lab.matrix.plan import Cell
+from rozaneh.lab.matrix.ways import Way
+from rozaneh.net import Deadlines, Exchange, measure
+from rozaneh.net.exchange import http_get, https_get
+from rozaneh.net.trust import Trust
+
+AT_ONCE = 90
+_QUICK = Deadlines(
+    resolve=2.5, connect=2.5, proxy=3.0, tls_handshake=2.5, request=2.5, first_byte=4.0, throughput=10.0, close=0.5
+)
+"""Round trips take 44 ms, and a lost SYN is repeated after one second: silence for this long is silence."""
+_PATIENT = Deadlines(
+    resolve=10.0, connect=8.0, proxy=10.0, tls_handshake=8.0, request=8.0, first_byte=10.0, throughput=20.0, close=0.5
+)
+"""Where packets get lost by chance the kernel repeats them after one, two and four seconds more."""
+
+
+class Finished(msgspec.Struct, frozen=True, kw_only=True):
+    """A cell with its answer, as ``matrix --json`` writes it.
+
+    Attributes:
+        scenario: the scenario's id.
+        vary: the choice of its varied values; empty where nothing varies.
+        network: the home network.
+        at: the time it was asked at; none for the scenario's own.
+        way: the way's alias, or its spec without secrets.
+        spec: the way's spec without secrets.
+        target: what was asked for.
+        expected: what the scenario expects, several joined by ``or``; none where it expects nothing.
+        observed: what was got.
+        ok: whether that is expected, or nothing was, and the control worked.
+        seconds: how long it took.
+        step: the step that failed; empty where none did.
+        lossy: whether packets get lost by chance in this scenario.
+        reason: why it is not ok.
+    """
+
+    scenario: str
+    vary: str
+    network: str
+    at: str | None
+    way: str
+    spec: str
+    target: str
+    expected: str | None
+    observed: str
+    ok: bool
+    seconds: float
+    step: str = ""
+    lossy: bool = False
+    reason: str = ""
+
+
+class Matrix(msgspec.Struct, frozen=True, kw_only=True):
+    """All answers.
+
+    Attributes:
+        cells: in the order of the plan.
+        controls: how many controls were run.
+        seconds: from the first control to the last cell.
+    """
+
+    cells: tuple[Finished, ...]
+    controls: int
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether every cell is."""
+        return all(cell.ok for cell in self.cells)
+
+    @property
+    def unexpected(self) -> int:
+        """How many cells nobody expects anything of."""
+        return sum(cell.expected is None for cell in self.cells)
+
+
+Progress = Callable[[int, int], None]
+"""Called with how many dials are done, and of how many."""
+
+_ControlKey = tuple[str, Way, Target]
+
+
+class _Control(msgspec.Struct, frozen=True):
+    outcome: str
+    rate: float | None
+
+
+async def run(cells: Sequence[Cell], lab: Lab, *, at_once: int = AT_ONCE, progress: Progress | None = None) -> Matrix:
+    """Ask all cells.
+
+    Args:
+        cells: the plan.
+        lab: a running lab whose world holds everything that the scenarios add to it.
+        at_once: how many dials run at the same time.
+        progress: told about every dial that ends.
+    """
+    began = anyio.current_time()
+    needed = dict.fromkeys(_control_key(cell) for cell in cells if cell.has_control)
+    table = _Table(lab, at_once, len(needed) + len(cells), progress)
+    controls = await table.controls(needed)
+    finished = await table.cells(cells, controls)
+    return Matrix(cells=finished, controls=len(controls), seconds=round(anyio.current_time() - began, 3))
+
+
+def _control_key(cell: Cell) -> _ControlKey:
+    return cell.network, cell.way, cell.target
+
+
+class _Table:
+    """One run: the limit on what happens at once, and the count of what is done."""
+
+    def __init__(self, lab: Lab, at_once: int, total: int, progress: Progress | None) -> None:
+        self._lab = lab
+        self._truth: Mapping[str, Sequence[str]] = lab.world.addresses_of
+        self._trust = Trust.with_ca(lab.ca_file)
+        self._limit = anyio.CapacityLimiter(at_once)
+        self._total = total
+        self._done = 0
+        self._progress = progress
+
+    async def controls(self, keys: Iterable[_ControlKey]) -> dict[_ControlKey, _Control]:
+        """Try every way to every target without a censor."""
+        found: dict[_ControlKey, _Control] = {}
+
+        async def one(key: _ControlKey) -> None:
+            network, way, target = key
+            async with self._limit:
+                client = self._lab.client(network=network, programs=False)
+                attempt = await self._dial(client, way, target, _PATIENT)
+                client.close()
+            found[key] = _Control(outcome_of(attempt, target, self._truth), rate_of(attempt))
+            self._count()
+
+        async with anyio.create_task_group() as group:
+            for key in keys:
+                group.start_soon(one, key)
+        return found
+
+    async def cells(self, cells: Sequence[Cell], controls: Mapping[_ControlKey, _Control]) -> tuple[Finished, ...]:
+        """Ask every cell."""
+        found: dict[int, Finished] = {}
+
+        async def one(index: int, cell: Cell) -> None:
+            async with self._limit:
+                deadlines = _PATIENT if cell.is_lossy else _QUICK
+                client = self._lab.client(
+                    network=cell.network, scenario=cell.rules, at=cell.at, seed=cell.seed, programs=False
+                )
+                for target in cell.before:
+                    await self._dial(client, cell.way, target, deadlines)
+                await anyio.sleep(cell.wait)
+                attempt = await self._dial(client, cell.way, cell.target, deadlines)
+                client.close()
+            found[index] = self._judge(cell, attempt, controls.get(_control_key(cell)))
+            self._count()
+
+        async with anyio.create_task_group() as group:
+            for index, cell in enumerate(cells):
+                group.start_soon(one, index, cell)
+        return tuple(found[index] for index in range(len(cells)))
+
+    def _judge(self, cell: Cell, attempt: Attempt, control: _Control | None) -> Finished:
+        observed = outcome_of(attempt, cell.target, self._truth, control.rate if control else None)
+        failed = attempt.last_failed()
+        reason = ""
+        if control is not None and cell.has_control and control.outcome != "ok":
+            reason = f"the control failed: without the scenario this way gets {control.outcome}"
+        elif cell.expected and not is_expected(cell.expected, observed):
+            reason = f"expected {' or '.join(cell.expected)}"
+        return Finished(
+            scenario=cell.scenario,
+            vary=cell.vary,
+            network=cell.network,
+            at=cell.at,
+            way=cell.way.name,
+            spec=cell.way.spec.redacted(),
+            target=str(cell.target),
+            expected=" or ".join(cell.expected) or None,
+            observed=observed,
+            ok=not reason,
+            seconds=round(attempt.took, 3),
+            step=str(failed.op) if failed else "",
+            lossy=cell.is_lossy,
+            reason=reason,
+        )
+
+    def _count(self) -> None:
+        self._done += 1
+        if self._progress is not None:
+            self._progress(self._done, self._total)
+
+    async def _dial(self, client: LabClient, way: Way, target: Target, deadlines: Deadlines) -> Attempt:
+        dialer = build(way.spec, client.network, trust=self._trust)
+        async with await measure(dialer, target, exchange=self._exchange(target), deadlines=deadlines) as measured:
+            return measured.attempt
+
+    def _exchange(self, target: Target) -> Exchange | None:
+        if target.speaks == "https":
+            return https_get(target, self._trust)
+        return http_get(target) if target.speaks == "http" else None
