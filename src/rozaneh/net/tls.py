@@ -1,6 +1,7 @@
 """A TLS handshake as a step of an attempt, over any stream."""
 
 import hashlib
+import ssl
 from collections.abc import Sequence
 
 from anyio.streams.tls import TLSAttribute, TLSStream
@@ -42,9 +43,14 @@ async def start_tls(
     context = trust.context(verify=verify, alpn=alpn)
     async with trace.step(Op.TLS, peer=peer, sni=server_name, verified=False) as step:
         # Many servers close without TLS's own goodbye; what ends a response is up to the protocol inside.
-        secured = await TLSStream.wrap(
-            stream, hostname=server_name, ssl_context=context, server_side=False, standard_compatible=False
-        )
+        try:
+            secured = await TLSStream.wrap(
+                stream, hostname=server_name, ssl_context=context, server_side=False, standard_compatible=False
+            )
+        except ssl.SSLError as error:
+            # Whether the server declined with an alert or somebody sent bytes that are no TLS is told by this alone.
+            step.tag(reason=error.reason or "")
+            raise
         _tag(step, secured, verify=verify)
     return secured
 
