@@ -12,7 +12,7 @@ import msgspec
 
 from rozaneh.codecs import tls
 from rozaneh.core import Failure, RemoteFault
-from rozaneh.finder.blockpage import BlockPages
+from rozaneh.finder.blockpage import read_page
 
 __all__ = ["Answer", "Flight", "FlightReader", "Verdict"]
 
@@ -125,11 +125,17 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer:
-    """Reads the first bytes of an answer until it can be told whether it is one."""
+    """Reads the first bytes of an answer until it can be told whether it is one.
 
-    def __init__(self, flight: Flight, pages: BlockPages) -> None:
+    Args:
+        flight: what it should be an answer to.
+        picky: whether a refusal by the service itself counts as a failure, because another way out of the country may
+            do better.
+    """
+
+    def __init__(self, flight: Flight, *, picky: bool) -> None:
         self._kind = flight.kind
-        self._pages = pages
+        self._picky = picky
         self.data = b""
 
     def feed(self, data: bytes) -> Verdict | None:
@@ -159,9 +165,13 @@ class Answer:
         return None if answer is None else Verdict()
 
     def _http(self, *, ended: bool) -> Verdict | None:
-        page = self._pages.read(self.data, ended=ended)
+        page = read_page(self.data, ended=ended)
         if page is None:
             return None
         facts: dict[str, str | int] = {"status": page.status, "location": page.location, "body_head": page.body_head}
         facts = {name: value for name, value in facts.items() if value}
-        return Verdict(failure=Failure.HTTP_REQUEST_FAILED if page.blocked else None, facts=facts)
+        if page.kind == "block":
+            return Verdict(failure=Failure.HTTP_REQUEST_FAILED, facts=facts)
+        if page.kind == "refusal" and self._picky:
+            return Verdict(failure=Failure.HTTP_UNEXPECTED_STATUS_CODE, facts=facts, told=self.data)
+        return Verdict(facts=facts)

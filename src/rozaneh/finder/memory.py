@@ -2,8 +2,8 @@
 
 It holds counts for network x hour x obstacle x way, and no host name and no address: who takes the device learns which
 kinds of tricks worked on some network, not what was visited. The network is a salted digest
-(:mod:`rozaneh.finder.place`), and so is an upstream server. Counts fade with a half-life, because what worked last month
-is a guess today.
+(:mod:`rozaneh.finder.place`), and so is an upstream server. Counts fade with a half-life, because what worked last
+month is a guess today.
 
 The store is SQLite with a write-ahead log. A file that cannot be read is set aside under another name; where no file
 can be had at all the memory lives in RAM. Neither is ever an error.

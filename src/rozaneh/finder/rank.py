@@ -6,20 +6,24 @@ suspected obstacle multiplies it, so that a doubtful diagnosis tries ways for al
 first.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 
 import msgspec
 
-from rozaneh.finder.table import UPSTREAM, Level, Table
+from rozaneh.finder.table import Level, Table
+from rozaneh.finder.ways import Way
 
 Seen = Callable[[str, str], tuple[float, float]]
 """Decayed counts of successes and failures of a way against an obstacle, on this network around this hour."""
 
+Options = Callable[[str], Iterable[Way]]
+"""The ways that a row's text stands for at this moment."""
+
 _PRIOR = {Level.WORKS: (3.0, 1.0), Level.MIXED: (2.0, 1.0), Level.REASONED: (1.0, 1.0)}
-_COST = {UPSTREAM: 0.1}
+_COST_OF_PRIVATE = 0.1
 """An upstream costs its owner traffic, and every use shows it to the network: cheaper ways come first."""
-_ORDER = 0.002
+_COST_OF_PLACE = 0.002
 _LEAST_WEIGHT = 0.02
 
 
@@ -27,40 +31,37 @@ class Ranked(msgspec.Struct, frozen=True, kw_only=True):
     """A way worth trying.
 
     Attributes:
-        use: the stack, with its placeholders.
+        way: the way.
         obstacle: what it is tried against.
         score: between 0 and about 1; higher is tried earlier.
     """
 
-    use: str
+    way: Way
     obstacle: str
     score: float
 
 
-def rank(
-    suspicions: Mapping[str, float], table: Table, seen: Seen, today: date, *, without: Collection[str] = ()
-) -> list[Ranked]:
+def rank(suspicions: Mapping[str, float], table: Table, options: Options, seen: Seen, today: date) -> list[Ranked]:
     """The ways worth trying, best first.
 
     Args:
         suspicions: weight of each suspected obstacle, 0 to 1.
         table: what gets past what.
+        options: what its rows stand for; nothing where a way is not to be tried.
         seen: what happened here before.
         today: the date, for evidence that has expired.
-        without: ways that are not to be tried, for instance because they just were.
     """
     best: dict[str, Ranked] = {}
     for obstacle, weight in suspicions.items():
         if weight < _LEAST_WEIGHT:
             continue
         for place, row in enumerate(table.rows(obstacle)):
-            if row.use in without:
-                continue
-            chance = expected(row.level(today), seen(obstacle, row.use)) - _COST.get(row.use, 0.0) - place * _ORDER
-            score = weight * max(chance, 0.0)
-            known = best.get(row.use)
-            if known is None or score > known.score:
-                best[row.use] = Ranked(use=row.use, obstacle=obstacle, score=score)
+            for way in options(row.use):
+                chance = expected(row.level(today), seen(obstacle, way.key)) - place * _COST_OF_PLACE
+                score = weight * max(chance - _COST_OF_PRIVATE * way.private, 0.0)
+                known = best.get(way.key)
+                if known is None or score > known.score:
+                    best[way.key] = Ranked(way=way, obstacle=obstacle, score=score)
     return sorted(best.values(), key=lambda each: -each.score)
 
 

@@ -13,7 +13,6 @@ from typing import Annotated, Self
 import msgspec
 
 from rozaneh.core import LocalFault
-from rozaneh.finder.blockpage import BlockPages
 
 _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=400)]
 
@@ -68,7 +67,6 @@ class Obstacle(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    block_page_hosts: tuple[_Text, ...]
     resolver: tuple[Row, ...]
     obstacle: tuple[Obstacle, ...]
 
@@ -79,14 +77,10 @@ class Table:
     Attributes:
         resolvers: trustworthy resolvers, best first.
         obstacles: by name.
-        block_pages: how a censor's page is known.
     """
 
-    def __init__(
-        self, resolvers: Sequence[Row], obstacles: Sequence[Obstacle], block_pages: BlockPages | None = None
-    ) -> None:
+    def __init__(self, resolvers: Sequence[Row], obstacles: Sequence[Obstacle]) -> None:
         self.resolvers = tuple(resolvers)
-        self.block_pages = block_pages or BlockPages()
         self.obstacles: Mapping[str, Obstacle] = {each.name: each for each in obstacles}
 
     @classmethod
@@ -100,7 +94,7 @@ class Table:
             file = msgspec.toml.decode(text, type=_File)
         except msgspec.DecodeError as error:
             raise LocalFault(f"the table of ways is wrong: {error}") from error
-        return cls(file.resolver, file.obstacle, BlockPages(frozenset(file.block_page_hosts)))
+        return cls(file.resolver, file.obstacle)
 
     @classmethod
     def shipped(cls) -> Self:

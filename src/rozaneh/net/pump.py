@@ -37,13 +37,22 @@ class Pump:
     linger: float = 300.0
     pool: Pool = field(default_factory=Pool)
 
-    async def run(self, near: ByteStream, far: ByteStream, *, to_near: bytes = b"", flow: Flow | None = None) -> Flow:
+    async def run(
+        self,
+        near: ByteStream,
+        far: ByteStream,
+        *,
+        to_near: bytes = b"",
+        to_far: bytes = b"",
+        flow: Flow | None = None,
+    ) -> Flow:
         """Move bytes until both directions have ended, and close both streams.
 
         Args:
             near: the client's side.
             far: the other side.
             to_near: bytes already read from the far end, to be written to the near end first.
+            to_far: bytes already read from the near end.
             flow: where to count, for somebody who watches; a new one by default.
 
         Returns:
@@ -52,7 +61,8 @@ class Pump:
         flow = flow or Flow()
         flow.began = flow.last = anyio.current_time()
         try:
-            if await _write_first(near, to_near, flow):
+            said = await _write_first(far, to_far, flow, upward=True)
+            if said and await _write_first(near, to_near, flow, upward=False):
                 await self._move(near, far, flow)
         finally:
             with anyio.CancelScope(shield=True):
@@ -80,13 +90,13 @@ class Pump:
         self.pool.close()
 
 
-async def _write_first(near: ByteStream, data: bytes, flow: Flow) -> bool:
+async def _write_first(sink: ByteStream, data: bytes, flow: Flow, *, upward: bool) -> bool:
     try:
         if data:
-            flow.count(len(data), flow.began, upward=False)
-            await near.send(data)
+            flow.count(len(data), flow.began, upward=upward)
+            await sink.send(data)
     except NETWORK_ERRORS as error:
-        flow.broke(error, "near")
+        flow.broke(error, "far" if upward else "near")
         return False
     return True
 

@@ -1,0 +1,142 @@
+"""The finder: makes connections, and learns from each of them."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import anyio
+
+from rozaneh.core import Attempt, Failure, Observation, Op, Spec, Target
+from rozaneh.diagnosis.suspicion import suspect as _suspect
+from rozaneh.dialers import build
+from rozaneh.finder.flight import Flight
+from rozaneh.finder.knowledge import Knowledge, Suspect
+from rozaneh.finder.memory import Memory
+from rozaneh.finder.opening import Connection, Opening, Rules
+from rozaneh.finder.refusal import Refusal
+from rozaneh.finder.search import Search
+from rozaneh.finder.table import Table
+from rozaneh.finder.ways import DIRECT, Way, Ways
+from rozaneh.net import Dialer, Network, Report
+from rozaneh.net.clock import Clock, SystemClock
+from rozaneh.net.splice import Flow
+from rozaneh.net.trust import Trust
+
+__all__ = ["Finder"]
+
+_HUNG = 5.0
+_MOST_DIALERS = 256
+
+
+class Finder:
+    """Finds the way that works for each destination.
+
+    Args:
+        network: where sockets come from.
+        ways: the stacks that lead through the user's own servers.
+        memory: what worked before; one in RAM by default.
+        clock: the time of day.
+        table: what gets past what; the shipped one by default.
+        trust: whom TLS to resolvers and upstreams believes.
+        where: says which network this device is on, as :func:`rozaneh.finder.place.identity` does.
+        salt: the device's key.
+        report: told of every attempt, winners and losers alike.
+        warn: told, in one line, of what is wrong on this side.
+        suspect: what a failed attempt suggests.
+        rules: how races are run.
+
+    Raises:
+        SpecError: one of the ways is none.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        ways: Sequence[Spec] = (),
+        memory: Memory | None = None,
+        clock: Clock | None = None,
+        table: Table | None = None,
+        trust: Trust | None = None,
+        where: Callable[[], str] = lambda: "",
+        salt: bytes = b"",
+        report: Report = lambda _: None,
+        warn: Callable[[str], None] = lambda _: None,
+        suspect: Suspect = _suspect,
+        rules: Rules | None = None,
+    ) -> None:
+        self._network = network
+        self._trust = trust or Trust.system()
+        self._report = report
+        self._warn = warn
+        self._rules = rules or Rules()
+        self._dialers: dict[str, Dialer] = {}
+        self._knowledge = Knowledge(
+            table=table or Table.shipped(),
+            memory=memory or Memory(),
+            ways=Ways(ways, salt),
+            clock=clock or SystemClock(),
+            where=where,
+            suspect=suspect,
+        )
+        for way in self._knowledge.ways.upstreams:
+            self._dialer(way)
+
+    @asynccontextmanager
+    async def opening(self, target: Target) -> AsyncIterator[Opening]:
+        """Begin to make a connection: the first way is dialled at once, before the client has said anything."""
+        self._knowledge.arrive()
+        search = Search(self._knowledge, target)
+        opening = Opening(search, self._rules, dialer=self._dialer, report=self._report, warn=self._warn)
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(opening.run, tasks)
+                try:
+                    yield opening
+                finally:
+                    tasks.cancel_scope.cancel()
+        finally:
+            await opening.aclose()
+
+    async def connect(self, target: Target, flight: Flight) -> Connection | Refusal:
+        """Make a connection for a client whose first bytes are already here."""
+        async with self.opening(target) as opening:
+            return await opening.carry(flight)
+
+    def ended(self, target: Target, connection: Connection, flow: Flow, now: float) -> None:
+        """A connection has ended: learn from one on which the target was never heard.
+
+        Args:
+            target: what was reached.
+            connection: as it was made.
+            flow: what was moved on it.
+            now: seconds of the event loop's clock.
+        """
+        heard = connection.answered or flow.down
+        hung = flow.failure is not None and flow.broken_by == "far"
+        gave_up = flow.failure is None and now - flow.began > _HUNG
+        if heard or connection.way.key != DIRECT or not (hung or gave_up):
+            return
+        failure = flow.failure or Failure.GENERIC_TIMEOUT_ERROR
+        silent = Observation(op=Op.FIRST_BYTE, t0=0.0, took=now - flow.began, failure=failure)
+        started = self._knowledge.clock.now().timestamp()
+        attempt = Attempt(
+            target=target, spec=DIRECT, started=started, took=silent.took, failure=failure, observations=(silent,)
+        )
+        known = self._knowledge.hosts.known(target)
+        known.tried.append(attempt)
+        if self._knowledge.ways.upstreams:
+            known.learn("protocol_filter", None, now + self._knowledge.table.residual("protocol_filter"))
+
+    def why(self, host: str) -> list[Attempt]:
+        """What was tried for a host in this session and what was seen, oldest first."""
+        attempts = [attempt for known in self._knowledge.hosts.of_host(host) for attempt in known.tried]
+        return sorted(attempts, key=lambda attempt: attempt.started)
+
+    def _dialer(self, way: Way) -> Dialer:
+        text = str(way.spec)
+        found = self._dialers.get(text)
+        if found is None:
+            found = self._dialers[text] = build(way.spec, self._network, trust=self._trust)
+            if len(self._dialers) > _MOST_DIALERS:
+                del self._dialers[next(iter(self._dialers))]
+        return found

@@ -1,0 +1,116 @@
+"""What this session knows of destinations. In RAM alone: it is the list of what somebody visited.
+
+Times are seconds of a monotonic clock, passed in.
+"""
+
+import math
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from rozaneh.core import Attempt, Target
+from rozaneh.finder.refusal import Refusal
+from rozaneh.finder.ways import Way
+
+__all__ = ["Hosts", "Known"]
+
+_MOST_HOSTS = 2048
+_MOST_ATTEMPTS = 24
+_SHORTEST_TTL = 60.0
+_LONGEST_TTL = 3600.0
+
+
+@dataclass(slots=True)
+class Known:
+    """One destination.
+
+    Attributes:
+        obstacle: what blocks it, as far as is known; empty when nothing does.
+        way: what gets past that.
+        until: when both are to be verified anew.
+        refusal: why the last search found nothing.
+        refused_until: until when it is not searched again.
+        quiet_until: until when the obstacle punishes whatever else is dialled to the same address.
+        explorer: who is searching at the moment, so that nobody else does.
+        waiting: whom to wake when that search has ended.
+        tried: the last attempts, for whoever asks why.
+    """
+
+    obstacle: str = ""
+    way: Way | None = None
+    until: float = -math.inf
+    refusal: Refusal | None = None
+    refused_until: float = -math.inf
+    quiet_until: float = -math.inf
+    explorer: object | None = None
+    waiting: set[Callable[[], None]] = field(default_factory=set)
+    tried: deque[Attempt] = field(default_factory=lambda: deque(maxlen=_MOST_ATTEMPTS))
+
+    def blocked(self, now: float) -> str:
+        """What is known to block it at this time, or empty."""
+        return self.obstacle if now < self.until else ""
+
+    def learn(self, obstacle: str, way: Way | None, until: float) -> None:
+        """Remember what blocks it and what gets past that, until it is to be verified."""
+        self.obstacle, self.way, self.until = obstacle, way, until
+        self.refusal = None
+
+    def refused(self, now: float) -> Refusal | None:
+        """Why it is not searched for again yet."""
+        return self.refusal if now < self.refused_until else None
+
+    def release(self, explorer: object) -> None:
+        """The search of this explorer has ended, however it did."""
+        if self.explorer is explorer:
+            self.explorer = None
+        for wake in tuple(self.waiting):
+            wake()
+
+
+class Hosts:
+    """All destinations of this session, the least recently used forgotten first."""
+
+    def __init__(self, most: int = _MOST_HOSTS) -> None:
+        self._most = most
+        self._known: OrderedDict[tuple[str, int], Known] = OrderedDict()
+        self._addresses: OrderedDict[str, tuple[tuple[str, ...], str, float]] = OrderedDict()
+
+    def known(self, target: Target) -> Known:
+        """What is known of a destination."""
+        key = (target.host, target.port)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = Known()
+            self._trim()
+        self._known.move_to_end(key)
+        return found
+
+    def of_host(self, host: str) -> list[Known]:
+        """What is known of a host, for all its ports."""
+        return [known for (name, _), known in self._known.items() if name == host]
+
+    def addresses(self, host: str, now: float) -> tuple[tuple[str, ...], str]:
+        """Addresses that a trustworthy resolver gave lately, and which one it was; empty when there are none."""
+        found = self._addresses.get(host)
+        return (found[0], found[1]) if found is not None and now < found[2] else ((), "")
+
+    def learn_addresses(self, host: str, addresses: tuple[str, ...], resolver: str, *, ttl: float, now: float) -> None:
+        """Keep what a trustworthy resolver said for as long as it said, within reason."""
+        self._addresses[host] = (addresses, resolver, now + min(max(ttl, _SHORTEST_TTL), _LONGEST_TTL))
+        self._addresses.move_to_end(host)
+        while len(self._addresses) > self._most:
+            self._addresses.popitem(last=False)
+
+    def forget(self) -> None:
+        """Forget everything, as on another network."""
+        self._known.clear()
+        self._addresses.clear()
+
+    def _trim(self) -> None:
+        """Forget the oldest, except those who are being searched for."""
+        if len(self._known) <= self._most:
+            return
+        for key, known in self._known.items():
+            if known.explorer is None and not known.waiting:
+                del self._known[key]
+                return

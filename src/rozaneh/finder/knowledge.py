@@ -1,0 +1,103 @@
+"""What the finder knows: the table, the memory, this session's destinations, and how the resolvers do."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import date
+
+from rozaneh.core import Attempt, Context, Failure, Op
+from rozaneh.finder.hosts import Hosts
+from rozaneh.finder.memory import Memory
+from rozaneh.finder.table import Table
+from rozaneh.finder.ways import Way, Ways
+from rozaneh.finder.weather import Weather
+from rozaneh.net.clock import Clock
+
+__all__ = ["Knowledge", "Suspect"]
+
+Suspect = Callable[[Attempt], Iterable[tuple[str, float]]]
+"""What one failed attempt suggests, with weights: :func:`rozaneh.diagnosis.suspect`."""
+
+_AVOIDED = 120.0
+"""Seconds for which a resolver that failed is asked last."""
+_SILENCE = {Failure.GENERIC_TIMEOUT_ERROR, Failure.NETWORK_UNREACHABLE, Failure.HOST_UNREACHABLE, Failure.NETWORK_DOWN}
+
+
+@dataclass(slots=True)
+class Knowledge:
+    """Everything that decides which way is tried, apart from the evidence of the connection at hand.
+
+    Attributes:
+        table: what gets past what.
+        memory: what worked on this network at this hour.
+        ways: the direct way and the user's servers.
+        clock: the time of day.
+        where: the identity of the network that this device is on.
+        suspect: what a failed attempt suggests.
+        hosts: this session's destinations.
+        weather: whether anything abroad answers.
+    """
+
+    table: Table
+    memory: Memory
+    ways: Ways
+    clock: Clock
+    where: Callable[[], str]
+    suspect: Suspect
+    hosts: Hosts = field(default_factory=Hosts)
+    weather: Weather = field(default_factory=Weather)
+    _network: str = ""
+    _avoided: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def today(self) -> date:
+        """The date, for evidence that expires."""
+        return self.clock.now().date()
+
+    @property
+    def context(self) -> Context:
+        """Which network this is, and the local hour."""
+        now = self.clock.now()
+        return Context(network=self._network, hour=now.hour, weekday=now.weekday())
+
+    def arrive(self) -> None:
+        """Notice a change of network: what was learnt of destinations on another one is worth nothing here."""
+        network = self.where()
+        if network != self._network:
+            self._network = network
+            self.hosts.forget()
+            self.weather = Weather()
+            self._avoided.clear()
+
+    def suspicions(self, attempt: Attempt) -> dict[str, float]:
+        """What a failed attempt suggests, by obstacle."""
+        return {str(name): weight for name, weight in self.suspect(attempt)}
+
+    def seen(self, obstacle: str, way: str) -> tuple[float, float]:
+        """Decayed counts of successes and failures here, around this hour."""
+        return self.memory.seen(self.context, obstacle, way, self.clock.now().timestamp())
+
+    def remember(self, obstacle: str, way: Way, *, worked: bool) -> None:
+        """Keep an outcome."""
+        self.memory.record(self.context, obstacle, way.key, worked=worked, now=self.clock.now().timestamp())
+
+    def resolvers(self, now: float) -> list[str]:
+        """The trustworthy resolvers, best first: those that failed lately come last."""
+        names = [row.use for row in self.table.resolvers]
+        return sorted(names, key=lambda name: self._avoided.get(name, 0.0) > now)
+
+    def resolver_failed(self, resolver: str, attempt: Attempt, now: float) -> None:
+        """A resolver could not be asked."""
+        self._avoided[resolver] = now + _AVOIDED
+        if _unheard(attempt):
+            self.weather.foreign_silent(resolver, now)
+
+    def upstream_failed(self, way: Way, attempt: Attempt, now: float) -> None:
+        """A way through the user's server failed."""
+        if _unheard(attempt):
+            self.weather.foreign_silent(way.key, now)
+
+
+def _unheard(attempt: Attempt) -> bool:
+    """Whether not even a connection came about, for want of any answer."""
+    connects = list(attempt.steps(Op.CONNECT))
+    return any(step.failure in _SILENCE for step in connects) and all(step.failure is not None for step in connects)

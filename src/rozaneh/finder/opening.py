@@ -1,0 +1,267 @@
+"""One connection being made: a race that the evidence steers.
+
+Theory of operation. The first runner is the way that is known to work for this destination or, where nothing is known,
+the direct one; so an unblocked destination costs nothing more than a direct connection. Another runner starts when all
+that run have failed or are *stuck*, which means that they take longer than their own round trips would explain.
+:class:`~rozaneh.finder.search.Search` decides which, at that moment, from everything seen until then.
+
+All runners say the client's own first bytes. The first that hears an acceptable answer wins; the others are cancelled
+and recorded as interrupted, which teaches nothing. Whatever may be said only once is said by one runner alone.
+"""
+
+from collections.abc import Callable
+
+import anyio
+import msgspec
+from anyio.abc import ByteStream, TaskGroup
+
+from rozaneh.core import Attempt, DialFailed, LocalFault
+from rozaneh.finder.flight import Flight
+from rozaneh.finder.rank import Ranked
+from rozaneh.finder.refusal import Refusal
+from rozaneh.finder.runner import Runner, Watched, refuse_substitute
+from rozaneh.finder.search import Search
+from rozaneh.finder.speak import speak
+from rozaneh.finder.ways import Way
+from rozaneh.net import Deadlines, Dialer, Report, Trace, measure
+from rozaneh.net.trace import NETWORK_ERRORS, dial_failed
+
+__all__ = ["Connection", "Opening", "Rules"]
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """How a race is run. Times are seconds.
+
+    Attributes:
+        stagger: what a runner is given before the next may start, at least.
+        deadlines: for each kind of step.
+        most_dials: ways tried for one connection.
+        most_at_once: ways that run at the same time.
+        search: no further way is started after this time.
+        wait_for_client: how long a client may be silent before its server is listened to.
+        hurry: what deadlines are multiplied with while nothing abroad answers.
+    """
+
+    stagger: float = 0.25
+    deadlines: Deadlines = Deadlines(tls_handshake=8.0, first_byte=60.0)
+    most_dials: int = 12
+    most_at_once: int = 4
+    search: float = 20.0
+    wait_for_client: float = 0.2
+    hurry: float = 0.4
+
+
+class Connection(msgspec.Struct, frozen=True, kw_only=True):
+    """A connection that was made. Whoever takes it closes the stream.
+
+    Attributes:
+        stream: to the target; the client's flight has been said on it.
+        first: bytes that the target has answered already.
+        rest: bytes of the client that came after the flight and have yet to be sent.
+        way: how it was reached.
+        obstacle: what is in the way of the direct connection; empty when nothing is, as far as was seen.
+        tried: how many ways were tried.
+        answered: whether the target was heard; what is neither TLS nor a plain request is sent without waiting.
+    """
+
+    stream: ByteStream
+    first: bytes
+    rest: bytes
+    way: Way
+    obstacle: str
+    tried: int
+    answered: bool
+
+
+class Opening:
+    """See the module's text. Made by :meth:`rozaneh.finder.Finder.opening`."""
+
+    def __init__(
+        self,
+        search: Search,
+        rules: Rules,
+        *,
+        dialer: Callable[[Way], Dialer],
+        report: Report,
+        warn: Callable[[str], None],
+    ) -> None:
+        self._search = search
+        self._rules = rules
+        self._dialer = dialer
+        self._report = report
+        self._warn = warn
+        self._flight: Flight | None = None
+        self._flown = anyio.Event()
+        self._connected = anyio.Event()
+        self._over = anyio.Event()
+        self._wake = anyio.Event()
+        self._began = anyio.current_time()
+        self._running: dict[Runner, anyio.CancelScope] = {}
+        self._said_once = False
+        self._won: Runner | None = None
+
+    async def reachable(self, seconds: float) -> Refusal | None:
+        """Wait until the first way is connected, at most so long; a refusal if it is certain that there is none."""
+        with anyio.move_on_after(seconds):
+            await self._connected.wait()
+        return self._search.refusal
+
+    async def server_speaks(self) -> None:
+        """Wait until the race is over without a word of the client, because the server spoke or nothing is left."""
+        await self._over.wait()
+
+    async def carry(self, flight: Flight | None) -> Connection | Refusal:
+        """Say the client's first bytes, and wait for the way that gets them through.
+
+        Args:
+            flight: what the client said; none where the server spoke before it.
+        """
+        self._flight = flight
+        self._flown.set()
+        await self._over.wait()
+        won = self._won
+        if won is None or won.stream is None:
+            return self._search.refusal or Refusal()
+        stream, won.stream = won.stream, None
+        return Connection(
+            stream=stream,
+            first=won.heard.first,
+            rest=flight.rest if flight is not None else b"",
+            way=won.way,
+            obstacle=won.obstacle,
+            tried=self._search.dials,
+            answered=bool(won.heard.first),
+        )
+
+    async def run(self, tasks: TaskGroup) -> None:
+        """Race until somebody wins or nothing is left to try; runs beside whoever uses the opening."""
+        known = self._search.known
+        known.waiting.add(self._poke)
+        try:
+            while self._won is None and self._search.refusal is None:
+                self._wake = anyio.Event()
+                chosen = self._next(anyio.current_time())
+                if chosen is not None:
+                    self._start(chosen, tasks)
+                elif self._running or self._search.someone_else_searches:
+                    with anyio.move_on_after(self._until_stuck(anyio.current_time())):
+                        await self._wake.wait()
+                else:
+                    self._search.refuse(anyio.current_time())
+        finally:
+            known.waiting.discard(self._poke)
+            known.release(self._search)
+            for scope in self._running.values():
+                scope.cancel()
+            self._connected.set()
+            self._over.set()
+
+    async def aclose(self) -> None:
+        """Close the stream that won if nobody took it."""
+        if self._won is not None and self._won.stream is not None:
+            with anyio.CancelScope(shield=True):
+                await anyio.aclose_forcefully(self._won.stream)
+
+    @property
+    def _deadlines(self) -> Deadlines:
+        """Short ones while nothing abroad answers, so that people are told soon."""
+        outage = self._search.knowledge.weather.outage(anyio.current_time())
+        return self._rules.deadlines.scaled(self._rules.hurry) if outage else self._rules.deadlines
+
+    def _poke(self) -> None:
+        self._wake.set()
+
+    def _until_stuck(self, now: float) -> float | None:
+        """Seconds until the next runner may count as stuck; none when none will."""
+        left = [runner.since + runner.patience - now for runner in self._running if runner.may_get_stuck(now)]
+        return max(min(left), 0.001) if left else None
+
+    def _next(self, now: float) -> Ranked | None:
+        if not self._search.dials:
+            return self._search.first(now)
+        full = self._search.dials >= self._rules.most_dials or len(self._running) >= self._rules.most_at_once
+        if full or self._said_once or now > self._began + self._rules.search:
+            return None
+        if not all(runner.stuck(now) for runner in self._running):
+            return None
+        kind = self._flight.kind if self._flight is not None else "raw"
+        return self._search.alternative(now, tuple(self._running), kind)
+
+    def _start(self, chosen: Ranked, tasks: TaskGroup) -> None:
+        runner = Runner.begin(
+            chosen, self._search.target, now=anyio.current_time(), patience=2 * self._rules.stagger
+        )  # a dial may take a lookup and a handshake
+        self._search.started(runner)
+        scope = self._running[runner] = anyio.CancelScope()
+        tasks.start_soon(self._try, runner, scope)
+
+    async def _try(self, runner: Runner, scope: anyio.CancelScope) -> None:
+        def report(attempt: Attempt) -> None:
+            self._report(attempt)
+            self._search.ended(runner, attempt, anyio.current_time())
+
+        async def exchange(stream: ByteStream, trace: Trace) -> None:
+            refuse_substitute(runner, trace)
+            await self._exchange(runner, stream, trace)
+
+        with scope:
+            try:
+                dialer = Watched(self._dialer(runner.way), runner.watch)
+                measured = await measure(
+                    dialer, runner.target, exchange=exchange, report=report, deadlines=self._deadlines
+                )
+                if measured.ok:
+                    await self._win(runner, measured.detach())
+            except LocalFault as fault:
+                self._warn(str(fault))
+        del self._running[runner]
+        self._poke()
+
+    async def _win(self, runner: Runner, stream: ByteStream) -> None:
+        if self._won is not None or self._search.refusal is not None:
+            await anyio.aclose_forcefully(stream)
+            return
+        runner.stream = stream
+        self._won = runner
+        self._search.won(runner, anyio.current_time())
+
+    async def _exchange(self, runner: Runner, stream: ByteStream, trace: Trace) -> None:
+        runner.connected(anyio.current_time())
+        self._connected.set()
+        self._poke()
+        if await self._server_speaks_first(runner, stream):
+            return
+        flight = self._flight
+        if flight is None or not flight.data:
+            return
+        if not flight.replayable:
+            if self._said_once:
+                await anyio.sleep_forever()  # until the runner that says it has won or lost
+            self._said_once = True
+        runner.speaking(anyio.current_time(), self._rules.stagger, kind=flight.kind)
+        self._poke()
+        picky = bool(self._search.knowledge.ways.upstreams) and not runner.way.private
+        await speak(flight, stream, trace, runner.heard, picky=picky)
+
+    async def _server_speaks_first(self, runner: Runner, stream: ByteStream) -> bool:
+        """Wait for the client's first bytes, and after a while for the server's as well; whether those came first."""
+        with anyio.move_on_after(self._rules.wait_for_client):
+            await self._flown.wait()
+        if self._flown.is_set():
+            return False
+        broken: list[DialFailed] = []
+        async with anyio.create_task_group() as both:
+
+            async def listen() -> None:
+                try:
+                    runner.heard.first = await stream.receive()
+                except NETWORK_ERRORS as error:
+                    broken.append(dial_failed(error))
+                both.cancel_scope.cancel()
+
+            both.start_soon(listen)
+            await self._flown.wait()
+            both.cancel_scope.cancel()
+        if broken:
+            raise broken[0]
+        return bool(runner.heard.first)

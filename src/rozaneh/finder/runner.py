@@ -1,0 +1,161 @@
+"""One way being tried, as the race sees it from outside."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Literal, Self
+
+from rozaneh.core import Attempt, DialFailed, Failure, Observation, Op, Spec, Target
+from rozaneh.core.addresses import is_bogon
+from rozaneh.diagnosis.signatures import signatures
+from rozaneh.finder.rank import Ranked
+from rozaneh.finder.speak import Heard
+from rozaneh.finder.ways import Way
+from rozaneh.net import ByteStream, Dialer, Trace
+
+__all__ = ["Runner", "Watched", "refuse_substitute", "resolved", "trouble_at_resolver"]
+
+Phase = Literal["dialling", "ready", "speaking"]
+
+_PATIENT_ANSWERS = 3.0
+"""An answer may take this many times what the connection took: a round trip and the server's work."""
+_PATIENT_REQUESTS = 12.0
+"""A page may take this many staggers, because servers think."""
+
+
+@dataclass(slots=True, eq=False)
+class Runner:
+    """One way being tried.
+
+    Attributes:
+        way: the way.
+        obstacle: what it is tried against; empty for the direct one.
+        target: what it dials.
+        since: when it last got further, in seconds of the event loop's clock.
+        patience: seconds that may pass since then before it counts as stuck.
+        phase: how far it is.
+        heard: what came back.
+        trace: the record of its attempt, once that has begun.
+        stream: the stream that won, when this one did.
+    """
+
+    way: Way
+    obstacle: str
+    target: Target
+    since: float
+    patience: float
+    phase: Phase = "dialling"
+    heard: Heard = field(default_factory=Heard)
+    trace: Trace | None = None
+    stream: ByteStream | None = None
+
+    @classmethod
+    def begin(cls, chosen: Ranked, target: Target, *, now: float, patience: float) -> Self:
+        """A way that is about to be tried."""
+        way = chosen.way
+        return cls(way=way, obstacle=chosen.obstacle, target=way.target(target), since=now, patience=patience)
+
+    def watch(self, trace: Trace) -> None:
+        """Its attempt has begun."""
+        self.trace = trace
+
+    def stuck(self, now: float) -> bool:
+        """Whether it has taken longer than one would think. One that waits for the client is not stuck."""
+        return self.phase != "ready" and now >= self.since + self.patience
+
+    def may_get_stuck(self, now: float) -> bool:
+        """Whether it is not stuck yet but will be if nothing happens."""
+        return self.phase != "ready" and not self.stuck(now)
+
+    @property
+    def at_resolver(self) -> bool:
+        """Whether it still waits for its resolver, which says nothing about the target."""
+        return self.way.asks and self.phase == "dialling" and not any(step.op is Op.RESOLVE for step in self._seen())
+
+    def connected(self, now: float) -> None:
+        """It has a connection and waits for something to say."""
+        self.phase, self.since = "ready", now
+
+    def speaking(self, now: float, stagger: float, *, kind: str) -> None:
+        """It has said the flight and waits for an answer."""
+        took = max((step.took for step in self._seen() if step.op is Op.CONNECT and step.failure is None), default=0.0)
+        self.phase, self.since = "speaking", now
+        least = stagger * (_PATIENT_REQUESTS if kind == "http" else 1.0)
+        self.patience = max(least, _PATIENT_ANSWERS * took)
+
+    def if_it_ended_now(self, started: float, kind: str) -> Attempt:
+        """What would have been seen if nothing more came: the step that is under way has timed out."""
+        seen = self._seen()
+        if self.phase == "speaking":
+            op = Op.TLS if kind == "tls" else Op.FIRST_BYTE
+        elif self.target.is_literal or self.target.addresses or any(step.op is Op.RESOLVE for step in seen):
+            op = Op.CONNECT
+        else:
+            op = Op.RESOLVE
+        silent = Observation(op=op, t0=0.0, took=self.patience, failure=Failure.GENERIC_TIMEOUT_ERROR)
+        return Attempt(
+            target=self.target,
+            spec=self.way.spec.redacted(),
+            started=started,
+            took=self.patience,
+            failure=Failure.GENERIC_TIMEOUT_ERROR,
+            observations=(*seen, silent),
+        )
+
+    def _seen(self) -> tuple[Observation, ...]:
+        return self.trace.observations if self.trace is not None else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A dialer that shows its trace while it dials, and refuses what only a forged answer can have led to."""
+
+    inner: Dialer
+    watch: Callable[[Trace], None]
+
+    @property
+    def spec(self) -> Spec:
+        """As the dialer below."""
+        return self.inner.spec
+
+    async def dial(self, target: Target, trace: Trace) -> ByteStream:
+        """Dial by the dialer below."""
+        self.watch(trace)
+        return await self.inner.dial(target, trace)
+
+
+def refuse_substitute(runner: Runner, trace: Trace) -> None:
+    """Refuse a connection to an address that forged answers hold in place of the true one (I2, bbs#451).
+
+    Raises:
+        DialFailed: with the failure that a bogon gives.
+    """
+    if runner.target.is_literal or runner.target.addresses:
+        return
+    for step in trace.observations:
+        address = step.peer.rpartition(":")[0].strip("[]")
+        own = step.op is Op.CONNECT and step.failure is None and step.parent is None
+        if own and address and signatures().address_kind(str(ip_address(address))):
+            trace.note(Op.RESOLVE, Failure.DNS_BOGON_ERROR, answers=(address,))
+            raise DialFailed(Failure.DNS_BOGON_ERROR, f"{runner.target.host} at {address}")
+
+
+def resolved(attempt: Attempt) -> tuple[tuple[str, ...], float]:
+    """The addresses that a trustworthy resolver gave in this attempt, and for how many seconds they hold."""
+    for step in attempt.steps(Op.RESOLVE):
+        if step.parent is None and step.failure is None and step.tag("engine") in ("doh", "dot", "tcp"):
+            ttl = step.tag("ttl", 0)
+            usable = tuple(address for address in step.names("answers") if not is_bogon(address))
+            return usable, float(ttl) if isinstance(ttl, int | float) else 0.0
+    return (), 0.0
+
+
+_SAYS_NO = {Failure.DNS_NXDOMAIN_ERROR, Failure.DNS_NO_ANSWER}
+
+
+def trouble_at_resolver(attempt: Attempt) -> bool:
+    """Whether it failed because its resolver could not be asked; "no such name" is an answer."""
+    return any(
+        step.parent is None and step.failure not in (None, Failure.INTERRUPTED) and step.failure not in _SAYS_NO
+        for step in attempt.steps(Op.RESOLVE)
+    )

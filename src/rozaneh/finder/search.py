@@ -1,0 +1,207 @@
+"""Which way next: the deciding half of one connection being made. No input or output; times are passed in.
+
+Each failed attempt goes to the diagnosis, and so does each runner that is stuck, as if it had ended there. What is
+suspected goes to the table; the best way not tried yet is next. Two rules hold whatever happens: a destination that is
+known to need a way is not dialled without one, and of the user's own servers only one runs at a time, because racing
+them would show all of them to whoever watches.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from rozaneh.core import Attempt, Failure, Target
+from rozaneh.finder.hosts import Known
+from rozaneh.finder.knowledge import Knowledge
+from rozaneh.finder.rank import Ranked, merge, rank
+from rozaneh.finder.refusal import Refusal
+from rozaneh.finder.runner import Runner, resolved, trouble_at_resolver
+from rozaneh.finder.table import UPSTREAM
+from rozaneh.finder.ways import DIRECT, Way
+
+__all__ = ["Search"]
+
+_IN_DOUBT = 0.7
+"""What a suspicion weighs that rests on a runner which is stuck but may still arrive."""
+_SURE = 0.5
+_BELIEVED = 1800.0
+_BELIEVED_IN_DOUBT = 180.0
+_REFUSED = 5.0
+_NAMED_IN_CLEAR = ("dns_", "tls_", "http_")
+"""Obstacles that react to a name in the clear: once known, it is not shown again before they are verified anew."""
+_NO_WAY_HELPS = {"site_down", "captive_portal", "whole_outage", "domestic_only", "none"}
+
+
+@dataclass(slots=True, eq=False)
+class Search:
+    """The search for a way to one target.
+
+    Attributes:
+        knowledge: what is known apart from this search.
+        target: what is to be reached.
+        dials: how many ways were started.
+        suspicions: what the failed attempts suggest.
+        refusal: why there is none, once that is certain.
+    """
+
+    knowledge: Knowledge
+    target: Target
+    dials: int = 0
+    suspicions: dict[str, float] = field(default_factory=dict)
+    refusal: Refusal | None = None
+    _tried: set[str] = field(default_factory=set)
+    _bad_resolvers: set[str] = field(default_factory=set)
+    _direct_failed: bool = False
+    _failure: Failure | None = None
+    _told: bytes = b""
+
+    @property
+    def known(self) -> Known:
+        """What this session knows of the target."""
+        return self.knowledge.hosts.known(self.target)
+
+    @property
+    def someone_else_searches(self) -> bool:
+        """Whether another connection to the same target is searching; its result will do for this one."""
+        return self.known.explorer not in (None, self)
+
+    def first(self, now: float) -> Ranked | None:
+        """The way that is known to work, or the direct one where none is known to be needed."""
+        blocked = self.known.blocked(now)
+        if not blocked:
+            return Ranked(way=self.knowledge.ways.direct, obstacle="", score=1.0)
+        self.suspicions = {blocked: 1.0}
+        self._tried.add(DIRECT)
+        return self.alternative(now, (), "raw")
+
+    def alternative(self, now: float, running: Sequence[Runner], kind: str) -> Ranked | None:
+        """The best way not tried yet; none when there is none, or when it is somebody else's turn to search.
+
+        Args:
+            now: the time.
+            running: what runs already, all of it stuck.
+            kind: what the client speaks.
+        """
+        known, knowledge = self.known, self.knowledge
+        if known.refused(now) is not None:
+            self.refusal = None if running else known.refused(now)
+            return None
+        if known.way is not None and known.way.key not in self._tried and known.blocked(now):
+            way = known.way.with_addresses(*knowledge.hosts.addresses(self.target.host, now))
+            return Ranked(way=way, obstacle=known.obstacle, score=1.0)
+        if self.someone_else_searches:
+            return None
+        if known.explorer is None and knowledge.weather.outage(now) and not knowledge.weather.may_look(now):
+            return None
+        known.explorer = self
+        ranked = rank(
+            self._suspects(now, running, kind),
+            knowledge.table,
+            lambda use: self._options(use, now, running),
+            knowledge.seen,
+            knowledge.today,
+        )
+        return ranked[0] if ranked else None
+
+    def _suspects(self, now: float, running: Sequence[Runner], kind: str) -> dict[str, float]:
+        suspects = self.suspicions
+        started = self.knowledge.clock.now().timestamp()
+        for runner in running:
+            if runner.stuck(now) and not runner.way.private and not runner.at_resolver:
+                doubtful = self.knowledge.suspicions(runner.if_it_ended_now(started, kind))
+                suspects = merge(suspects, {name: weight * _IN_DOUBT for name, weight in doubtful.items()})
+        return suspects
+
+    def _options(self, use: str, now: float, running: Sequence[Runner]) -> Iterator[Way]:
+        """What a row of the table stands for now, without what was tried or may not be."""
+        private_runs = any(runner.way.private for runner in running)
+        avoided = self._bad_resolvers | {runner.way.resolver for runner in running if runner.at_resolver}
+        resolvers = [name for name in self.knowledge.resolvers(now) if name not in avoided]
+        known = self.knowledge.hosts.addresses(self.target.host, now)
+        for way in self.knowledge.ways.expand(use, self.target, resolvers, known):
+            waits = private_runs if way.private else now < self.known.quiet_until
+            if way.key not in self._tried and not waits:
+                yield way
+
+    def started(self, runner: Runner) -> None:
+        """A way is being tried. With a resolver that has to be asked it may be tried again with another one."""
+        self.dials += 1
+        if not runner.way.asks:
+            self._tried.add(runner.way.key)
+
+    def ended(self, runner: Runner, attempt: Attempt, now: float) -> None:
+        """An attempt is over: learn what it says."""
+        self.known.tried.append(attempt)
+        if runner.way.asks and not self._learn_from_resolver(runner.way, attempt, now):
+            return
+        self._tried.add(runner.way.key)
+        if attempt.failure in (None, Failure.INTERRUPTED):
+            return
+        self._told = self._told or runner.heard.told
+        if runner.way.private:
+            self.knowledge.upstream_failed(runner.way, attempt, now)
+        else:
+            self._failure = attempt.failure
+            self.suspicions = merge(self.suspicions, self.knowledge.suspicions(attempt))
+        if runner.way.key == DIRECT:
+            self._direct_failed = True
+        elif not self.knowledge.table.residual(runner.obstacle):
+            # Within the time for which an obstacle punishes, nothing that fails says anything about the way.
+            self.knowledge.remember(runner.obstacle, runner.way, worked=False)
+        known = self.known
+        if known.way is not None and known.way.key == runner.way.key:
+            known.learn(known.obstacle, None, known.until)
+
+    def _learn_from_resolver(self, way: Way, attempt: Attempt, now: float) -> bool:
+        """Keep the addresses; false when the resolver could not be asked, so that nothing is known of the way."""
+        addresses, ttl = resolved(attempt)
+        if addresses:
+            self.knowledge.hosts.learn_addresses(self.target.host, addresses, way.resolver, ttl=ttl, now=now)
+            self.knowledge.weather.foreign_answered()
+        if not trouble_at_resolver(attempt):
+            return True
+        self._bad_resolvers.add(way.resolver)
+        self.knowledge.resolver_failed(way.resolver, attempt, now)
+        return False
+
+    def won(self, runner: Runner, now: float) -> None:
+        """A way led to the target."""
+        known = self.known
+        if runner.way.key == DIRECT:
+            self.knowledge.weather.direct_worked(now)
+            known.learn("", None, now)
+            return
+        self.knowledge.weather.foreign_answered()
+        until = known.until
+        if not known.blocked(now):
+            # A direct dial that was only slow is no proof: that is looked at again soon.
+            until = now + (_BELIEVED if self._direct_failed else _BELIEVED_IN_DOUBT)
+        known.learn(runner.obstacle, runner.way, until)
+        self.knowledge.remember(runner.obstacle, runner.way, worked=True)
+
+    def refuse(self, now: float) -> Refusal:
+        """Nothing is left to try: say why, and do not let it be searched again at once."""
+        if self.refusal is not None:
+            return self.refusal
+        knowledge, known = self.knowledge, self.known
+        outage = knowledge.weather.outage(now)
+        suspicions = merge(self.suspicions, {outage: 1.0} if outage else {})
+        obstacle = outage or max(suspicions, key=lambda name: suspicions[name], default="unknown")
+        residual = knowledge.table.residual(obstacle)
+        if residual and any(row.use != UPSTREAM for row in knowledge.table.rows(obstacle)):
+            known.quiet_until = now + residual
+        upstream = bool(knowledge.ways.upstreams)
+        retry = _REFUSED if upstream or not residual else residual
+        self.refusal = Refusal(
+            failure=self._failure or Failure.UNKNOWN_FAILURE,
+            obstacle=obstacle,
+            tried=self.dials,
+            needs_upstream=not upstream and obstacle not in _NO_WAY_HELPS,
+            retry_after=retry,
+            told=self._told,
+        )
+        if suspicions.get(obstacle, 0.0) >= _SURE and obstacle.startswith(_NAMED_IN_CLEAR) and not known.blocked(now):
+            known.learn(obstacle, None, now + _BELIEVED_IN_DOUBT)
+        known.refusal, known.refused_until = msgspec.structs.replace(self.refusal, tried=0), now + retry
+        return self.refusal

@@ -1,0 +1,94 @@
+"""From a row of the table to a way that can be dialled. Pure."""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from rozaneh.core import Spec, Target
+from rozaneh.finder.place import digest
+from rozaneh.finder.table import RESOLVER, UPSTREAM
+
+DIRECT = "tcp"
+
+
+class Way(msgspec.Struct, frozen=True, kw_only=True):
+    """One way to one target.
+
+    Attributes:
+        key: what the table and the memory call it; holds no address and no secret.
+        path: the stack below the resolver.
+        resolver: whom to ask for the target's addresses; empty for the system, or for the far end of an upstream.
+        addresses: what that resolver said before, so that it need not be asked again.
+        private: whether it leads through a server of the user's.
+    """
+
+    key: str
+    path: Spec
+    resolver: str = ""
+    addresses: tuple[str, ...] = ()
+    private: bool = False
+
+    @property
+    def asks(self) -> bool:
+        """Whether its resolver has to be asked."""
+        return bool(self.resolver) and not self.addresses
+
+    @property
+    def spec(self) -> Spec:
+        """The stack to dial."""
+        return Spec.parse(self.resolver).through(self.path) if self.asks else self.path
+
+    @property
+    def shown(self) -> str:
+        """The whole stack for a person, without secrets, also where the addresses were known already."""
+        path = self.path.redacted()
+        return f"{self.resolver}|{path}" if self.resolver else path
+
+    def with_addresses(self, addresses: tuple[str, ...], resolver: str) -> "Way":
+        """The same way with what is known of the addresses by now."""
+        if not self.resolver:
+            return self
+        return msgspec.structs.replace(self, addresses=addresses, resolver=resolver or self.resolver)
+
+    def target(self, target: Target) -> Target:
+        """The target as this way dials it."""
+        return target.at(*self.addresses) if self.addresses else target
+
+
+class Ways:
+    """Makes ways from the table's texts.
+
+    Args:
+        upstreams: the stacks of the user's servers.
+        salt: the device's key, under which an upstream is remembered.
+    """
+
+    def __init__(self, upstreams: Sequence[Spec], salt: bytes) -> None:
+        self.direct = Way(key=DIRECT, path=Spec.parse(DIRECT))
+        self.upstreams = tuple(
+            Way(key=f"upstream#{digest(salt, [str(spec)])}", path=spec, private=True) for spec in upstreams
+        )
+
+    def expand(
+        self, use: str, target: Target, resolvers: Sequence[str], known: tuple[tuple[str, ...], str]
+    ) -> Iterator[Way]:
+        """The ways that a row stands for.
+
+        Args:
+            use: the row's text.
+            target: what is to be reached.
+            resolvers: those that may be asked now, best first; only the first is.
+            known: addresses of the target that are to be trusted, and the resolver that gave them.
+        """
+        addresses, resolver = known
+        path = use.removeprefix(RESOLVER + "|")
+        if use == UPSTREAM:
+            yield from self.upstreams
+        elif path == use:
+            yield Way(key=use, path=Spec.parse(use))
+        elif target.is_literal:
+            # There is no name to resolve: what is left of the way may still help, unless that is nothing.
+            if path != DIRECT:
+                yield Way(key=use, path=Spec.parse(path))
+        elif addresses or resolvers:
+            yield Way(key=use, path=Spec.parse(path), resolver=resolver or resolvers[0], addresses=addresses)

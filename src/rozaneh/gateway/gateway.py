@@ -1,0 +1,185 @@
+"""The gateway: from a client's connection to its end."""
+
+from collections.abc import Callable
+
+import anyio
+import msgspec
+from anyio.abc import ByteStream, Listener
+
+from rozaneh.codecs import http_connect
+from rozaneh.core import Failure, RemoteFault, Target
+from rozaneh.finder import Connection, Finder, Flight, FlightReader, Opening, Refusal
+from rozaneh.gateway.events import Closed, Event, Opened, Refused
+from rozaneh.gateway.front import Nothing, Wish, hear
+from rozaneh.gateway.policy import is_local
+from rozaneh.gateway.sentences import why_not
+from rozaneh.net.pump import Pump
+from rozaneh.net.trace import NETWORK_ERRORS
+from rozaneh.words import Words
+
+__all__ = ["Gateway", "Limits"]
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client is given. Times are seconds.
+
+    Attributes:
+        handshake: to say where it wants to go.
+        optimism: after which it is told to go ahead although nothing is connected yet.
+        flight: to finish its first bytes once it has begun.
+    """
+
+    handshake: float = 10.0
+    optimism: float = 0.3
+    flight: float = 5.0
+
+
+class Gateway:
+    """Serves clients.
+
+    Args:
+        finder: makes the connections.
+        tell: where events go.
+        warn: told, in one line, of clients that speak nothing that we know.
+        words: the language of refusals.
+        allow_local: whether targets on this machine and its network may be reached.
+        show_hosts: whether events name the target.
+        limits: what a client is given.
+    """
+
+    def __init__(
+        self,
+        finder: Finder,
+        *,
+        tell: Callable[[Event], None] = lambda _: None,
+        warn: Callable[[str], None] = lambda _: None,
+        words: Words | None = None,
+        allow_local: bool = False,
+        show_hosts: bool = False,
+        limits: Limits | None = None,
+    ) -> None:
+        self._finder = finder
+        self._tell = tell
+        self._warn = warn
+        self._words = words or Words("en")
+        self._allow_local = allow_local
+        self._show_hosts = show_hosts
+        self._limits = limits or Limits()
+        self._pump = Pump()
+
+    async def serve(self, listener: Listener[ByteStream]) -> None:
+        """Serve the clients of a listener until cancelled."""
+        try:
+            await listener.serve(self.serve_client)
+        finally:
+            self._pump.close()
+
+    async def serve_client(self, client: ByteStream) -> None:
+        """Serve one client to its end. Nothing that a client or a network does is raised."""
+        try:
+            wish = await self._hear(client)
+            if isinstance(wish, Wish):
+                await self._grant(client, wish)
+        except NETWORK_ERRORS:
+            pass  # the client has gone: there is nobody left to tell
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.aclose_forcefully(client)
+
+    async def _hear(self, client: ByteStream) -> Wish | Nothing | None:
+        with anyio.move_on_after(self._limits.handshake):
+            try:
+                wish = await hear(client)
+            except RemoteFault as fault:
+                self._warn(str(fault))
+                return None
+            if isinstance(wish, Nothing):
+                self._warn(wish.reason)
+            return wish
+        return None
+
+    async def _grant(self, client: ByteStream, wish: Wish) -> None:
+        began = anyio.current_time()
+        host = wish.target.authority if self._show_hosts else ""
+        if is_local(wish.target) and not self._allow_local:
+            reason = self._words.say("This proxy does not lead to places on this machine or its network.")
+            self._tell(Refused(failure="", obstacle="local", seconds=0.0, host=host))
+            await client.send(wish.tongue.refused(Failure.CONNECTION_REFUSED, reason, forbidden=True))
+            return
+        async with self._finder.opening(wish.target) as opening:
+            made = await self._open(client, wish, opening)
+        seconds = round(anyio.current_time() - began, 6)
+        if isinstance(made, Refusal):
+            self._tell(
+                Refused(
+                    failure=made.failure.value,
+                    obstacle=made.obstacle,
+                    tried=made.tried,
+                    seconds=seconds,
+                    needs_upstream=made.needs_upstream,
+                    host=host,
+                )
+            )
+        elif made is not None:
+            way = made.way.shown
+            self._tell(Opened(way=way, obstacle=made.obstacle, tried=made.tried, seconds=seconds, host=host))
+            await self._move(client, wish.target, made, way, host)
+
+    async def _open(self, client: ByteStream, wish: Wish, opening: Opening) -> Connection | Refusal | None:
+        """Make the connection; none when the client left before."""
+        try:
+            refusal = await opening.reachable(self._limits.optimism)
+            if refusal is not None:
+                reason = why_not(refusal, self._words)
+                await client.send(wish.tongue.refused(refusal.failure, reason, forbidden=False))
+                return refusal
+            await client.send(wish.tongue.accepted())
+            flight = await self._first_flight(client, wish.rest, opening)
+            made = await opening.carry(flight)
+            if isinstance(made, Refusal):
+                await client.send(self._last_words(made, flight))
+        except NETWORK_ERRORS:
+            return None
+        return made
+
+    async def _first_flight(self, client: ByteStream, rest: bytes, opening: Opening) -> Flight | None:
+        """Read the client's first bytes; none where the server spoke before it, or where it has nothing to say."""
+        reader = FlightReader()
+        flight = reader.feed(rest) if rest else None
+        if flight is not None:
+            return flight
+        begun = bool(rest)
+        async with anyio.create_task_group() as both:
+
+            async def listen() -> None:
+                await opening.server_speaks()
+                both.cancel_scope.cancel()
+
+            both.start_soon(listen)
+            try:
+                while flight is None:
+                    with anyio.move_on_after(self._limits.flight if begun else None) as patience:
+                        data = await client.receive()
+                        begun = True
+                        flight = reader.feed(data)
+                    if patience.cancelled_caught:
+                        flight = reader.give_up()
+            except NETWORK_ERRORS:
+                begun = True
+                flight = reader.give_up()
+            both.cancel_scope.cancel()
+        return reader.give_up() if flight is None and begun else flight
+
+    def _last_words(self, refusal: Refusal, flight: Flight | None) -> bytes:
+        """What a client gets that was told to go ahead: the server's own words, or a page that explains."""
+        if refusal.told or flight is None or flight.kind != "http":
+            return refusal.told
+        return http_connect.reply(502, "Bad Gateway", why_not(refusal, self._words))
+
+    async def _move(self, client: ByteStream, target: Target, made: Connection, way: str, host: str) -> None:
+        flow = await self._pump.run(client, made.stream, to_near=made.first, to_far=made.rest)
+        now = anyio.current_time()
+        self._finder.ended(target, made, flow, now)
+        failure = flow.failure.value if flow.failure is not None else ""
+        seconds = round(now - flow.began, 6)
+        self._tell(Closed(way=way, up=flow.up, down=flow.down, seconds=seconds, failure=failure, host=host))
