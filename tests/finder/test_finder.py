@@ -1,0 +1,332 @@
+"""The finder in a world in memory, on a clock that jumps: each obstacle is got past by what the table says."""
+
+import random
+from typing import Any
+
+import anyio
+import pytest
+import trio.testing
+
+from rozaneh.core import Failure, Spec
+from rozaneh.finder import Connection, Finder, Flight, Refusal, Rules, Table
+from rozaneh.net.memory import MemoryNetwork, echo, resets, silence
+from tests.finder.world import (
+    BLOCK_PAGE,
+    HELLO_BACK,
+    OTHER_RESOLVER,
+    PAGE,
+    RELAY,
+    RESOLVER,
+    SITE,
+    UPSTREAM,
+    Recorder,
+    answers,
+    finder,
+    flight,
+    hello,
+    resolver,
+    row,
+    socks_relay,
+    table,
+    target,
+    unless_whole,
+)
+
+pytestmark = pytest.mark.anyio
+GET = b"GET / HTTP/1.1\r\nHost: blocked.example\r\n\r\n"
+NAMES = {"blocked.example": [SITE]}
+
+
+@pytest.fixture
+def anyio_backend() -> Any:
+    return ("trio", {"clock": trio.testing.MockClock(autojump_threshold=0)})
+
+
+@pytest.fixture
+def seen() -> Recorder:
+    return Recorder()
+
+
+async def connected(found: Connection | Refusal) -> Connection:
+    assert isinstance(found, Connection), found
+    await found.stream.aclose()
+    return found
+
+
+async def test_an_unblocked_site_is_reached_directly_and_nothing_else_is_dialled(seen: Recorder) -> None:
+    async with MemoryNetwork(names=NAMES, delay=0.05) as network:
+        network.serve(SITE, 443, answers(HELLO_BACK))
+        made = await connected(await finder(network, seen).connect(target(), flight(hello())))
+        assert (made.way.shown, made.obstacle, made.first) == ("tcp", "", HELLO_BACK)
+        assert network.connections == [(SITE, 443)]
+    assert seen.outcomes == [("tcp", "ok")]
+
+
+async def test_a_far_site_is_given_the_time_of_its_own_round_trips(seen: Recorder) -> None:
+    async with MemoryNetwork(names=NAMES, delay=0.11) as network:
+        network.serve(SITE, 443, answers(HELLO_BACK))
+        await connected(await finder(network, seen).connect(target(), flight(hello())))
+        assert network.connections == [(SITE, 443)]
+
+
+@pytest.mark.parametrize("forged", [["10.10.34.36"], Failure.DNS_NXDOMAIN_ERROR, None])
+async def test_a_forged_name_is_resolved_elsewhere(seen: Recorder, forged: Any) -> None:
+    async with MemoryNetwork(names={"blocked.example": forged}, delay=0.02) as network:
+        network.serve(RESOLVER, 53, resolver({"blocked.example": SITE}))
+        network.serve(SITE, 443, answers(HELLO_BACK))
+        found = finder(network, seen)
+        made = await connected(await found.connect(target(), flight(hello())))
+        assert made.way.shown == f"dnstcp:{RESOLVER}|tcp"
+        network.connections.clear()
+        again = await connected(await found.connect(target(), flight(hello())))
+        assert again.way.shown == made.way.shown
+        assert network.connections == [(SITE, 443)], "the addresses are known by now"
+
+
+async def test_a_resolver_that_is_silent_is_replaced_by_the_next(seen: Recorder) -> None:
+    async with MemoryNetwork(names={"blocked.example": ["10.10.34.36"]}, delay=0.02) as network:
+        network.black_hole(RESOLVER, 53)
+        network.serve(OTHER_RESOLVER, 53, resolver({"blocked.example": SITE}))
+        network.serve(SITE, 443, answers(HELLO_BACK))
+        made = await connected(
+            await finder(network, seen, table=table(dns_forgery=["{resolver}|tcp"])).connect(target(), flight(hello()))
+        )
+        assert made.way.shown == f"dnstcp:{OTHER_RESOLVER}|tcp"
+    assert dict(seen.outcomes)[f"dnstcp:{RESOLVER}|tcp"] == "interrupted"
+
+
+@pytest.mark.parametrize(("censor", "obstacle"), [(resets(), "tls_name_reset"), (silence, "tls_name_silence")])
+async def test_a_name_in_tls_is_hidden_by_cutting(seen: Recorder, censor: Any, obstacle: str) -> None:
+    async with MemoryNetwork(names=NAMES, delay=0.02) as network:
+        network.serve(SITE, 443, unless_whole("blocked.example", censor, answers(HELLO_BACK)))
+        network.serve(RESOLVER, 53, resolver({"blocked.example": SITE}))
+        found = finder(
+            network, seen, table=Table([row(f"dnstcp:{RESOLVER}")], tuple(Table.shipped().obstacles.values()))
+        )
+        made = await connected(await found.connect(target(), flight(hello())))
+        assert made.obstacle == obstacle
+        assert made.way.shown.endswith("|tlsfrag:sni|tcp")
+        network.connections.clear()
+        seen.attempts.clear()
+        await connected(await found.connect(target(), flight(hello())))
+        assert seen.outcomes == [("tlsfrag:sni|tcp", "ok")], "what is known to be blocked is not shown again"
+
+
+async def test_an_address_that_is_a_black_hole_needs_an_upstream(seen: Recorder) -> None:
+    async with MemoryNetwork(names=NAMES, delay=0.02) as network:
+        network.black_hole(SITE, 443)
+        network.serve("10.0.0.9", 443, answers(HELLO_BACK))
+        network._behaviours["far", 443] = answers(HELLO_BACK)
+        network.serve(RELAY, 1080, socks_relay(network, {"blocked.example": SITE}))
+        made = await connected(
+            await finder(network, seen, ways=[UPSTREAM], table=table(address_black_hole=["{upstream}"])).connect(
+                target(), flight(hello())
+            )
+        )
+        assert made.way.private
+        assert made.way.shown == str(UPSTREAM)
+    assert seen.outcomes[-1] == ("tcp", "interrupted")
+
+
+async def test_without_a_way_it_is_refused_with_the_reason(seen: Recorder) -> None:
+    async with MemoryNetwork(names=NAMES, delay=0.02) as network:
+        network.black_hole(SITE, 443)
+        found = await finder(network, seen, table=table(address_black_hole=["{upstream}"])).connect(
+            target(), flight(hello())
+        )
+        assert isinstance(found, Refusal)
+        assert found.obstacle == "address_black_hole"
+        assert found.failure is Failure.GENERIC_TIMEOUT_ERROR
+        assert found.needs_upstream
+
+
+async def test_a_block_page_is_no_answer(seen: Recorder) -> None:
+    async with MemoryNetwork(names=NAMES) as network:
+        network.serve(SITE, 80, answers(BLOCK_PAGE))
+        network._behaviours["far", 80] = answers(PAGE)
+        network.serve(RELAY, 1080, socks_relay(network, {"blocked.example": SITE}))
+        made = await connected(await finder(network, seen, ways=[UPSTREAM]).connect(target(port=80), flight(GET)))
+        assert made.first == PAGE
+        assert made.obstacle == "http_block_page"
+
+
+async def test_a_request_that_changes_something_goes_out_once(seen: Recorder) -> None:
+    post = b"POST / HTTP/1.1\r\nHost: blocked.example\r\nContent-Length: 2\r\n\r\nhi"
+    heard: list[bytes] = []
+
+    async def swallow(stream: Any) -> None:
+        heard.append(await stream.receive())
+        raise ConnectionResetError
+
+    async with MemoryNetwork(names=NAMES) as network:
+        network.serve(SITE, 80, swallow)
+        network.serve(RELAY, 1080, swallow)
+        made = await finder(network, seen, ways=[UPSTREAM]).connect(target(port=80), flight(post))
+        assert isinstance(made, Connection)
+        await anyio.sleep(5)
+        await made.stream.aclose()
+    assert heard == [post]
+
+
+async def test_a_server_that_speaks_first_is_heard(seen: Recorder) -> None:
+    async def greets(stream: Any) -> None:
+        await stream.send(b"220 hello\r\n")
+        await anyio.sleep_forever()
+
+    async with MemoryNetwork(names=NAMES) as network:
+        network.serve(SITE, 25, greets)
+        async with finder(network, seen).opening(target(port=25)) as opening:
+            await opening.server_speaks()
+            made = await opening.carry(None)
+        assert (await connected(made)).first == b"220 hello\r\n"
+
+
+async def test_a_known_block_is_never_dialled_directly_again_even_when_its_way_dies(seen: Recorder) -> None:
+    async with MemoryNetwork(names=NAMES, delay=0.02) as network:
+        network.serve(SITE, 443, unless_whole("blocked.example", resets(), answers(HELLO_BACK)))
+        ways = table(tls_name_reset=["{resolver}|tlsfrag:sni|tcp", "{resolver}|split:sni|tcp"])
+        network.serve(RESOLVER, 53, resolver({"blocked.example": SITE}))
+        found = finder(network, seen, table=ways)
+        await connected(await found.connect(target(), flight(hello())))
+        network.serve(SITE, 443, resets())
+        seen.attempts.clear()
+        refused = await found.connect(target(), flight(hello()))
+        assert isinstance(refused, Refusal)
+        assert "tcp" not in dict(seen.outcomes)
+        assert {spec for spec, _ in seen.outcomes} == {"tlsfrag:sni|tcp", "split:sni|tcp"}
+
+
+async def test_a_block_is_verified_anew_after_a_while(seen: Recorder) -> None:
+    async with MemoryNetwork(names=NAMES, delay=0.02) as network:
+        network.serve(SITE, 443, unless_whole("blocked.example", resets(), answers(HELLO_BACK)))
+        network.serve(RESOLVER, 53, resolver({"blocked.example": SITE}))
+        found = finder(network, seen, table=table(tls_name_reset=["{resolver}|tlsfrag:sni|tcp"]))
+        await connected(await found.connect(target(), flight(hello())))
+        network.serve(SITE, 443, answers(HELLO_BACK))
+        await anyio.sleep(3600)
+        made = await connected(await found.connect(target(), flight(hello())))
+        assert (made.way.shown, made.obstacle) == ("tcp", "")
+
+
+async def test_on_another_network_everything_is_looked_at_anew(seen: Recorder) -> None:
+    place = ["home"]
+    async with MemoryNetwork(names=NAMES, delay=0.02) as network:
+        network.serve(SITE, 443, unless_whole("blocked.example", resets(), answers(HELLO_BACK)))
+        network.serve(RESOLVER, 53, resolver({"blocked.example": SITE}))
+        ways = table(tls_name_reset=["{resolver}|tlsfrag:sni|tcp"])
+        found = finder(network, seen, table=ways, where=lambda: place[0])
+        await connected(await found.connect(target(), flight(hello())))
+        place[0] = "work"
+        seen.attempts.clear()
+        await connected(await found.connect(target(), flight(hello())))
+        assert seen.outcomes[0] == ("tcp", "connection_reset")
+
+
+async def test_one_connection_searches_and_the_others_use_what_it_finds(seen: Recorder) -> None:
+    async with MemoryNetwork(names=NAMES, delay=0.02) as network:
+        network.serve(SITE, 443, unless_whole("blocked.example", resets(), answers(HELLO_BACK)))
+        network.serve(RESOLVER, 53, resolver({"blocked.example": SITE}))
+        found = finder(network, seen, table=table(tls_name_reset=["{resolver}|tlsfrag:sni|tcp"]))
+
+        async def one() -> None:
+            await connected(await found.connect(target(), flight(hello())))
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(6):
+                tasks.start_soon(one)
+        assert network.connections.count((RESOLVER, 53)) == 1
+
+
+async def test_upstreams_are_never_raced_together(seen: Recorder) -> None:
+    second = Spec.parse("socks5://45.76.10.12:1080|tcp")
+    running = [0, 0]
+
+    async def slow(_: Any) -> None:
+        running[0] += 1
+        running[1] = max(running)
+        await anyio.sleep(3)
+        running[0] -= 1
+
+    async with MemoryNetwork(names=NAMES) as network:
+        network.black_hole(SITE, 443)
+        network.serve(RELAY, 1080, slow)
+        network.serve("45.76.10.12", 1080, slow)
+        found = await finder(network, seen, ways=[UPSTREAM, second]).connect(target(), flight(hello()))
+        assert isinstance(found, Refusal)
+    assert running[1] == 1
+    assert {spec for spec, _ in seen.outcomes} >= {str(UPSTREAM), str(second)}
+
+
+async def test_when_nothing_abroad_answers_it_is_said_soon(seen: Recorder) -> None:
+    async with MemoryNetwork(names=NAMES, delay=0.02) as network:
+        for place in ((SITE, 443), (RESOLVER, 53), (OTHER_RESOLVER, 53), ("93.184.216.99", 443)):
+            network.black_hole(*place)
+        network.names["other.example"] = ["93.184.216.99"]
+        network.names["domestic.example"] = ["5.160.0.10"]
+        network.serve("5.160.0.10", 443, answers(HELLO_BACK))
+        found = finder(network, seen, table=table(address_black_hole=["{resolver}|tcp"]))
+        await connected(await found.connect(target("domestic.example"), flight(hello())))
+        first = await found.connect(target(), flight(hello()))
+        assert isinstance(first, Refusal)
+        await found.connect(target(), flight(hello()))
+        began = anyio.current_time()
+        second = await found.connect(target("other.example"), flight(hello("other.example")))
+        assert isinstance(second, Refusal)
+        assert second.obstacle == "domestic_only"
+        assert not second.needs_upstream
+        assert anyio.current_time() - began < 4
+
+
+async def test_a_thousand_races_call_no_loser_blocked(seen: Recorder) -> None:
+    chance = random.Random(7)
+    async with MemoryNetwork(names=NAMES) as network:
+        network.serve(RESOLVER, 53, resolver({"blocked.example": SITE}))
+        ways = table(tls_name_silence=["{resolver}|tlsfrag:sni|tcp", "{resolver}|split:sni|tcp"])
+        for _ in range(1000):
+
+            async def at_some_time(stream: Any) -> None:
+                await stream.receive()
+                await anyio.sleep(chance.uniform(0.0, 1.5))
+                await stream.send(HELLO_BACK)
+                await anyio.sleep_forever()
+
+            network.serve(SITE, 443, at_some_time)
+            await connected(await finder(network, seen, table=ways).connect(target(), flight(hello())))
+    assert len(seen.attempts) > 1000
+    assert {outcome for _, outcome in seen.outcomes} == {"ok", "interrupted"}
+
+
+async def test_why_tells_what_was_tried(seen: Recorder) -> None:
+    async with MemoryNetwork(names=NAMES) as network:
+        network.serve(SITE, 443, unless_whole("blocked.example", resets(), answers(HELLO_BACK)))
+        network.serve(RESOLVER, 53, resolver({"blocked.example": SITE}))
+        found = finder(network, seen, table=table(tls_name_reset=["{resolver}|tlsfrag:sni|tcp"]))
+        await connected(await found.connect(target(), flight(hello())))
+        why = found.why("blocked.example")
+        assert [attempt.failure for attempt in why] == [Failure.CONNECTION_RESET, None]
+        assert found.why("other.example") == []
+
+
+async def test_a_client_that_leaves_takes_its_race_along(seen: Recorder) -> None:
+    async with MemoryNetwork(names=NAMES) as network:
+        network.serve(SITE, 443, silence)
+        with anyio.move_on_after(0.1):
+            await finder(network, seen).connect(target(), flight(hello()))
+    assert seen.outcomes == [("tcp", "interrupted")]
+
+
+async def test_what_speaks_neither_tls_nor_http_is_bridged(seen: Recorder) -> None:
+    async with MemoryNetwork(names=NAMES) as network:
+        network.serve(SITE, 4000, echo)
+        made = await finder(network, seen).connect(target(port=4000), Flight(data=b"\x00raw"))
+        assert isinstance(made, Connection)
+        assert not made.answered
+        assert await made.stream.receive() == b"\x00raw"
+        await made.stream.aclose()
+
+
+async def test_a_wrong_way_is_an_error_at_the_start() -> None:
+    async with MemoryNetwork() as network:
+        with pytest.raises(Exception, match="unknown"):
+            Finder(network, ways=[Spec.parse("nonsense:1|tcp")])
+        assert Rules().stagger == 0.25
