@@ -1,5 +1,6 @@
 """What the strategies that cut a conversation's first flight have in common."""
 
+from abc import abstractmethod
 from dataclasses import dataclass
 
 from rozaneh.core import SpecError
@@ -84,9 +85,9 @@ class FirstFlightStream(StreamOver):
         self._flown = True
         await self.send_first(item)
 
+    @abstractmethod
     async def send_first(self, flight: bytes) -> None:
         """Send the first flight."""
-        raise NotImplementedError
 
     def beneath(self) -> ByteStream | None:
         """The stream below, once the first flight has left."""

@@ -47,7 +47,7 @@ class _Browser(QuicConnectionProtocol):
                 self._text += b"HTTP " + dict(found.headers).get(b":status", b"?") + b"\n"
             elif isinstance(found, DataReceived):
                 self._text += found.data
-            if found.stream_ended and not self.page.done():  # type: ignore[attr-defined] # both kinds have it
+            if found.stream_ended and not self.page.done():  # type: ignore[attr-defined]  # both kinds have it
                 self.page.set_result(self._text.decode(errors="replace"))
 
     def ask(self, target: SplitResult) -> None:
