@@ -11,6 +11,7 @@ import dns.exception
 import dns.message
 import dns.name
 import dns.rcode
+import dns.rdataclass
 import dns.rdatatype
 import msgspec
 from dns.flags import QR, TC
@@ -71,7 +72,9 @@ def question(host: str, kind: Kind, identifier: int, *, padded: bool = False) ->
         RemoteFault: the name cannot stand in a DNS message.
     """
     try:
-        made = dns.message.make_query(host, kind, id=identifier, pad=_PADDING if padded else 0)
+        made = dns.message.make_query(host, kind, id=identifier)
+        if padded:
+            made.use_edns(0, pad=_PADDING)
         return made.to_wire()
     except dns.exception.DNSException as error:
         raise RemoteFault(f"not a name that DNS can carry: {host[:60]!r} ({error})") from error
@@ -103,7 +106,7 @@ def _read(message: bytes) -> dns.message.Message:
 
 def _response(read: dns.message.Message, kind: Kind) -> Response:
     wanted = dns.rdatatype.from_text(kind)
-    sets = [found for found in read.answer if found.rdtype == wanted]
+    sets = [found for found in read.answer if (found.rdclass, found.rdtype) == (dns.rdataclass.IN, wanted)]
     addresses = [record.address for found in sets for record in found]
     return Response(
         kind=kind,

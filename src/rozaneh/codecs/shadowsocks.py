@@ -175,27 +175,6 @@ def address_header(host: str, port: int) -> bytes:
     return place + port.to_bytes(2, "big")
 
 
-def parse_address_header(data: bytes) -> tuple[str, int, bytes] | None:
-    """Host, port and the rest of a client's payload; none while the header is incomplete.
-
-    Raises:
-        RemoteFault: the bytes are no address.
-    """
-    if len(data) < 2:
-        return None
-    lengths = {_IPV4: 4, _IPV6: 16, _NAME: 1 + data[1]}
-    if data[0] not in lengths:
-        raise RemoteFault(f"Shadowsocks knows no address type {data[0]}")
-    end = 1 + lengths[data[0]]
-    if len(data) < end + 2:
-        return None
-    try:
-        host = clean_host(data[2:end].decode("latin-1")) if data[0] == _NAME else str(ipaddress.ip_address(data[1:end]))
-    except TargetError as error:
-        raise RemoteFault(str(error)) from error
-    return host, int.from_bytes(data[end : end + 2], "big"), data[end + 2 :]
-
-
 class _Sealer:
     """A cipher whose nonce counts up, little-endian, with each use."""
 

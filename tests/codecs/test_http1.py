@@ -1,0 +1,105 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rozaneh.codecs.http1 import Body, End, Event, Exchange, Head, title
+from rozaneh.core import RemoteFault
+
+ANSWER = b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 5\r\n\r\nhello"
+
+
+def exchange(*, keep_open: bool = False) -> Exchange:
+    return Exchange("GET", "/a?b", "example.org", headers=[("Accept", "*/*")], keep_open=keep_open)
+
+
+def body(events: list[Event]) -> bytes:
+    return b"".join(event.data for event in events if isinstance(event, Body))
+
+
+def test_writes_a_request() -> None:
+    expected = b"GET /a?b HTTP/1.1\r\nHost: example.org\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+    assert exchange().request == expected
+
+
+def test_writes_a_body() -> None:
+    post = Exchange("POST", "/q", "dns.example", body=b"abc", keep_open=True)
+    assert post.request == b"POST /q HTTP/1.1\r\nHost: dns.example\r\nContent-Length: 3\r\n\r\nabc"
+
+
+def test_reads_a_response() -> None:
+    events = exchange().receive(ANSWER)
+    assert events[0] == Head(status=200, headers=(("server", "x"), ("content-length", "5")))
+    assert isinstance(events[0], Head)
+    assert events[0].header("Server") == "x"
+    assert events[0].header("Location") == ""
+    assert body(events) == b"hello"
+    assert events[-1] == End()
+
+
+def test_passes_over_an_informational_response() -> None:
+    events = exchange().receive(b"HTTP/1.1 103 Early Hints\r\n\r\n" + ANSWER)
+    assert isinstance(events[0], Head)
+    assert events[0].status == 200
+
+
+def test_a_body_without_a_length_ends_with_the_stream() -> None:
+    reading = exchange()
+    assert End() not in reading.receive(b"HTTP/1.1 200 OK\r\n\r\nhello")
+    assert reading.receive(b"") == [End()]
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        (b"", b"SSH-2.0-OpenSSH\r\n\r\n"),
+        (ANSWER[:-1], b""),
+        (b"HTTP/1.1 200", b""),
+        (b"HTTP/1.1 200 OK\r\n", b"Content-Length: x\r\n\r\n"),
+        (b"HTTP/1.1 200 OK\r\nX: ", b"y" * 40000),
+    ],
+)
+def test_what_is_no_response_is_refused(first: bytes, last: bytes) -> None:
+    reading = exchange()
+    if first:
+        reading.receive(first)
+    with pytest.raises(RemoteFault, match="not an HTTP response"):
+        reading.receive(last)
+
+
+def test_what_follows_a_response_is_left_over() -> None:
+    reading = exchange(keep_open=True)
+    reading.receive(ANSWER + b"HTTP/1.1 2")
+    assert reading.leftover == b"HTTP/1.1 2"
+
+
+@pytest.mark.parametrize(("method", "path"), [("GE T", "/"), ("GET", "/\r\n"), ("GET", "/a b")])
+def test_a_request_that_http_cannot_carry(method: str, path: str) -> None:
+    with pytest.raises(RemoteFault, match="no HTTP request"):
+        Exchange(method, path, "example.org")
+
+
+@given(st.lists(st.binary(max_size=30)))
+def test_byte_by_byte_is_as_the_whole(chunks: list[bytes]) -> None:
+    parts = (f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n" for chunk in chunks if chunk)
+    stream = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"".join(parts) + b"0\r\n\r\n"
+    whole = exchange().receive(stream)
+    reading = exchange()
+    bytewise = [event for at in range(len(stream)) for event in reading.receive(stream[at : at + 1])]
+    assert body(whole) == body(bytewise) == b"".join(chunks)
+    assert whole[0] == bytewise[0]
+    assert whole[-1] == bytewise[-1] == End()
+
+
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        (b"<html><TITLE lang=fa>\n M2-4 \n page</TITLE>", "M2-4 page"),
+        ("<title>پیوندها</title>".encode(), "پیوندها"),
+        (b"<title></title>", ""),
+        (b"<title>never closed", ""),
+        (b"<title>" + b"x" * 5000 + b"</title>", ""),
+        (b"", ""),
+    ],
+)
+def test_title(page: bytes, expected: str) -> None:
+    assert title(page) == expected

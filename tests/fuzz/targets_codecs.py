@@ -1,0 +1,77 @@
+"""One target for each parser of :mod:`rozaneh.codecs`."""
+
+from contextlib import suppress
+
+from rozaneh.codecs import dns, http1, http_connect, shadowsocks, socks5, tls
+from rozaneh.core import RemoteFault, Spec, SpecError, Target, TargetError
+
+_METHOD = shadowsocks.METHODS["aes-128-gcm"]
+
+
+def fuzz_dns(data: bytes) -> None:
+    lookup = dns.Lookup("example.org", (1, 2))
+    with suppress(RemoteFault):
+        lookup.receive(lookup.questions["A"][:2] + b"\x81\x80" + data)
+
+
+def fuzz_tls_hello(data: bytes) -> None:
+    with suppress(RemoteFault):
+        tls.find_client_hello(data)
+    with suppress(RemoteFault):
+        tls.server_answer(data)
+
+
+def fuzz_tls_cutter(data: bytes) -> None:
+    cutter = tls.RecordCutter(lambda _: [1])
+    out = b"".join(cutter.cut(data[at : at + 1]) for at in range(len(data)))
+    assert out == tls.RecordCutter(lambda _: [1]).cut(data)
+
+
+def fuzz_http1(data: bytes) -> None:
+    with suppress(RemoteFault):
+        http1.Exchange("GET", "/", "example.org").receive(data)
+    http1.title(data)
+
+
+def fuzz_http_connect_client(data: bytes) -> None:
+    with suppress(RemoteFault):
+        http_connect.ConnectClient("example.org:443").receive(data)
+
+
+def fuzz_http_connect_server(data: bytes) -> None:
+    with suppress(RemoteFault):
+        head = http_connect.ConnectServer().receive(data)
+        if head is not None:
+            _ = head.authority
+
+
+def fuzz_socks5_client(data: bytes) -> None:
+    with suppress(RemoteFault):
+        socks5.Client("example.org", 443, "user", "password").receive(data)
+
+
+def fuzz_socks5_server(data: bytes) -> None:
+    with suppress(RemoteFault):
+        socks5.Server().receive(data)
+    with suppress(RemoteFault):
+        socks5.Server(("user", "password")).receive(data)
+
+
+def fuzz_shadowsocks(data: bytes) -> None:
+    with suppress(RemoteFault):
+        shadowsocks.Decoder(_METHOD, bytes(16)).decode(data)
+
+
+def fuzz_shadowsocks_link(data: bytes) -> None:
+    with suppress(SpecError):
+        shadowsocks.parse_link("ss://" + data.decode("utf-8", "replace"))
+
+
+def fuzz_spec(data: bytes) -> None:
+    with suppress(SpecError):
+        Spec.parse(data.decode("utf-8", "replace"))
+
+
+def fuzz_target(data: bytes) -> None:
+    with suppress(TargetError):
+        Target.parse(data.decode("utf-8", "replace"))
