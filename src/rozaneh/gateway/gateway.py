@@ -1,13 +1,14 @@
 """The gateway: from a client's connection to its end."""
 
 from collections.abc import Callable
+from ipaddress import ip_address
 
 import anyio
 import msgspec
-from anyio.abc import ByteStream, Listener
+from anyio.abc import ByteStream, Listener, SocketAttribute
 
 from rozaneh.codecs import http_connect
-from rozaneh.core import Failure, RemoteFault, Target
+from rozaneh.core import Failure, LocalFault, RemoteFault, Target
 from rozaneh.finder import Connection, Finder, Flight, FlightReader, Opening, Refusal
 from rozaneh.gateway.events import Closed, Event, Opened, Refused
 from rozaneh.gateway.front import Nothing, Wish, hear
@@ -68,7 +69,14 @@ class Gateway:
         self._pump = Pump()
 
     async def serve(self, listener: Listener[ByteStream]) -> None:
-        """Serve the clients of a listener until cancelled."""
+        """Serve the clients of a listener until cancelled.
+
+        Raises:
+            LocalFault: it can be reached from other machines, which would make this an open proxy.
+        """
+        address = str(listener.extra(SocketAttribute.local_address)[0])
+        if not ip_address(address).is_loopback:
+            raise LocalFault(f"the gateway listens on loopback alone, not on {address}")
         try:
             await listener.serve(self.serve_client)
         finally:

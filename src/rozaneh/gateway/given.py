@@ -1,0 +1,76 @@
+"""What the user gives the gateway: servers of theirs, and a folder for what it learns."""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from rozaneh.core import LocalFault, Spec, SpecError
+from rozaneh.finder import Memory
+from rozaneh.finder.place import read_salt
+
+_LEAF = "tcp"
+_LONGEST_FILE = 1 << 20
+_STATE = "rozaneh"
+
+
+def parse_way(text: str) -> Spec:
+    """A server of the user's: ``ss://``, ``socks5://`` or ``https://``, alone or as a stack that ends in ``tcp``.
+
+    Raises:
+        SpecError: it is no such thing. The message holds no secret.
+    """
+    spec = Spec.parse(text)
+    if not any(element.is_url for element in spec):
+        raise SpecError(
+            "expected a server such as ss://…, socks5://… or https://…; tricks without one are tried anyway"
+        )
+    return spec if spec.elements[-1].name == _LEAF else spec.through(Spec.parse(_LEAF))
+
+
+def parse_ways(lines: Iterable[str], origin: str, warn: Callable[[str], None]) -> list[Spec]:
+    """The servers in a text, one on each line; empty lines and those that begin with ``#`` are passed over.
+
+    A line that is wrong is named and left out, and the others are kept.
+
+    Args:
+        lines: the text.
+        origin: what to call it.
+        warn: told of each wrong line.
+    """
+    found = []
+    for number, line in enumerate(lines, 1):
+        text = line.strip()
+        if not text or text.startswith("#"):
+            continue
+        try:
+            found.append(parse_way(text))
+        except SpecError as error:
+            warn(f"{origin}, line {number}: left out: {error}")
+    return found
+
+
+def read_ways(path: Path, warn: Callable[[str], None]) -> list[Spec]:
+    """The servers in a file.
+
+    Raises:
+        LocalFault: the file cannot be read.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            text = file.read(_LONGEST_FILE)
+    except (OSError, UnicodeDecodeError) as error:
+        raise LocalFault(f"cannot read the servers in {path}: {error}") from error
+    return parse_ways(text.splitlines(), str(path), warn)
+
+
+def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where this user's programs keep their state (XDG Base Directory Specification, version 0.8)."""
+    base = environment.get("XDG_STATE_HOME", "")
+    return (Path(base) if base.startswith("/") else Path.home() / ".local" / "state") / _STATE
+
+
+def open_state(folder: Path | None, warn: Callable[[str], None]) -> tuple[Memory, bytes]:
+    """The memory and the device's key; without a folder both are gone when the program ends."""
+    if folder is None:
+        return Memory(), read_salt(None)
+    return Memory(folder / "memory.sqlite", warn=warn), read_salt(folder / "key")
