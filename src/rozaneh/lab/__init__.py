@@ -1,7 +1,7 @@
 """A censored internet on one machine.
 
 :class:`Lab` is the door; :mod:`rozaneh.lab.topology` describes the world, :mod:`rozaneh.lab.scenario` the censors. The
-names are imported at their first use, because the lab's own processes import their parts of this package in milliseconds.
+names are imported at their first use, because the lab's own processes import their parts of this package alone.
 """
 
 from typing import TYPE_CHECKING

@@ -50,7 +50,7 @@ def country_zone(name: str) -> tzinfo:
 
 
 def usual_start(zone: tzinfo) -> datetime:
-    """Where a lab's clock starts unless told otherwise: noon of today, whatever the hour at which the lab is started."""
+    """Where a lab's clock starts unless told otherwise: noon of today, whatever the hour at which it is started."""
     return datetime.now(zone).replace(hour=_NOON, minute=0, second=0, microsecond=0)
 
 

@@ -128,7 +128,7 @@ class Lab:
         name = f"{network}-{number - _FIRST_CUSTOMER + 1}"
         addresses = self._addresses(network, number, ipv6=ipv6)
         self._backend.add_client(name, network, addresses, alone=programs, seed=self.seed + seed)
-        client = LabClient(self, self._backend, name, addresses, home, network, seed=self.seed + seed)
+        client = LabClient(self, self._backend, name, addresses, network, seed=self.seed + seed)
         self._clients[name] = client
         client.load(scenario, at=at)
         return client
@@ -257,14 +257,14 @@ class LabHost:
         return self._backend.popen(self.name, argv, self._host.resolvers, environment, **options)
 
     def run(
-        self, argv: Sequence[str], *, timeout: float | None = 60.0, input: str | None = None, **options: Any
+        self, argv: Sequence[str], *, timeout: float | None = 60.0, text: str | None = None, **options: Any
     ) -> "subprocess.CompletedProcess[str]":
         """Run a program here to its end and take what it prints.
 
         Args:
             argv: the program and its arguments.
             timeout: seconds, after which it and its children are killed.
-            input: what it reads.
+            text: what it reads.
             options: as for :meth:`popen`.
 
         Raises:
@@ -272,10 +272,10 @@ class LabHost:
             LocalFault: programs cannot run in this tier.
         """
         options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "errors": "replace"} | options
-        options["stdin"] = subprocess.PIPE if input is not None else options.get("stdin", subprocess.DEVNULL)
+        options["stdin"] = subprocess.PIPE if text is not None else options.get("stdin", subprocess.DEVNULL)
         with self.popen(argv, start_new_session=True, **options) as process:
             try:
-                out, err = process.communicate(input, timeout)
+                out, err = process.communicate(text, timeout)
             except BaseException:
                 _kill_group(process.pid)
                 raise
@@ -298,12 +298,11 @@ class LabClient(LabHost):
         backend: Backend,
         name: str,
         addresses: Sequence[str],
-        home: Host,
         home_network: str,
         *,
         seed: int,
     ) -> None:
-        super().__init__(lab, backend, name, addresses, home)
+        super().__init__(lab, backend, name, addresses, lab.world.host[home_network])
         self.home_network = home_network
         self._seed = seed
         self._clock = LabClock(lab.clock.now())
@@ -373,7 +372,7 @@ def world_for(scenarios: Sequence[Scenario], world: World | None = None) -> Worl
 
 def _opened(path: str | os.PathLike[str]) -> IO[bytes]:
     try:
-        return Path(path).open("wb")  # noqa: SIM115 - the lab closes it
+        return Path(path).open("wb")
     except OSError as error:
         raise LocalFault(f"cannot write {os.fspath(path)}: {error.strerror}") from None
 

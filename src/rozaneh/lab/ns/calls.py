@@ -69,7 +69,7 @@ def setns(fd: int, kind: int, name: str) -> None:
 
 
 def mount(source: str, target: str, filesystem: str | None, flags: int) -> None:
-    """mount(2) without data."""
+    """Mount a file system, or change how one is mounted."""
     kind = filesystem.encode() if filesystem else None
     _done(_libc.mount(source.encode(), os.fsencode(target), kind, flags, None), f"mount({target})")
 

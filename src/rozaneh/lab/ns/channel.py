@@ -1,8 +1,8 @@
 """Messages and file descriptors between the processes of one lab.
 
-A message is four bytes of length and then MessagePack; file descriptors travel with the length. A stream socket is used,
-not a packet socket, because the size of one packet is bounded by a setting of the machine that an unprivileged user
-cannot change, and a world with hundreds of hosts is larger.
+A message is four bytes of length and then MessagePack; file descriptors travel with the length. A stream socket is
+used, not a packet socket, because the size of one packet is bounded by a setting of the machine that an unprivileged
+user cannot change, and a world with hundreds of hosts is larger.
 """
 
 import array

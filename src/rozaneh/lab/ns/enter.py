@@ -1,8 +1,8 @@
 """Run a program on a host of the lab: join the host's namespaces, then exec. Standard library only.
 
-The namespaces come as inherited file descriptors. This process stays behind, outside, as the program's parent, because a
-process namespace is entered by the children of whoever joins it. It passes signals on and ends as the program ended, so
-that a shell, a terminal and ``subprocess`` see the program itself.
+The namespaces come as inherited file descriptors. This process stays behind, outside, as the program's parent, because
+a process namespace is entered by the children of whoever joins it. It passes signals on and ends as the program ended,
+so that a shell, a terminal and ``subprocess`` see the program itself.
 """
 
 import argparse
@@ -120,10 +120,10 @@ def _stay_behind(child: int) -> int:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
+        fatal = os.WTERMSIG(status)
         with suppress(OSError):  # SIGKILL has no handler to reset
-            signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
+            signal.signal(fatal, signal.SIG_DFL)
+        os.kill(os.getpid(), fatal)
         signal.pause()
     return os.waitstatus_to_exitcode(status)
 

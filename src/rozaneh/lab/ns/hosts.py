@@ -93,7 +93,7 @@ class Hosts:
                     self.essential[starter.pid] = "world"
                     starter.go({name: device.net for name, device in self._devices.items()})
                 return messages.Built(tier=tier, refused=tuple(refused), ipv6=self._ipv6)
-        return messages.Built(tier="", refused=tuple(refused), ipv6=self._ipv6)
+        return messages.Built(tier=None, refused=tuple(refused), ipv6=self._ipv6)
 
     def _forget_all(self) -> None:
         for device in self._devices.values():
@@ -103,7 +103,7 @@ class Hosts:
 
     def _start_wire(self, request: messages.Build) -> None:
         self._wire, wires_end = Channel.pair()
-        pid = _fork(lambda: _run_wire(wires_end), keep=[wires_end.fileno()])
+        pid = _fork(lambda: _run_wire(wires_end, request.world), keep=[wires_end.fileno()])
         wires_end.close()
         self.essential[pid] = "wire"
         for name, host in self._world.host.items():
@@ -175,7 +175,7 @@ class Hosts:
                 made.listen(_BACKLOG)
             elif request.address:
                 if request.kind == "stream":
-                    # The port is chosen at connect, so that one address can have a connection from each port to each peer.
+                    # The port is chosen at connect: then every peer can be reached from every port.
                     made.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
                 made.bind((request.address, 0))
         except OSError as error:
@@ -227,10 +227,10 @@ def _run_world(request: messages.Build, control: socket.socket, order: Channel) 
         main(msgspec.structs.replace(request.world, host=present), namespaces, Path(request.directory), control)
 
 
-def _run_wire(channel: Channel) -> None:
+def _run_wire(channel: Channel, world: World) -> None:
     from rozaneh.lab.wire.process import run  # noqa: PLC0415 - this process alone needs it
 
-    run(channel)
+    run(channel, world)
 
 
 def _fork(body: Callable[[], None], keep: list[int]) -> int:

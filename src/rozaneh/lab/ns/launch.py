@@ -1,7 +1,6 @@
 """How a module of this package is started as a fresh Python process, quickly and with nothing inherited."""
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 _START = (
@@ -18,7 +17,7 @@ def python_command(module: str, *, with_packages: bool) -> list[str]:
         with_packages: whether it may import third-party packages. Without them it starts in a hundredth of a second,
             and cannot break when the program that it starts has other packages on its path.
     """
-    paths: Sequence[str] = [str(Path(__file__).parents[3])]
+    paths = [str(Path(__file__).parents[3])]
     if with_packages:
-        paths = [*paths, *(path for path in sys.path if path)]
+        paths += [path for path in sys.path if path]
     return [sys.executable, "-I", "-S", "-c", _START, "\n".join(paths), module]

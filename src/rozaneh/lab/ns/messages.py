@@ -174,12 +174,12 @@ class Refusal(Reply, frozen=True, kw_only=True):
     """A tier that does not work here, or a system call that failed.
 
     Attributes:
-        tier: which, or empty.
+        tier: which, if it is about one.
         call: the system call.
         errno: its error number.
     """
 
-    tier: str = ""
+    tier: Tier | None = None
     call: str
     errno: int
 
@@ -188,12 +188,12 @@ class Built(Reply, frozen=True, kw_only=True):
     """The hosts stand. One file descriptor comes along: the world writes to it when its servers are ready.
 
     Attributes:
-        tier: the one that works, or empty when all were refused.
+        tier: the one that works, or none when all were refused.
         refused: those tried before it.
         ipv6: whether this kernel has it.
     """
 
-    tier: Literal["veth", "tun", ""]
+    tier: Tier | None
     refused: tuple[Refusal, ...]
     ipv6: bool = True
 

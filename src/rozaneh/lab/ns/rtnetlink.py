@@ -98,7 +98,7 @@ class Rtnetlink:
 
 
 def set_offloads_off(interface: str) -> None:
-    """Let the kernel compute every checksum and cut every segment itself, because the wire must see finished packets."""
+    """Let the kernel finish every checksum and segment itself, because the wire must see finished packets."""
     import ctypes  # noqa: PLC0415 - only here is a pointer needed
     import fcntl  # noqa: PLC0415 - the same
 

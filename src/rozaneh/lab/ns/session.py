@@ -1,16 +1,11 @@
 """A lab of namespaces, seen from the process that uses it."""
 
-import fcntl
 import json
 import os
 import select
-import shutil
 import socket
 import subprocess
-import sys
-import tempfile
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +17,7 @@ import msgspec
 from rozaneh.core import LocalFault
 from rozaneh.lab.backend import Refused, Tier
 from rozaneh.lab.clock import LabClock
+from rozaneh.lab.folder import Folder
 from rozaneh.lab.ns import messages
 from rozaneh.lab.ns.channel import Channel, ChannelClosed
 from rozaneh.lab.ns.launch import python_command
@@ -30,9 +26,7 @@ from rozaneh.lab.topology import Link, World
 from rozaneh.net.api import Network
 from rozaneh.net.real import RealNetwork
 
-FOLDER_PREFIX = "rozaneh-lab-"
-_LOCK, _LOG, _CA = "lock", "log", "ca.pem"
-_STALE_AFTER = 60.0
+_LOG, _CA = "log", "ca.pem"
 _END_WITHIN = 5.0
 _LONGEST_EVENT = 1 << 16
 
@@ -58,21 +52,20 @@ class NamespaceLab:
     """
 
     def __init__(self, world: World, tiers: Sequence[messages.Tier], *, seed: int, servers: bool) -> None:
-        sweep()
         self._lock = threading.Lock()
         self._ready = not servers
-        self._folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
-        self._folder.chmod(0o711)
+        self._events: socket.socket | None = None
+        self._locked = Folder()
+        self._folder = self._locked.path
         self._channel, its_end = Channel.pair()
-        with (self._folder / _LOCK).open("w") as held, (self._folder / _LOG).open("wb") as log:
-            fcntl.flock(held, fcntl.LOCK_EX)
+        with (self._folder / _LOG).open("wb") as log:
             self._guardian = subprocess.Popen(
                 [
                     *python_command("rozaneh.lab.ns.supervisor", with_packages=True),
                     str(its_end.fileno()),
                     str(self._folder),
                 ],
-                pass_fds=(its_end.fileno(), held.fileno()),
+                pass_fds=(its_end.fileno(), self._locked.fileno()),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -93,7 +86,9 @@ class NamespaceLab:
         self._events = socket.socket(fileno=fds[0]) if fds else None
         if not isinstance(reply, messages.Built):
             raise LocalFault(f"the lab answered {type(reply).__name__}")
-        refused = tuple(Refused(tier=NAMES[each.tier], call=each.call, errno=each.errno) for each in reply.refused)
+        refused = tuple(
+            Refused(tier=NAMES[each.tier or "veth"], call=each.call, errno=each.errno) for each in reply.refused
+        )
         if not reply.tier:
             raise TiersRefused(refused)
         self.tier = Tier(name=NAMES[reply.tier], reason=_REASONS[reply.tier], refused=refused)
@@ -159,7 +154,7 @@ class NamespaceLab:
 
     def open_socket(self, host: str, kind: str, family: int, address: str = "", port: int = 0) -> socket.socket:
         """A non-blocking socket inside a host. Raises ``OSError`` as the system calls do."""
-        request = messages.OpenSocket(host=host, kind=kind, family=family, address=address, port=port)  # type: ignore[arg-type] # checked by the receiver
+        request = messages.OpenSocket(host=host, kind=kind, family=family, address=address, port=port)  # type: ignore[arg-type]  # checked by the receiver
         _, fds = self._ask(request)
         made = socket.socket(fileno=fds[0])
         made.setblocking(False)  # noqa: FBT003 - the system's own signature
@@ -189,14 +184,14 @@ class NamespaceLab:
     def close(self) -> None:
         """See :class:`~rozaneh.lab.backend.Backend`."""
         self._channel.close()
-        if getattr(self, "_events", None) is not None:
+        if self._events is not None:
             self._events.close()
         try:
             self._guardian.wait(_END_WITHIN)
         except subprocess.TimeoutExpired:
             self._guardian.kill()
             self._guardian.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._locked.remove()
 
     def _resolv_conf(self, resolvers: Sequence[str]) -> Path:
         file = self._folder / f"resolv-{'-'.join(resolvers).replace(':', '_') or 'none'}.conf"
@@ -264,29 +259,3 @@ class HostSockets:
     def _source(self, family: socket.AddressFamily) -> str:
         wanted = family == socket.AF_INET6
         return next((address for address in self.addresses if (":" in address) == wanted), "")
-
-
-def sweep() -> None:
-    """Remove the folders of labs whose every process was killed at once, so that none could do it."""
-    parent = Path(tempfile.gettempdir())
-    for folder in parent.glob(f"{FOLDER_PREFIX}*"):
-        with suppress(OSError):
-            status = folder.stat()
-            if status.st_uid != os.geteuid() or time.time() - status.st_mtime < _STALE_AFTER:
-                continue
-            if not (folder / _LOCK).exists() or _nobody_holds(folder / _LOCK):
-                shutil.rmtree(folder, ignore_errors=True)
-
-
-def _nobody_holds(lock: Path) -> bool:
-    with lock.open("r+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-    return True
-
-
-def is_supported() -> bool:
-    """Whether this system could have namespaces at all."""
-    return sys.platform == "linux"

@@ -106,7 +106,7 @@ def _answer_refused(channel: Channel, message: bytes, refused: calls.CallRefused
     tiers = build.tiers if isinstance(build, messages.Build) else ()
     each = tuple(messages.Refusal(tier=tier, call=refused.call, errno=refused.errno or 0) for tier in tiers)
     with suppress(ChannelClosed):
-        channel.send(messages.encode(messages.Built(tier="", refused=each)))
+        channel.send(messages.encode(messages.Built(tier=None, refused=each)))
 
 
 def _guard(channel: Channel, message: bytes, caller: int) -> int:

@@ -7,8 +7,8 @@ sends is read, and carried along a :class:`~rozaneh.lab.wire.path.Path` to the h
                  operator   border                      places, at which a censor may look, change, drop and inject
 
 1. The sender's line: rate, loss, jitter (:mod:`rozaneh.lab.wire.line`).
-2. The routers up to the next place. A packet whose TTL ends goes no further and an ICMP error comes back from the router
-   at which it ended; so a probe with a small TTL is seen by the censors that it reaches and by no other.
+2. The routers up to the next place. A packet whose TTL ends goes no further and an ICMP error comes back from the
+   router at which it ended; so a probe with a small TTL is seen by the censors that it reaches and by no other.
 3. The censors at that place. What they inject starts there, which decides who wins a race.
 4. The same for all further places and routers, then the receiver's line, then a heap ordered by the time of arrival.
 

@@ -4,15 +4,17 @@ import msgspec
 
 from rozaneh.core import LocalFault
 from rozaneh.lab.censor.engine import Engine
+from rozaneh.lab.censor.view import WorldView
 from rozaneh.lab.clock import LabClock
 from rozaneh.lab.ns.messages import LoadCensor
 from rozaneh.lab.scenario import Scenario
+from rozaneh.lab.topology import World
 from rozaneh.lab.wire.censors import Censors
 
 _decode = msgspec.msgpack.Decoder(Scenario).decode
 
 
-def load_censors(request: LoadCensor, clock: LabClock) -> Censors:
+def load_censors(request: LoadCensor, clock: LabClock, world: World) -> Censors:
     """The censors of a scenario, with an empty memory.
 
     Raises:
@@ -22,5 +24,5 @@ def load_censors(request: LoadCensor, clock: LabClock) -> Censors:
         scenario = _decode(request.scenario)
     except msgspec.DecodeError as error:
         raise LocalFault(f"not a scenario: {error}") from error
-    engine = Engine(scenario, network=request.network, seed=request.seed, clock=clock)
+    engine = Engine(scenario, network=request.network, seed=request.seed, clock=clock, world=WorldView.of(world))
     return Censors(judge=engine, clock=clock, hops=scenario.places)

@@ -78,6 +78,10 @@ class Stop:
     outbound: bool
     reach: float
 
+    def mirrors(self, other: "Stop") -> bool:
+        """Whether this is the same stop on the way back."""
+        return self.place == other.place and self.censors is other.censors
+
 
 @dataclass(eq=False, kw_only=True)
 class Path:
@@ -108,11 +112,6 @@ class Path:
         return min(self.source.outgoing.link.mtu, self.target.incoming.link.mtu)
 
     @cached_property
-    def plain(self) -> bool:
-        """Whether there is nothing on it but delay and routers."""
-        return not self.stops and self.source.outgoing.plain and self.target.incoming.plain
-
-    @cached_property
     def jitters(self) -> bool:
         """Whether packets could overtake each other if nobody prevented it."""
         return bool(self.source.outgoing.link.jitter_ms or self.target.incoming.link.jitter_ms)
@@ -122,12 +121,11 @@ class Path:
         return self.delay * router / (self.routers + 1)
 
     def router_address(self, router: int, version: int) -> bytes:
-        """The address of a router, counted from the sender. Seen from a home, hop N is 10.202.N.1, 2a01:5ec0:202:N::1."""
-        return hop_address(router if self.source.zone.inside else self.routers + 1 - router, version)
+        """The address of a router, counted from the sender.
 
-    def stop_at(self, place: str) -> int | None:
-        """The index of the stop at a place."""
-        return next((index for index, stop in enumerate(self.stops) if stop.place == place), None)
+        Seen from a home, hop N is 10.202.N.1 and 2a01:5ec0:202:N::1.
+        """
+        return hop_address(router if self.source.zone.inside else self.routers + 1 - router, version)
 
 
 def hop_address(hop: int, version: int) -> bytes:

@@ -12,7 +12,7 @@ from rozaneh.core import LocalFault
 from rozaneh.lab.clock import LabClock
 from rozaneh.lab.ns import messages
 from rozaneh.lab.ns.channel import Channel, ChannelClosed
-from rozaneh.lab.topology import Zone
+from rozaneh.lab.topology import World, Zone
 from rozaneh.lab.wire.capture import PcapWriter
 from rozaneh.lab.wire.line import Dice, Line
 from rozaneh.lab.wire.path import Endpoint, packed
@@ -25,9 +25,9 @@ _EARLY = 0.00005
 """A packet may arrive so much too early, in seconds: waking up for each costs more than it gains."""
 
 
-def run(channel: Channel) -> None:
+def run(channel: Channel, world: World) -> None:
     """Carry packets and obey until the channel closes."""
-    process = WireProcess(channel)
+    process = WireProcess(channel, world)
     with suppress(ChannelClosed):
         process.run()
     process.close()
@@ -36,8 +36,9 @@ def run(channel: Channel) -> None:
 class WireProcess:
     """The loop around a :class:`Wire`."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, world: World) -> None:
         self._channel = channel
+        self._world = world
         self._wire = Wire()
         self._ports: dict[int, Port] = {}
         self._epoll = select.epoll()
@@ -165,7 +166,7 @@ class WireProcess:
         from rozaneh.lab.wire.load import load_censors  # noqa: PLC0415 - engines take time to import
 
         clock = LabClock(datetime.fromisoformat(request.time), request.at)
-        self._wire.load(endpoint, load_censors(request, clock))
+        self._wire.load(endpoint, load_censors(request, clock, self._world))
 
     def _turn_clock(self, request: messages.TurnClock) -> None:
         shown = datetime.fromisoformat(request.time)

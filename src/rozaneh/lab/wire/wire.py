@@ -3,13 +3,17 @@
 import heapq
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rozaneh.lab.topology import Link
 from rozaneh.lab.wire import packet
-from rozaneh.lab.wire.capture import PcapWriter
 from rozaneh.lab.wire.censors import Censors
 from rozaneh.lab.wire.path import HOME_ROUTERS, Endpoint, Path, find_path, hop_address
 from rozaneh.lab.wire.port import Port
+
+if TYPE_CHECKING:
+    from rozaneh.lab.wire.capture import PcapWriter
 
 PACKETS_PER_TURN = 32
 """So many packets are read from one host before the others have their turn."""
@@ -18,6 +22,27 @@ _MOST_PATHS = 1 << 16
 _MOST_UNDER_WAY = 1 << 17
 _MOST_REACTIONS = 4
 """Packets that censors inject because of packets that censors injected: further ones are not carried."""
+
+
+@dataclass(slots=True)
+class Flight:
+    """A packet on its way.
+
+    Attributes:
+        path: which way.
+        now: when it entered the wire, in monotonic seconds.
+        raw: as it left the last router that it passed.
+        passed: how many routers lie behind it.
+        lag: seconds by which it is later than the path's own delay makes it.
+        reactions: how many injections led to it.
+    """
+
+    path: Path
+    now: float
+    raw: bytes
+    passed: int = 0
+    lag: float = 0.0
+    reactions: int = 0
 
 
 class Wire:
@@ -100,15 +125,14 @@ class Wire:
             self.counters["spoofed"] += 1
             return
         for piece in (raw,) if len(raw) <= path.mtu else self._cut(path, raw, now):
-            if path.plain:
-                self._finish(path, 0, piece, now, 0.0)
-                continue
+            flight = Flight(path, now, piece)
             outgoing = path.source.outgoing
             lag = 0.0 if outgoing.plain else outgoing.lag(now, len(piece), path.dice)
             if lag is None:
                 self.counters["lost"] += 1
-            else:
-                self._walk(path, 0, 0, piece, now, lag, 0)
+                continue
+            flight.lag = lag
+            self._walk(flight, 0)
 
     def deliver(self, now: float) -> float | None:
         """Give the hosts what has arrived; when the next packet arrives, or none if none is under way."""
@@ -123,126 +147,118 @@ class Wire:
                 self.counters["undeliverable"] += 1
         return heap[0][0] if heap else None
 
-    def _walk(self, path: Path, index: int, passed: int, raw: bytes, now: float, lag: float, reactions: int) -> None:
-        """Carry a packet from a stop on.
-
-        Args:
-            path: the way.
-            index: of the first stop that lies before it.
-            passed: routers that lie behind it.
-            raw: as it left the last of those routers.
-            now: when it entered the wire.
-            lag: seconds by which it is later than the path's own delay makes it.
-            reactions: how many injections led to it.
-        """
-        stops = path.stops
+    def _walk(self, flight: Flight, index: int) -> None:
+        """Carry a packet on, from a stop of its path."""
+        stops = flight.path.stops
         while index < len(stops):
             stop = stops[index]
-            here = self._through_routers(path, passed, stop.after, raw, now, lag)
-            if here is None:
+            if not self._through_routers(flight, stop.after):
                 return
-            raw, passed = here, stop.after
-            verdict = stop.censors.judge.packet(raw, outbound=stop.outbound, place=stop.place, now=now)
+            raw = flight.raw
+            verdict = stop.censors.judge.packet(raw, outbound=stop.outbound, place=stop.place, now=flight.now)
             for forged, toward, delay in verdict.inject:
-                self._inject(path, index, forged, toward, now, lag + delay, reactions)
+                self._inject(flight, index, forged, toward, delay)
             forward = verdict.forward
             if len(forward) != 1:
                 self.counters["dropped" if not forward else "multiplied"] += 1
                 for changed, delay in forward:
-                    self._go_on(path, index, changed, now, lag + delay, reactions, before=raw)
+                    self._go_on(flight, index, changed, delay)
                 return
             changed, delay = forward[0]
-            lag += delay
             if changed is not raw and packet.destination(changed) != packet.destination(raw):
-                self._go_on(path, index, changed, now, lag, reactions, before=raw)
+                self._go_on(flight, index, changed, delay)
                 return
-            raw = changed
+            flight.raw = changed
+            flight.lag += delay
             index += 1
-        self._finish(path, passed, raw, now, lag)
+        self._finish(flight)
 
-    def _go_on(
-        self, path: Path, index: int, raw: bytes, now: float, lag: float, reactions: int, *, before: bytes
-    ) -> None:
+    def _go_on(self, flight: Flight, index: int, raw: bytes, delay: float) -> None:
         """Carry on behind a stop with what a censor made of a packet, by another path if it changed where that goes."""
+        path = flight.path
         stop = path.stops[index]
         address = packet.destination(raw)
-        if address != packet.destination(before):
+        if address != packet.destination(flight.raw):
             target = self._owners.get(address)
             if target is None:
                 self.counters["unroutable"] += 1
                 return
-            path.source.detours.setdefault(target.name, set()).add(stop.place)
+            for end, other in ((path.source, target), (target, path.source)):
+                if end.censors is stop.censors:
+                    end.detours.setdefault(other.name, set()).add(stop.place)
             self._paths.clear()
             path = find_path(path.source, target)
-            index = path.stop_at(stop.place) or 0
-        self._walk(path, index + 1, path.stops[index].after, raw, now, lag, reactions)
+            index = next((at for at, other in enumerate(path.stops) if other.place == stop.place), 0)
+        on = Flight(path, flight.now, raw, path.stops[index].after, flight.lag + delay, flight.reactions)
+        self._walk(on, index + 1)
 
-    def _inject(self, path: Path, index: int, raw: bytes, toward: str, now: float, lag: float, reactions: int) -> None:
+    def _inject(self, flight: Flight, index: int, raw: bytes, toward: str, delay: float) -> None:
         """Carry a packet that a censor made, from where that censor stands."""
-        if reactions >= _MOST_REACTIONS or packet.whole(raw) is None:
+        if flight.reactions >= _MOST_REACTIONS or packet.whole(raw) is None:
             self.counters["not injected"] += 1
             return
         self.counters["injected"] += 1
-        stop = path.stops[index]
+        stop = flight.path.stops[index]
+        forged = Flight(flight.path, flight.now, raw, stop.after, flight.lag + delay, flight.reactions + 1)
         if (toward == "server") == stop.outbound:
-            self._walk(path, index + 1, stop.after, raw, now, lag, reactions + 1)
+            self._walk(forged, index + 1)
             return
-        back = find_path(path.target, path.source)
-        at = next(
-            (at for at, other in enumerate(back.stops) if other.place == stop.place and other.censors is stop.censors),
-            None,
-        )
-        behind = back.stops[at] if at is not None else None
-        reached = behind.reach if behind is not None else back.delay - stop.reach
-        after = behind.after if behind is not None else back.routers - stop.after
-        self._walk(back, 0 if at is None else at + 1, after, raw, now, lag + stop.reach - reached, reactions + 1)
+        reached = stop.reach
+        forged.path = back = find_path(flight.path.target, flight.path.source)
+        forged.passed = back.routers - stop.after
+        forged.lag += reached - (back.delay - reached)
+        mirrored = (at for at, other in enumerate(back.stops) if other.mirrors(stop))
+        self._walk(forged, next(mirrored, -1) + 1)
 
-    def _through_routers(self, path: Path, passed: int, until: int, raw: bytes, now: float, lag: float) -> bytes | None:
-        """The packet after some routers, or none if its TTL ended at one of them."""
-        hops = until - passed
+    def _through_routers(self, flight: Flight, until: int) -> bool:
+        """Take a packet past the routers of its path up to one of them; whether its TTL lasted."""
+        hops = until - flight.passed
         if hops <= 0:
-            return raw
+            return True
+        raw = flight.raw
         left = raw[8] if raw[0] < 0x60 else raw[7]
         if left > hops:
-            return packet.lowered(raw, hops)
+            flight.raw = packet.lowered(raw, hops)
+            flight.passed = until
+            return True
         self.counters["expired"] += 1
-        self._complain(path, passed + max(left, 1), "time-exceeded", raw, now, lag)
-        return None
+        self._complain(flight, flight.passed + max(left, 1), "time-exceeded")
+        return False
 
-    def _complain(self, path: Path, router: int, kind: str, raw: bytes, now: float, lag: float, mtu: int = 0) -> None:
+    def _complain(self, flight: Flight, router: int, kind: str, mtu: int = 0) -> None:
         """Send back what a router says about a packet."""
-        version = raw[0] >> 4
-        error = packet.icmp_error(kind, path.router_address(router, version), raw, mtu)
+        path = flight.path
+        error = packet.icmp_error(kind, path.router_address(router, flight.raw[0] >> 4), flight.raw, mtu)
         if error is None:
             return
         back = find_path(path.target, path.source)
         passed = path.routers + 1 - router
+        lag = flight.lag + path.reach(router) - back.reach(passed)
         index = next((at for at, stop in enumerate(back.stops) if stop.after >= passed), len(back.stops))
-        lag += path.reach(router) - back.reach(passed)
-        self._walk(back, index, passed, error, now, lag, _MOST_REACTIONS)
+        self._walk(Flight(back, flight.now, error, passed, lag, _MOST_REACTIONS), index)
 
-    def _finish(self, path: Path, passed: int, raw: bytes, now: float, lag: float) -> None:
+    def _finish(self, flight: Flight) -> None:
         """The last routers, the receiver's line, and into the heap."""
-        arrived = self._through_routers(path, passed, path.routers, raw, now, lag)
+        path = flight.path
         target = path.target
         port = target.port
-        if arrived is None or port is None:
+        if not self._through_routers(flight, path.routers) or port is None:
             return
         incoming = target.incoming
         if not incoming.plain:
-            more = incoming.lag(now, len(arrived), path.dice)
+            more = incoming.lag(flight.now, len(flight.raw), path.dice)
             if more is None:
                 self.counters["lost"] += 1
                 return
-            lag += more
-        due = now + path.delay + lag
+            flight.lag += more
+        due = flight.now + path.delay + flight.lag
         if path.jitters:
-            due = self._in_order(path, due, reordered=lag < 0)
+            due = self._in_order(path, due, reordered=flight.lag < 0)
         if len(self._heap) >= _MOST_UNDER_WAY:
             self.counters["crowded out"] += 1
             return
         self._sequence += 1
-        heapq.heappush(self._heap, (due, self._sequence, port, arrived))
+        heapq.heappush(self._heap, (due, self._sequence, port, flight.raw))
 
     @staticmethod
     def _in_order(path: Path, due: float, *, reordered: bool) -> float:
@@ -285,6 +301,6 @@ class Wire:
         pieces = packet.fragments(raw, path.mtu)
         if pieces is None:
             self.counters["too big"] += 1
-            self._complain(path, 1, "too-big", raw, now, 0.0, path.mtu)
+            self._complain(Flight(path, now, raw), 1, "too-big", path.mtu)
             return []
         return pieces
