@@ -21,7 +21,7 @@ from tests.fuzz.runner import LONGEST, Target, targets
 
 _CONSOLE = Console(highlight=False)
 _TOP = Path(__file__).parent.parent
-_IDENTITY = ("scenario", "network", "way", "target")
+_IDENTITY = ("scenario", "vary", "network", "at", "way", "target")
 
 
 def fuzz(name: str, target: Target, seconds: float) -> str:

@@ -93,6 +93,24 @@ class Matrix(msgspec.Struct, frozen=True, kw_only=True):
         return sum(cell.expected is None for cell in self.cells)
 
 
+def differing(runs: Sequence[Matrix]) -> Matrix:
+    """The last of several runs of one plan, in which a cell that differed between them is not ok.
+
+    Where packets get lost by chance kernels' timers take part in what happens: such cells may differ.
+    """
+    last = runs[-1]
+    cells = []
+    for index, cell in enumerate(last.cells):
+        observed = {one.cells[index].observed for one in runs}
+        if len(observed) > 1 and not cell.lossy:
+            reason = f"differs between runs: {', '.join(sorted(observed))}"
+            cells.append(msgspec.structs.replace(cell, ok=False, reason=reason))
+        else:
+            wrong = [one.cells[index] for one in runs if not one.cells[index].ok]
+            cells.append(wrong[-1] if wrong else cell)
+    return msgspec.structs.replace(last, cells=tuple(cells))
+
+
 Progress = Callable[[int, int], None]
 """Called with how many dials are done, and of how many."""
 
