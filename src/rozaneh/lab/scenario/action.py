@@ -30,7 +30,9 @@ class Drop(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Packets vanish without a trace.
 
     Attributes:
-        direction: while the verdict lasts, which packets: `this` = those that go the same way as the offending one, `out` or `in` as seen from the home network, or `both`. The offending packet is dropped unless it goes the other way.
+        direction: while the verdict lasts, which packets: `this` = those that go the same way as the offending one,
+            `out` or `in` as seen from the home network, or `both`. The offending packet is dropped unless it goes
+            the other way.
     """
 
     shorthand: ClassVar[str] = "direction"
@@ -47,11 +49,13 @@ class Reset(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         to: who gets them.
         count: how many to each.
         flags: `rst` or `rst+ack`.
-        sequence: sequence numbers, as offsets from the exact one; with several, one reset each (then `count` repeats the series).
+        sequence: sequence numbers, as offsets from the exact one; with several, one reset each (then `count`
+            repeats the series).
         ttl: TTL of the forged packets when they leave the box.
         ip_id: their IPv4 identification; without it a random one.
         interval: seconds between two of a series.
-        pass_original: whether the offending packet goes on. On-path it always does; in-path it is held back unless `true`.
+        pass_original: whether the offending packet goes on. On-path it always does; in-path it is held back unless
+            `true`.
     """
 
     shorthand: ClassVar[str] = "to"
@@ -126,10 +130,12 @@ class Dns(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         aaaa: addresses to answer AAAA questions with.
         cname: a name the answer points to first.
         rcode: response code: `nxdomain`, `servfail`, `refused`, `formerr`, or `empty` (no error, no record).
-        other: what questions get for whose type no address is given here (AAAA without `aaaa`, HTTPS, TXT ...): `empty`, another code, or `pass` (left alone).
+        other: what questions get for whose type no address is given here (AAAA without `aaaa`, HTTPS, TXT ...):
+            `empty`, another code, or `pass` (left alone).
         pick: of several addresses: `all`, or one at `random`, or each in `turn`.
         ttl: TTL of the records, in seconds.
-        replace: `true` = the query goes no further (in-path only); `false` = the forged answer races the true one. Without it: in-path replaces, on-path races.
+        replace: `true` = the query goes no further (in-path only); `false` = the forged answer races the true one.
+            Without it: in-path replaces, on-path races.
         count: how many times each answer is sent.
         ip_ttl: TTL of the forged IP packet when it leaves the box; `"mirror"` = that of the query.
         injectors: several forgers, each answering by itself; they inherit what they do not say.
@@ -206,8 +212,10 @@ class RateLimit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Packets leave no faster than this; what does not fit in the queue is lost.
 
     Attributes:
-        rate: bytes per second (IP bytes), or text: `"128kbit"`, `"20kB"`. A plain value in place of the table means this.
-        per: what shares one such line: a flow, a source, a destination, a pair, a 3-tuple, or `all` that the rule hits.
+        rate: bytes per second (IP bytes), or text: `"128kbit"`, `"20kB"`. A plain value in place of the table means
+            this.
+        per: what shares one such line: a flow, a source, a destination, a pair, a 3-tuple, or `all` that the rule
+            hits.
         direction: which packets are slowed; with `both` each direction has a line of its own.
         queue: how long a packet may wait before it is lost, in seconds.
         share: between flows of one line: `fifo` = first come, first served; `fair` = active flows get equal parts.
@@ -289,12 +297,15 @@ class Freeze(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Redirect(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The flow ends at another machine, which answers in the server's name (destination NAT, in-path only).
 
-    It must catch the first packet of a flow: match the address or port, or earlier marks, not the SNI. Later packets follow.
+    It must catch the first packet of a flow: match the address or port, or earlier marks, not the SNI. Later
+    packets follow.
 
     Attributes:
-        to: a host name of the lab world or an IP address; `"mitm"` = the censor's machine that accepts TLS for any name.
+        to: a host name of the lab world or an IP address; `"mitm"` = the censor's machine that accepts TLS for any
+            name.
         port: destination port there; without it the same port.
-        issuer: with `to = "mitm"`: the name of the authority under which it makes certificates.
+        issuer: with `to = "mitm"`: the name of the authority under which it makes certificates; without it that of the
+            lab's state.
         tls_version: with `to = "mitm"`: the highest TLS version it speaks, `"1.2"` or `"1.3"`.
     """
 
@@ -302,15 +313,16 @@ class Redirect(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     to: Text = "mitm"
     port: Port | None = None
-    issuer: Annotated[str, Meta(min_length=1, max_length=64)] = "Lab Censor CA"
-    tls_version: Literal["1.2", "1.3"] = "1.3"
+    issuer: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    tls_version: Literal["1.2", "1.3"] | None = None
 
 
 class NullRoute(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Routing: everything of the kind vanishes from the match on.
 
     Attributes:
-        of: `packet` = exactly what matches, as long as it matches; `source` or `destination` address; `prefix` = the destination's block; `family` = the IP version.
+        of: `packet` = exactly what matches, as long as it matches; `source` or `destination` address; `prefix` =
+            the destination's block; `family` = the IP version.
         length: prefix length for `prefix`.
         seconds: for how long; without it, for good.
         direction: which packets vanish.
@@ -330,7 +342,9 @@ class Refuse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The *far end* refuses. Not censorship: forged here so that it looks exactly as if the server itself had done it.
 
     Attributes:
-        with_: `rst` = the connection is refused or reset; `alert` = a TLS alert after the ClientHello; `403`, `451` = an HTTP answer with that status (over TLS by a server with a valid certificate: the rule must catch the first packet of the flow).
+        with_: `rst` = the connection is refused or reset; `alert` = a TLS alert after the ClientHello; `403`, `451`
+            = an HTTP answer with that status (over TLS by a server with a valid certificate: the rule must catch
+            the first packet of the flow).
         body: for 403 and 451, the body.
     """
 
@@ -374,12 +388,16 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The censor's own host connects to the server and looks what answers. Does not end the evaluation of rules.
 
     Attributes:
-        kind: `connect` = opens TCP only; `replay` = sends the client's first payload again; `random` = sends random bytes; `tls` = a real TLS handshake; `http` = a GET request. Several: one connection each.
+        kind: `connect` = opens TCP only; `replay` = sends the client's first payload again; `random` = sends random
+            bytes; `tls` = a real TLS handshake; `http` = a GET request. Several: one connection each.
         delay: seconds from the match to the probe.
         size: number of random bytes.
         every: no second probe to the same server and port within this time.
-        mark: a mark set when the result is one of `when`; marks on `source`, `pair`, `flow` and `3-tuple` are those of the client that set it off.
-        when: results that set the mark: `open` (TCP connects), `answers` (bytes come back), `tls` (a TLS record comes back), `http` (an HTTP answer comes back), `silent` (connects, no byte), `resets` (connects, then reset), `closes` (connects, then closed), `refused` (no connection).
+        mark: a mark set when the result is one of `when`; marks on `source`, `pair`, `flow` and `3-tuple` are those
+            of the client that set it off.
+        when: results that set the mark: `open` (TCP connects), `answers` (bytes come back), `tls` (a TLS record
+            comes back), `http` (an HTTP answer comes back), `silent` (connects, no byte), `resets` (connects, then
+            reset), `closes` (connects, then closed), `refused` (no connection).
     """
 
     shorthand: ClassVar[str] = "kind"

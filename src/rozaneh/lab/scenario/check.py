@@ -7,7 +7,7 @@ import msgspec
 from rozaneh.core import LocalFault
 from rozaneh.lab.scenario.action import Action
 from rozaneh.lab.scenario.match import Endpoint, Match, Named, When
-from rozaneh.lab.scenario.model import Rule, Scenario
+from rozaneh.lab.scenario.model import Rule, Scenario, scope_of
 from rozaneh.lab.scenario.vary import value_at, variants
 from rozaneh.lab.topology import World, Zone, default_world
 
@@ -119,7 +119,7 @@ class _Check:
 
     def _state(self, rule: Rule, path: str) -> None:
         state = rule.state
-        if state.residual and state.scope == "packet":
+        if state.residual and scope_of(rule) == "packet":
             _fail(
                 f"{path}.residual",
                 'a verdict of scope "packet" does not last; set state.scope (flow, 3-tuple, source ...)',

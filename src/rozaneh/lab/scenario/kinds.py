@@ -7,7 +7,17 @@ from rozaneh.core import Failure
 from rozaneh.lab.scenario import names, quantity
 from rozaneh.lab.scenario.quantity import Kind, Misread, shown
 
-OUTCOMES = ("ok", "block_page", "degraded", "failure", "forged", "intercepted", "refused_by_service", "throttled", "wrong_content")
+OUTCOMES = (
+    "ok",
+    "block_page",
+    "degraded",
+    "failure",
+    "forged",
+    "intercepted",
+    "refused_by_service",
+    "throttled",
+    "wrong_content",
+)
 """What an expectation may name besides OONI's failure strings; ``failure`` is any failure."""
 
 _TEXT = {"type": "string"}

@@ -13,6 +13,8 @@ from rozaneh.core import LocalFault
 from rozaneh.lab.scenario.check import check
 from rozaneh.lab.scenario.model import Scenario
 from rozaneh.lab.scenario.read import read_as
+from rozaneh.lab.scenario.services import interceptions
+from rozaneh.lab.topology import default_world
 
 LARGEST_FILE = 1 << 20
 _ID = re.compile(r"[^a-z0-9_-]+")
@@ -22,10 +24,12 @@ def load_scenario(name_or_path: str | Path) -> Scenario:
     """Read a scenario.
 
     Args:
-        name_or_path: the name of a scenario of the repository (its file's name without ``.toml``), or the path of any file.
+        name_or_path: the name of a scenario of the repository (its file's name without ``.toml``), or the path of
+            any file.
 
     Raises:
-        LocalFault: one line: no such scenario, not readable, not TOML, or the key that is wrong and what was expected there.
+        LocalFault: one line: no such scenario, not readable, not TOML, or the key that is wrong and what was
+            expected there.
     """
     path = find_scenario(name_or_path)
     try:
@@ -59,9 +63,22 @@ def parse_scenario(text: str | bytes, place: str = "scenario.toml") -> Scenario:
             scenario, sets=dict(world.sets), world=msgspec.structs.replace(world, sets={})
         )
         check(scenario)
+        scenario = _with_services(scenario)
     except LocalFault as fault:
         raise LocalFault(f"{place}: {fault}") from None
     return scenario
+
+
+def _with_services(scenario: Scenario) -> Scenario:
+    """The scenario with the machines that its redirects need among the world's services."""
+    actions = [rule.action for rule in scenario.rules]
+    actions += [
+        residual.action for rule in scenario.rules if (residual := rule.state.residual) and residual.action is not None
+    ]
+    redirects = tuple(action.redirect for action in actions if action.redirect is not None)
+    services = interceptions(redirects, default_world()) if redirects else ()
+    world = msgspec.structs.replace(scenario.world, service=(*scenario.world.service, *services))
+    return msgspec.structs.replace(scenario, world=world)
 
 
 def _knobs(table: dict[str, Any]) -> dict[str, Any]:

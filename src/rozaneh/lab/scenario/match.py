@@ -41,11 +41,13 @@ class Named(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         exact: the name is one of these. A plain text or list in place of the table means this.
-        suffix: the name is one of these or lies below one: `il` covers `example.il`, `blocked.example` covers `www.blocked.example`.
+        suffix: the name is one of these or lies below one: `il` covers `example.il`, `blocked.example` covers
+            `www.blocked.example`.
         label: one label of the name (a part between dots) is one of these.
         keyword: the name contains one of these texts.
         pattern: the name fits one of these patterns, in which `*` stands for any characters and `?` for one.
-        present: `false` = there is no such name at all (a ClientHello without SNI); `true` = there is one, whatever it says.
+        present: `false` = there is no such name at all (a ClientHello without SNI); `true` = there is one, whatever
+            it says.
     """
 
     shorthand: ClassVar[str] = "exact"
@@ -82,9 +84,11 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One end of a packet or flow.
 
     Attributes:
-        address: an address, a block, a host name of the lab (all its addresses), or `"@set"`. A plain text or list in place of the table means this.
+        address: an address, a block, a host name of the lab (all its addresses), or `"@set"`. A plain text or list
+            in place of the table means this.
         port: TCP or UDP port; packets without ports do not match.
-        network: a network of the lab world that the address belongs to (`mobile`, `fixed`, ...), or a zone: `home`, `isp`, `domestic`, `world`.
+        network: a network of the lab world that the address belongs to (`mobile`, `fixed`, ...), or a zone: `home`,
+            `isp`, `domestic`, `world`.
         asn: the autonomous system the address belongs to.
         group: a set of addresses of the scenario's `[sets]`, by its name without the `@`, for instance `exempt`.
     """
@@ -206,8 +210,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Tls(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """TLS over TCP, on any port. What the inspector can read depends on `state.reassembly`.
 
-    Conditions on the ClientHello (`sni` to `fingerprint`) hold from the packet on that lets the inspector read the whole hello,
-    and for every later packet of the flow within `state.attention`.
+    Conditions on the ClientHello (`sni` to `hello_size`) hold as soon as the inspector has read the bytes they need, and
+    from then on for every packet of the flow, both directions; absence (`present = false`) needs the whole hello. So
+    `not = { tls.sni = ... }` also holds for packets before the hello: put `tls.sni.present = true` beside it.
 
     Attributes:
         sni: the server name in the ClientHello. `sni.present = false` matches a hello without SNI.
@@ -218,9 +223,14 @@ class Tls(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         ja4: the JA4 text of the ClientHello begins with one of these.
         cipher: the ClientHello offers this cipher suite, by number.
         first_cipher: the first cipher suite (GREASE aside) is this one; 0x1303 is ChaCha20-Poly1305.
-        records: number of TLS records over which the ClientHello is spread, as far as the inspector saw; `>=2` can already hold for the first record, if its length shows that the hello does not fit.
+        records: number of TLS records over which the ClientHello is spread, as far as the inspector saw; `>=2` can
+            already hold for the first record, if its length shows that the hello does not fit.
         hello_size: length of the ClientHello message, in bytes, as its header states it.
-        hello: `client` = this packet begins a ClientHello (even an incomplete one); `server` = this packet begins a ServerHello.
+        hello: `client` = this packet begins a ClientHello (even an incomplete one); `server` = this packet begins a
+            ServerHello.
+        complete: `true` = the inspector has read the ClientHello to its end; `false` = one began and it cannot: the
+            rest is in another record (without `reassembly.records`), another segment (without `reassembly.tcp`), or
+            beyond `reassembly.bytes`.
         server_hello: whether a ServerHello was seen in the flow.
         record: type and length of the record that this packet's payload begins with.
         certificate: names in the server's certificate.
@@ -237,6 +247,7 @@ class Tls(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     records: Counts = ()
     hello_size: Sizes = ()
     hello: Literal["client", "server"] | None = None
+    complete: bool | None = None
     server_hello: bool | None = None
     record: Record | None = None
     certificate: Certificate | None = None
@@ -246,7 +257,8 @@ class Quic(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """QUIC over UDP, on any port.
 
     Attributes:
-        sni: server name in the ClientHello, read by decrypting the client's Initial packets (RFC 9001, 5.2), over several of them where needed.
+        sni: server name in the ClientHello, read by decrypting the client's Initial packets (RFC 9001, 5.2), over
+            several of them where needed.
         alpn: the ClientHello offers one of these protocols, for instance `h3`.
         extension: the ClientHello has this extension.
         version: the version in a long header: a number, `"v1"`, `"v2"`, `"draft-29"`, or `"negotiation"`.
@@ -282,7 +294,8 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     With `state.reassembly.tcp` the bytes are those of the joined stream so far instead of one packet's.
 
     Attributes:
-        bytes: exact bytes at an offset: `{ offset = 5, is = "hex:01" }`, or a list of such tables, all of which must hold.
+        bytes: exact bytes at an offset: `{ offset = 5, is = "hex:01" }`, or a list of such tables, all of which
+            must hold.
         prefix: the payload begins with one of these.
         keyword: the payload contains one of these within its first `within` bytes.
         within: how many bytes from the start are looked at by `keyword` and the statistics below.
@@ -313,8 +326,10 @@ class LooksLike(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The class of protocol that the payload's first bytes suggest. Packets without payload have no class and do not match.
 
     Attributes:
-        protocol: one of these classes; `unknown` = none of the others. A plain text or list in place of the table means this.
-        bytes: how many bytes from the start the classifier looks at. TLS needs 3 (0x16 0x03, or 5 to check the length), HTTP 8, SSH 4, QUIC 5, WireGuard 4 and its exact sizes, DNS 12.
+        protocol: one of these classes; `unknown` = none of the others. A plain text or list in place of the table
+            means this.
+        bytes: how many bytes from the start the classifier looks at. TLS needs 3 (0x16 0x03, or 5 to check the
+            length), HTTP 8, SSH 4, QUIC 5, WireGuard 4 and its exact sizes, DNS 12.
     """
 
     shorthand: ClassVar[str] = "protocol"
@@ -351,7 +366,8 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         packets_in: packets sent to the home network.
         age: seconds since its first packet.
         idle: seconds since its previous packet.
-        data_packet: which packet with payload this is, counted from 1 in its own direction; packets without payload do not match.
+        data_packet: which packet with payload this is, counted from 1 in its own direction; packets without payload
+            do not match.
         opened: `inside` = its first packet came from the home network, `outside` = from beyond.
         established: for TCP, whether SYN and SYN+ACK were both seen.
         window: how much crossed in the last seconds.
@@ -375,8 +391,10 @@ class History(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How often something happened lately. What is counted are packets for which all *other* conditions of the same match hold.
 
     Attributes:
-        kind: `packets`; `flows` (different flows); `bytes` (IP bytes); `destinations` (different addresses at the far end); `ports` (different server ports); `events` (events that rules logged with the name `event`).
-        from_: whose: kept apart per flow, 3-tuple, source, destination or pair; `all` = one count for everybody behind this box.
+        kind: `packets`; `flows` (different flows); `bytes` (IP bytes); `destinations` (different addresses at the
+            far end); `ports` (different server ports); `events` (events that rules logged with the name `event`).
+        from_: whose: kept apart per flow, 3-tuple, source, destination or pair; `all` = one count for everybody
+            behind this box.
         at_least: the count in the window is at least this, the present packet included.
         at_most: the count in the window is at most this.
         within: length of the window, from now backwards.
@@ -396,7 +414,8 @@ class Marked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         name: the mark's name.
-        on: what carries it: this packet's flow, 3-tuple, source, destination or pair. Must be the `on` with which it was set.
+        on: what carries it: this packet's flow, 3-tuple, source, destination or pair. Must be the `on` with which
+            it was set.
         within: the mark was set, or set again, at most this many seconds ago.
         at_least: the mark was set at least this often in its present life.
     """
@@ -428,8 +447,10 @@ class When(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         from_: first moment of the day, `"16:00"`.
-        to: the moment of the day at which it ends, itself excluded, up to `"24:00"`; earlier than `from` wraps over midnight.
-        weekdays: days of the week, `"mon"` to `"sun"`. A stretch that wraps over midnight belongs to the day on which it began.
+        to: the moment of the day at which it ends, itself excluded, up to `"24:00"`; earlier than `from` wraps over
+            midnight.
+        weekdays: days of the week, `"mon"` to `"sun"`. A stretch that wraps over midnight belongs to the day on
+            which it began.
         dates: stretches of days, `{ from = "2022-09-21", to = "2022-10-03" }`; any one of a list.
         schedule: the name of a `[schedule.NAME]` of the scenario; any one of a list.
         age: seconds since the censor began to run.
@@ -450,7 +471,8 @@ class Chance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         probability: share that matches, 0 to 1. A plain number in place of the table means this.
-        per: what is drawn for once: each packet anew, or the same answer for a whole flow, 3-tuple, source, destination or pair for good.
+        per: what is drawn for once: each packet anew, or the same answer for a whole flow, 3-tuple, source,
+            destination or pair for good.
     """
 
     shorthand: ClassVar[str] = "probability"
@@ -462,7 +484,8 @@ class Chance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Match(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All conditions that are given must hold; without any, every packet matches.
 
-    Order: conditions on the packet and the flow first, then `chance`, then `history`; so only packets that fit all the rest are
+    Order: conditions on the packet and the flow first, then `chance`, then `history`; so only packets that fit all
+    the rest are
     drawn for and counted.
 
     Attributes:
@@ -483,7 +506,9 @@ class Match(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         size: size of the IP packet, in bytes.
         payload_size: bytes above the TCP or UDP header (above the IP header for other protocols).
         flags: TCP flags.
-        fragment: `any` = part of a fragmented datagram, `first` = its first part, `later` = another part, `no` = not a fragment. With `state.reassembly.fragments = "reassemble"` a rule sees joined datagrams as whole ones.
+        fragment: `any` = part of a fragmented datagram, `first` = its first part, `later` = another part, `no` =
+            not a fragment. With `state.reassembly.fragments = "reassemble"` a rule sees joined datagrams as whole
+            ones.
         checksum: whether the TCP or UDP checksum of the packet is right.
         icmp: type and code of an ICMP message.
         dns: a DNS message.

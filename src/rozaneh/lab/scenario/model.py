@@ -12,6 +12,7 @@ from rozaneh.lab.scenario.fields import (
     LooseDate,
     Moment,
     Outcome,
+    Scope,
     SourceMark,
     Span,
     Text,
@@ -58,7 +59,8 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The scenario's own time, shared by the censor and everything that runs in the lab.
 
     Attributes:
-        start: date and time of day at the start, in the world's zone (Asia/Tehran) unless it names one. `--at HH:MM` changes the time of day.
+        start: date and time of day at the start, in the world's zone (Asia/Tehran) unless it names one. `--at
+            HH:MM` changes the time of day.
     """
 
     shorthand: ClassVar[str] = "start"
@@ -71,15 +73,19 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         name: a name for reports; shows in `lab show` and in the lab's event counts.
-        at: where the box stands: `operator`, `border`, a place of the file's own `places`, or the name of a host of the world (its last hop). Several: the same rule stands at each, with a memory of its own.
-        mode: `in-path` = packets go through it: it may drop, delay and change; `on-path` = it sees copies and may only inject.
+        at: where the box stands: `operator`, `border`, a place of the file's own `places`, or the name of a host of
+            the world (its last hop). Several: the same rule stands at each, with a memory of its own.
+        mode: `in-path` = packets go through it: it may drop, delay and change; `on-path` = it sees copies and may
+            only inject.
         networks: home networks whose customers it stands before; none = all.
-        reaction_time: seconds from seeing a packet to injecting; fixed or `[least, most]`. Decides who wins a race with the true answer.
+        reaction_time: seconds from seeing a packet to injecting; fixed or `[least, most]`. Decides who wins a race
+            with the true answer.
         match: what it looks for.
         state: what it remembers.
         action: what it does.
         continue_: `true` = later rules are asked too after this one acted.
-        vary: values to try, by key: `{ residual = [60, 180] }` makes one cell per value. A key is a path below this rule (`state.residual`), or the last part of one.
+        vary: values to try, by key: `{ residual = [60, 180] }` makes one cell per value. A key is a path below this
+            rule (`state.residual`), or the last part of one.
         note: free text.
     """
 
@@ -96,18 +102,36 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     note: str = ""
 
 
+def scope_of(rule: Rule) -> Scope:
+    """What a verdict of the rule covers: what the file says, or the default that its match suggests."""
+    if rule.state.scope is not None:
+        return rule.state.scope
+    return "flow" if _reads_connections(rule.match) else "packet"
+
+
+def _reads_connections(match: Match) -> bool:
+    quic = match.quic
+    by_name = quic is not None and bool(quic.sni or quic.alpn or quic.extension)
+    if match.tls or match.http or match.looks_like or by_name or (match.flow and match.flow.data_packet):
+        return True
+    return any(_reads_connections(inner) for inner in (*match.any, *match.all, *match.not_))
+
+
 class Expect(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a client or a way must observe. One of `client` and `way` is given.
 
     Attributes:
         client: real programs: `curl`, `dig`, `openssl`, `python`, `h3`, `ping`, `traceroute`, ...
-        way: dialer stacks (`doh:dns.google@8.8.8.8|tcp`), the matrix's aliases (`plain`, `doh`, `split`, ...), or `*` for all.
+        way: dialer stacks (`doh:dns.google@8.8.8.8|tcp`), the matrix's aliases (`plain`, `doh`, `split`, ...), or
+            `*` for all.
         network: home networks for which this holds; none = all.
         at: time of day or date and time at which the client starts.
         target: what it asks for: a URL or a host name.
         after: targets asked for first, in order, from the same address (to set off a penalty).
         wait: seconds to wait between those and the target.
-        outcome: one, or several of which any will do: `ok`, a failure in OONI's words (`connection_reset`, `generic_timeout_error`, `dns_nxdomain_error`, ...), or what an answer shows: `block_page`, `throttled`, `forged`, `intercepted`, `refused_by_service`.
+        outcome: one, or several of which any will do: `ok`, a failure in OONI's words (`connection_reset`,
+            `generic_timeout_error`, `dns_nxdomain_error`, ...), or what an answer shows: `block_page`, `throttled`,
+            `forged`, `intercepted`, `refused_by_service`.
         shows: texts that the client's output must contain.
         because: why this is to be expected.
         when: only in the cells of `vary` in which these paths have these values.
@@ -154,13 +178,17 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         title: one line that says what it is.
         about: more, in prose.
         atlas: rows of the atlas that it models, e.g. `["I5"]`.
-        tier: what it needs to be faithful: `packets` (real packets: tiers T1, T2) or `streams` (connections suffice: T0 too).
-        sources: where the behaviour was documented; `[[source]]` tables or a list. A file of the repository has at least one.
+        tier: what it needs to be faithful: `packets` (real packets: tiers T1, T2) or `streams` (connections
+            suffice: T0 too).
+        sources: where the behaviour was documented; `[[source]]` tables or a list. A file of the repository has at
+            least one.
         knobs: values that no source gives; `[[knob]]` tables, or a table of path and reason.
         clock: the scenario's own time at the start.
         schedule: named times, for `match.time.schedule`.
-        places: boxes' places on the path, by name, as the hop number counted from the home network: moves `operator` (2) and `border` (4), or adds places.
-        sets: named sets of addresses, blocks and host names, for `"@name"` in lists of addresses or names, and for `group`.
+        places: boxes' places on the path, by name, as the hop number counted from the home network: moves
+            `operator` (2) and `border` (4), or adds places.
+        sets: named sets of addresses, blocks and host names, for `"@name"` in lists of addresses or names, and for
+            `group`.
         world: additions to the lab's world: hosts, services, names, networks.
         rules: the censors, `[[rule]]` tables, in order.
         expect: what clients and ways must observe, `[[expect]]` tables.
