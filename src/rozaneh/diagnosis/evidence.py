@@ -17,6 +17,8 @@ class Role(StrEnum):
     """The right name at addresses from an encrypted resolver, or at well-known ones."""
     NEUTRAL_NAME = "neutral_name"
     """A harmless name at the addresses that were dialled: what changes is caused by the name."""
+    UNVERIFIED = "unverified"
+    """The target's name at its address without checking the certificate, to see whose it is."""
     MIRROR_NEUTRAL = "mirror_neutral"
     """A harmless name at a server that has nothing to do with the target, just before the next role."""
     MIRROR = "mirror"

@@ -155,9 +155,9 @@ def _page_facts(evidence: Evidence, known: Signatures) -> Iterator[str]:
         yield "page.legal"
     if any(200 <= status < 400 for status in statuses):
         yield "page.fine"
-    issuers = {str(step.tag("issuer")) for attempt in attempts for step in attempt.steps(Op.TLS)}
-    neutral = {str(step.tag("issuer")) for attempt in evidence.of(Role.NEUTRAL_NAME) for step in attempt.steps(Op.TLS)}
-    if any(known.known_issuer(issuer) for issuer in issuers | neutral if issuer):
+    shown = (*attempts, *evidence.of(Role.UNVERIFIED))
+    issuers = {str(step.tag("issuer")) for attempt in shown for step in attempt.steps(Op.TLS)}
+    if any(known.known_issuer(issuer) for issuer in issuers):
         yield "page.issuer"
 
 

@@ -1,0 +1,130 @@
+"""Checking services: all of them side by side, each endpoint by its experiment, one verdict for each service."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import anyio
+
+from rozaneh.diagnosis import judge
+from rozaneh.net import Network
+from rozaneh.net.clock import Clock
+from rozaneh.net.trust import Trust
+from rozaneh.probe.canaries import Canaries
+from rozaneh.probe.control import Controls
+from rozaneh.probe.dials import Dials
+from rozaneh.probe.experiment import Experiment, Tools
+from rozaneh.probe.lookups import Lookups
+from rozaneh.probe.pace import AT_ONCE, Pace
+from rozaneh.probe.results import EndpointResult, ServiceResult, together, unfinished
+from rozaneh.probe.services import Endpoint, Service
+from rozaneh.probe.vantages import Vantages
+
+Progress = Callable[[Service, ServiceResult | None], None]
+"""Told of each service twice: with nothing when it begins, with its result when it has ended."""
+
+SECONDS = 60.0
+"""How long a check may take in all, unless the caller says otherwise."""
+
+
+async def check(
+    services: Sequence[Service],
+    network: Network,
+    trust: Trust,
+    clock: Clock,
+    vantages: Vantages,
+    *,
+    progress: Progress | None = None,
+    one_at_a_time: bool = False,
+    seconds: float = SECONDS,
+    at_once: int = AT_ONCE,
+) -> list[ServiceResult]:
+    """Say of each service whether it works here and, if not, what keeps the user from it.
+
+    Args:
+        services: which; see :func:`rozaneh.probe.services.choose`.
+        network: where sockets come from.
+        trust: whom to believe about certificates.
+        clock: the time of day, which goes into the results: curfews follow it.
+        vantages: whom to ask besides the services; see :func:`rozaneh.probe.vantages.vantages`.
+        progress: told as services begin and end.
+        one_at_a_time: one service after another instead of side by side.
+        seconds: in all; what is unfinished then is judged by what was seen, or said to be unknown.
+        at_once: how many attempts may be under way.
+
+    Returns:
+        The results, in the order of the services.
+    """
+    dials = Dials(network, trust, Pace(at_once))
+    tools = Tools(
+        dials=dials,
+        lookups=Lookups(dials, vantages.resolvers),
+        controls=Controls(dials, vantages.control),
+        canaries=Canaries(dials, vantages.canary),
+        vantages=vantages,
+    )
+    run = _Run(tools, clock, progress or _silent, anyio.Semaphore(1 if one_at_a_time else max(len(services), 1)))
+    with anyio.move_on_after(seconds) as limit:
+        async with anyio.create_task_group() as group:
+            group.start_soon(tools.canaries.run)
+            async with anyio.create_task_group() as tasks:
+                for service in services:
+                    tasks.start_soon(run.service, service)
+            group.cancel_scope.cancel()
+    if limit.cancelled_caught:
+        for service in services:
+            run.give_up(service)
+    return [run.results[service.id] for service in services]
+
+
+@dataclass
+class _Run:
+    tools: Tools
+    clock: Clock
+    progress: Progress
+    turns: anyio.Semaphore
+    results: dict[str, ServiceResult] = field(default_factory=dict)
+    _experiments: dict[tuple[str, str], Experiment] = field(default_factory=dict)
+    _ended: dict[tuple[str, str], EndpointResult] = field(default_factory=dict)
+
+    async def service(self, service: Service) -> None:
+        async with self.turns:
+            self.progress(service, None)
+            began = anyio.current_time()
+            async with anyio.create_task_group() as group:
+                for endpoint in service.endpoint:
+                    group.start_soon(self._endpoint, service, endpoint)
+            self._conclude(service, anyio.current_time() - began)
+
+    async def _endpoint(self, service: Service, endpoint: Endpoint) -> None:
+        began = anyio.current_time()
+        experiment = Experiment(
+            endpoint, self.tools, domestic=service.domestic, typed_by_hand=service.category == "url"
+        )
+        key = (service.id, endpoint.id)
+        self._experiments[key] = experiment
+        await experiment.run()
+        evidence = experiment.evidence
+        self._ended[key] = EndpointResult(
+            endpoint=endpoint, verdict=judge(evidence), evidence=evidence, seconds=anyio.current_time() - began
+        )
+
+    def _conclude(self, service: Service, seconds: float) -> None:
+        ended = [self._ended[service.id, endpoint.id] for endpoint in service.endpoint]
+        result = together(service, ended, self.clock.now(), seconds)
+        self.results[service.id] = result
+        self.progress(service, result)
+
+    def give_up(self, service: Service) -> None:
+        """Judge by what was seen of a service that has no result yet."""
+        if service.id in self.results:
+            return
+        for endpoint in service.endpoint:
+            key = (service.id, endpoint.id)
+            if key not in self._ended:
+                experiment = self._experiments.get(key) or Experiment(endpoint, self.tools)
+                self._ended[key] = unfinished(endpoint, experiment.evidence, 0.0)
+        self._conclude(service, 0.0)
+
+
+def _silent(_service: Service, _result: ServiceResult | None) -> None:
+    """Nobody watches."""

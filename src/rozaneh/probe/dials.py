@@ -1,0 +1,190 @@
+"""Single attempts, each one call of ``measure``: what an experiment is made of."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import anyio
+
+from rozaneh.core import Attempt, DialFailed, Element, Failure, Op, Spec, Target
+from rozaneh.dialers import build
+from rozaneh.net import ByteStream, Deadlines, Dialer, Exchange, Network, Trace, measure
+from rozaneh.net.exchange import http_get, https_get, tls_handshake
+from rozaneh.net.quic import measure_quic
+from rozaneh.net.trust import Trust
+from rozaneh.probe.first_packets import openvpn_reset, wireguard_initiation
+from rozaneh.probe.pace import Pace
+from rozaneh.probe.services import Endpoint
+
+DEADLINES = Deadlines(
+    resolve=4.0, connect=3.6, proxy=4.0, tls_handshake=3.6, quic_handshake=3.0, request=3.0, first_byte=4.0,
+    throughput=8.0, listen_late=0.2,
+)  # fmt: skip
+"""Seconds for a check. The kernel repeats a SYN after 1 and 3 s, so that a lost one is no black hole."""
+
+MOST_BODY = 65_536
+"""Bytes of a page that a check reads: enough for a rate and for signatures."""
+
+_UDP_TRIES = 3
+_UDP_WAIT = 1.0
+_ECHO_WAIT = 2.5
+
+
+@dataclass(frozen=True)
+class Dials:
+    """Makes attempts in one network.
+
+    Attributes:
+        network: where sockets come from.
+        trust: whom to believe.
+        pace: how much at once.
+        deadlines: seconds for each kind of step.
+    """
+
+    network: Network
+    trust: Trust
+    pace: Pace
+    deadlines: Deadlines = DEADLINES
+
+    async def plain(self, endpoint: Endpoint, addresses: Sequence[str] = ()) -> Attempt:
+        """Dial an endpoint as programs do, at the addresses that the system's resolver gives, or at given ones."""
+        target = endpoint.target.at(*addresses) if addresses else endpoint.target
+        if endpoint.kind == "quic":
+            return await self._quic(target, target.host)
+        if endpoint.kind == "udp":
+            return await self._udp(endpoint, target)
+        return await self.attempt(target, self._exchange(endpoint, target))
+
+    async def named(self, endpoint: Endpoint, name: str, address: str) -> Attempt:
+        """Dial an address with another name: in the handshake, or in the request where nothing is encrypted."""
+        target = Target(
+            host=name, port=endpoint.target.port, speaks=endpoint.target.speaks, path=endpoint.target.path
+        ).at(address)
+        if endpoint.kind == "quic":
+            return await self._quic(target, name)
+        if endpoint.kind == "http":
+            return await self.attempt(target, http_get(target, most_body=MOST_BODY))
+        if endpoint.kind == "https":
+            return await self.attempt(target, https_get(target, self.trust, verify=False, most_body=MOST_BODY))
+        return await self.attempt(target, tls_handshake(target, self.trust, verify=False))
+
+    async def transfer(self, target: Target, name: str, most_body: int) -> Attempt:
+        """Get the path of a target under a name, up to a number of bytes."""
+        renamed = Target(host=name, port=target.port, speaks=target.speaks, path=target.path).at(*target.addresses)
+        exchange = (
+            http_get(renamed, most_body=most_body)
+            if target.speaks == "http"
+            else https_get(renamed, self.trust, verify=False, most_body=most_body)
+        )
+        return await self.attempt(renamed, exchange)
+
+    async def unverified(self, endpoint: Endpoint, address: str) -> Attempt:
+        """Shake hands without checking the certificate, to see whose it is."""
+        target = endpoint.target.at(address)
+        return await self.attempt(target, tls_handshake(target, self.trust, verify=False))
+
+    async def shaped(self, target: Target, payload: bytes) -> Attempt:
+        """Send bytes over TCP and wait for any answer."""
+
+        async def exchange(stream: ByteStream, trace: Trace) -> None:
+            async with trace.step(Op.REQUEST, peer=target.authority) as step:
+                await stream.send(payload)
+                step.sent += len(payload)
+            async with trace.step(Op.FIRST_BYTE, peer=target.authority, deadline=_ECHO_WAIT) as step:
+                step.received += len(await stream.receive())
+
+        return await self.attempt(target, exchange)
+
+    async def attempt(self, target: Target, exchange: Exchange | None, way: Dialer | None = None) -> Attempt:
+        """One dial, by TCP unless another way is given."""
+        dialer = way or build("tcp", self.network, trust=self.trust)
+        async with self.pace.turn(target.host, target.addresses):
+            async with await measure(dialer, target, exchange=exchange, deadlines=self.deadlines) as measured:
+                pass
+            return measured.attempt
+
+    async def datagrams(self, target: Target, payload: bytes, spec: str) -> Attempt:
+        """Send a datagram, up to three times, and wait for any answer. The target's addresses are known."""
+        trace, started = Trace(self.deadlines), time.time()
+        failure: Failure | None = None
+        try:
+            async with self.pace.turn(target.host, target.addresses):
+                await self._exchange_datagrams(target, payload, trace)
+        except DialFailed as failed:
+            failure = failed.failure
+        return Attempt(
+            target=target,
+            spec=spec,
+            started=started,
+            took=round(trace.elapsed, 6),
+            failure=failure,
+            observations=trace.observations,
+        )
+
+    async def _exchange_datagrams(self, target: Target, payload: bytes, trace: Trace) -> None:
+        address = target.addresses[0] if target.addresses else ""
+        if not address:
+            async with trace.step(Op.RESOLVE, engine="system", query=target.host) as step:
+                address = (await self.network.resolve(target.host, step))[0]
+        async with trace.step(Op.FIRST_BYTE, peer=f"{address}:{target.port}", deadline=_UDP_TRIES * _UDP_WAIT) as step:
+            socket = await self.network.connect_udp(address, target.port)
+            try:
+                for _ in range(_UDP_TRIES):
+                    await socket.send(payload)
+                    step.sent += len(payload)
+                    with anyio.move_on_after(_UDP_WAIT):
+                        step.received += len(await socket.receive())
+                        return
+                raise DialFailed(Failure.GENERIC_TIMEOUT_ERROR, "no datagram came back")
+            finally:
+                await socket.aclose()
+
+    async def _udp(self, endpoint: Endpoint, target: Target) -> Attempt:
+        known = target.at(target.host) if target.is_literal else target
+        return await self.datagrams(known, first_packet(endpoint), endpoint.shape)
+
+    async def _quic(self, target: Target, name: str) -> Attempt:
+        async with self.pace.turn(target.host, target.addresses):
+            return await measure_quic(
+                self.network, target, self.trust, sni=name, deadlines=self.deadlines, most_body=MOST_BODY
+            )
+
+    def _exchange(self, endpoint: Endpoint, target: Target) -> Exchange | None:
+        # Certificates of a private authority, or of nobody, cannot be checked; who issued them is looked at instead.
+        verify = not (endpoint.issuer or endpoint.self_signed)
+        if endpoint.kind == "https":
+            return https_get(target, self.trust, verify=verify, most_body=MOST_BODY)
+        if endpoint.kind == "http":
+            return http_get(target, most_body=MOST_BODY)
+        if endpoint.kind == "tls":
+            return tls_handshake(target, self.trust, verify=verify)
+        return None
+
+
+def first_packet(endpoint: Endpoint) -> bytes:
+    """The datagram with which a client of an endpoint begins."""
+    return wireguard_initiation(endpoint.public_key) if endpoint.shape == "wireguard" else openvpn_reset()
+
+
+@dataclass(frozen=True)
+class LookupOnly:
+    """Reaches the resolver and nothing else: below a resolving dialer it makes a lookup without a dial."""
+
+    inner: Dialer
+    resolver: str
+
+    @property
+    def spec(self) -> Spec:
+        """The way to the resolver."""
+        return self.inner.spec
+
+    async def dial(self, target: Target, trace: Trace) -> ByteStream:
+        """Dial the resolver; for any other target, stop: its addresses stand in the trace by now."""
+        if target.host == self.resolver:
+            return await self.inner.dial(target, trace)
+        raise DialFailed(Failure.INTERRUPTED, "looked up, as was asked")
+
+
+def element_of(text: str) -> Element:
+    """The one element of a resolver's spec."""
+    return Spec.parse(text).elements[0]
