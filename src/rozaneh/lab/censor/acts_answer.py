@@ -12,7 +12,8 @@ from rozaneh.lab.censor import forge, parse_dns
 from rozaneh.lab.censor.actions import Act, Moment, Outcome, Toward, Workshop
 from rozaneh.lab.censor.flows import Flow
 from rozaneh.lab.censor.packet import ACK, FIN, PSH, RST, SYN, TCP, UDP, Packet
-from rozaneh.lab.scenario.action import Action, Dns, Http, Injector
+from rozaneh.lab.scenario.action import Action
+from rozaneh.lab.scenario.action_forge import Dns, Http, Injector
 
 _SEGMENT = 1360
 _MOST_DATAGRAM = 1200

@@ -9,7 +9,8 @@ from rozaneh.lab.censor.acts_answer import answering
 from rozaneh.lab.censor.flows import Flow
 from rozaneh.lab.censor.packet import ACK, FIN, PSH, RST, SYN, TCP, UDP, Packet
 from rozaneh.lab.censor.view import hop_address
-from rozaneh.lab.scenario.action import Action, Icmp, Reset, Send
+from rozaneh.lab.scenario.action import Action
+from rozaneh.lab.scenario.action_forge import Icmp, Reset, Send
 
 _ICMP = (1, 58)
 

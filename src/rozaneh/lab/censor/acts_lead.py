@@ -11,7 +11,9 @@ from rozaneh.lab.censor.flows import Flow
 from rozaneh.lab.censor.forge import tcp_packet
 from rozaneh.lab.censor.memory import FOREVER
 from rozaneh.lab.censor.packet import ACK, RST, SYN, TCP, UDP, Packet
-from rozaneh.lab.scenario.action import Action, Http, Mark, NullRoute, Probe, Redirect, Refuse
+from rozaneh.lab.scenario.action import Action, Mark, Probe, Redirect
+from rozaneh.lab.scenario.action_forge import Http, Refuse
+from rozaneh.lab.scenario.action_shape import NullRoute
 from rozaneh.lab.scenario.services import interception_port, terminator_of
 
 _MOST_ROUTES = 1024

@@ -8,7 +8,8 @@ from rozaneh.lab.censor.flows import Flow, Key
 from rozaneh.lab.censor.forge import icmp_error
 from rozaneh.lab.censor.packet import Packet
 from rozaneh.lab.censor.view import hop_address
-from rozaneh.lab.scenario.action import Action, Delay, Drop, Freeze, Loss, NullRoute, RateLimit, Reorder
+from rozaneh.lab.scenario.action import Action
+from rozaneh.lab.scenario.action_shape import Delay, Drop, Freeze, Loss, NullRoute, RateLimit, Reorder
 
 _MOST_LINES = 4096
 _ACTIVE = 1.0

@@ -15,7 +15,8 @@ from rozaneh.lab.censor.memory import Events, Marks
 from rozaneh.lab.censor.packet import Packet
 from rozaneh.lab.censor.view import WorldView
 from rozaneh.lab.scenario.fields import Ranges
-from rozaneh.lab.scenario.match import Match, Named, When, Worded
+from rozaneh.lab.scenario.match import Match, When
+from rozaneh.lab.scenario.match_packet import Named, Worded
 
 NEVER = None
 Fixed = Callable[[Flow, bool], bool]

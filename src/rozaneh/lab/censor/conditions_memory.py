@@ -106,7 +106,7 @@ def _history(condition: History, around: Surroundings) -> Test:
         "destinations": lambda flow: flow.server,
         "ports": lambda flow: flow.server_port,
     }
-    item = items.get(kind, lambda _flow: None)
+    item = items.get(kind, _nothing)
     by_size = kind == "bytes"
 
     def test(packet: Packet, flow: Connection, _inspection: Inspection) -> bool:
@@ -114,6 +114,10 @@ def _history(condition: History, around: Surroundings) -> Test:
         return least <= counter.add(flow.key(on), packet.now, item(flow), weight) <= most
 
     return test
+
+
+def _nothing(_flow: Connection) -> object:
+    return None
 
 
 def _chance(condition: Chance, around: Surroundings, path: str) -> Test:

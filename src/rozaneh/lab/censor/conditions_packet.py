@@ -6,7 +6,8 @@ from rozaneh.lab.censor.conditions import Conditions, Fixed, Surroundings, Test,
 from rozaneh.lab.censor.flows import Flow
 from rozaneh.lab.censor.inspection import Inspection
 from rozaneh.lab.censor.packet import FLAGS, ICMP, ICMP6, TCP, Packet
-from rozaneh.lab.scenario.match import Endpoint, Match
+from rozaneh.lab.scenario.match import Match
+from rozaneh.lab.scenario.match_packet import Endpoint
 
 Pick = Callable[[Flow, bool], tuple[bytes, int | None]]
 

@@ -11,7 +11,8 @@ from rozaneh.lab.censor.packet import TCP, UDP, Packet
 from rozaneh.lab.censor.parse_http import Request
 from rozaneh.lab.censor.parse_quic import read_header
 from rozaneh.lab.censor.parse_tls import Hello, begins_hello, is_grease
-from rozaneh.lab.scenario.match import Certificate, Dns, Http, LooksLike, Match, Payload, Quic, Record, Tls
+from rozaneh.lab.scenario.match import Match
+from rozaneh.lab.scenario.match_protocol import Certificate, Dns, Http, LooksLike, Payload, Quic, Record, Tls
 
 _VERSIONS = {0x0304: "1.3", 0x0303: "1.2", 0x0302: "1.1", 0x0301: "1.0"}
 HelloTest = Callable[[Hello], bool | None]

@@ -58,7 +58,7 @@ def read_message(data: bytes) -> Message | None:
 
 
 def _name(data: bytes, at: int) -> tuple[str | None, int]:
-    labels = []
+    labels: list[str] = []
     for _ in range(_MOST_LABELS):
         if at >= len(data):
             return None, at

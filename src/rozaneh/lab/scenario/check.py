@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from rozaneh.core import LocalFault
-from rozaneh.lab.scenario.action import Action
-from rozaneh.lab.scenario.match import Endpoint, Match, Named, When
+from rozaneh.lab.scenario.action import Action, Mark
+from rozaneh.lab.scenario.match import Match, When
+from rozaneh.lab.scenario.match_packet import Endpoint, Named
 from rozaneh.lab.scenario.model import Rule, Scenario, scope_of
 from rozaneh.lab.scenario.vary import value_at, variants
 from rozaneh.lab.topology import World, Zone, default_world
@@ -212,7 +213,7 @@ def _actions(scenario: Scenario) -> Iterator[tuple[Rule, Action]]:
             yield rule, meanwhile
 
 
-def _marks(scenario: Scenario) -> Iterator[msgspec.Struct]:
+def _marks(scenario: Scenario) -> Iterator[Mark]:
     for _, action in _actions(scenario):
         yield from action.mark
         if action.probe and action.probe.mark:

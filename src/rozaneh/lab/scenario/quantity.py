@@ -26,7 +26,7 @@ _SIZE = re.compile(rf"({_NUMBER})\s*([kKMG]?)(i?)(?:B|bytes?)?\Z")
 _PREFIX = {"": 0, "k": 1, "K": 1, "M": 2, "G": 3}
 
 
-class Misread(ValueError):  # noqa: N818 - it is caught one call higher and becomes a LocalFault with the path
+class Misread(ValueError):
     """A value that is not of its kind; the text says what was expected, without the path."""
 
 
@@ -47,7 +47,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
 def shown(value: object) -> str:
     """A value as an error message quotes it: short, and like TOML."""
     if isinstance(value, str):
-        return '"' + (value if len(value) <= 40 else value[:37] + "...") + '"'  # noqa: ISC003 - the parts differ
+        return '"' + (value if len(value) <= 40 else value[:37] + "...") + '"'
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Mapping):

@@ -23,7 +23,7 @@ _MOST_ITEMS = 10_000
 _DEEPEST = 24
 
 
-class _Wrong(Exception):  # noqa: N818 - private to this walk; it leaves as a LocalFault
+class _Wrong(Exception):
     def __init__(self, path: str, text: str) -> None:
         super().__init__(text)
         self.path = path
@@ -54,7 +54,7 @@ def read_form(form: types.Type, value: Any, path: str = "") -> Any:
 
 @cache
 def type_of(form: Any) -> types.Type:
-    """msgspec's description of a type."""
+    """What msgspec says about a type."""
     return types.type_info(form)
 
 
@@ -133,7 +133,7 @@ def _spelled_out(form: types.StructType, value: Any, path: str) -> Mapping[str, 
         return {}
     if form.cls.__name__ == "Action" and isinstance(value, str):
         return {value: True}
-    if shorthand is None or isinstance(value, bool) or isinstance(value, Mapping):
+    if shorthand is None or isinstance(value, bool | Mapping):
         keys = ", ".join(field.encode_name for field in form.fields)
         raise _Wrong(path, f"expected a table with some of: {keys}; got {shown(value)}")
     if isinstance(value, list) and any(isinstance(item, Mapping) for item in value):

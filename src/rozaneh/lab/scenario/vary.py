@@ -36,13 +36,13 @@ def variants(scenario: Scenario) -> tuple[Variant, ...]:
     Raises:
         LocalFault: a path leads nowhere, a value does not fit there, or there are too many combinations.
     """
-    axes = dict(varied_paths(scenario))
+    axes: dict[str, tuple[Varied, ...]] = dict(varied_paths(scenario))
     still = msgspec.structs.replace(
         scenario, vary={}, rules=tuple(msgspec.structs.replace(rule, vary={}) for rule in scenario.rules)
     )
     count = 1
-    for values in axes.values():
-        count *= len(values)
+    for choices in axes.values():
+        count *= len(choices)
     if count > _MOST_VARIANTS:
         raise LocalFault(f"vary: expected at most {_MOST_VARIANTS} combinations, got {count}")
     found = []
