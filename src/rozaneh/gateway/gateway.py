@@ -86,8 +86,10 @@ class Gateway:
         """Serve one client to its end. Nothing that a client or a network does is raised."""
         try:
             wish = await self._hear(client)
-            if isinstance(wish, Wish):
-                await self._grant(client, wish)
+            if isinstance(wish, Wish) and (made := await self._grant(client, wish)) is not None:
+                # What it took to get here is given up before the long time in which bytes only move.
+                target, wish = wish.target, None
+                await self._move(client, target, made)
         except NETWORK_ERRORS:
             pass  # the client has gone: there is nobody left to tell
         finally:
@@ -106,14 +108,15 @@ class Gateway:
             return wish
         return None
 
-    async def _grant(self, client: ByteStream, wish: Wish) -> None:
+    async def _grant(self, client: ByteStream, wish: Wish) -> Connection | None:
+        """Make the connection that a client wants, and tell how that went; none when there is none."""
         began = anyio.current_time()
-        host = wish.target.authority if self._show_hosts else ""
+        host = self._shown(wish.target)
         if is_local(wish.target) and not self._allow_local:
             reason = self._words.say("This proxy does not lead to places on this machine or its network.")
             self._tell(Refused(failure="", obstacle="local", seconds=0.0, host=host))
             await client.send(wish.tongue.refused(Failure.CONNECTION_REFUSED, reason, forbidden=True))
-            return
+            return None
         async with self._finder.opening(wish.target) as opening:
             made = await self._open(client, wish, opening)
         seconds = round(anyio.current_time() - began, 6)
@@ -128,10 +131,14 @@ class Gateway:
                     host=host,
                 )
             )
-        elif made is not None:
+            return None
+        if made is not None:
             way = made.way.shown
             self._tell(Opened(way=way, obstacle=made.obstacle, tried=made.tried, seconds=seconds, host=host))
-            await self._move(client, wish.target, made, way, host)
+        return made
+
+    def _shown(self, target: Target) -> str:
+        return target.authority if self._show_hosts else ""
 
     async def _open(self, client: ByteStream, wish: Wish, opening: Opening) -> Connection | Refusal | None:
         """Make the connection; none when the client left before."""
@@ -184,10 +191,11 @@ class Gateway:
             return refusal.told
         return http_connect.reply(502, "Bad Gateway", why_not(refusal, self._words))
 
-    async def _move(self, client: ByteStream, target: Target, made: Connection, way: str, host: str) -> None:
+    async def _move(self, client: ByteStream, target: Target, made: Connection) -> None:
         flow = await self._pump.run(client, made.stream, to_near=made.first, to_far=made.rest)
         now = anyio.current_time()
         self._finder.ended(target, made, flow, now)
         failure = flow.failure.value if flow.failure is not None else ""
         seconds = round(now - flow.began, 6)
+        way, host = made.way.shown, self._shown(target)
         self._tell(Closed(way=way, up=flow.up, down=flow.down, seconds=seconds, failure=failure, host=host))
