@@ -24,5 +24,5 @@ def load_censors(request: LoadCensor, clock: LabClock, world: World) -> Censors:
         scenario = _decode(request.scenario)
     except msgspec.DecodeError as error:
         raise LocalFault(f"not a scenario: {error}") from error
-    engine = Engine(scenario, network=request.network, seed=request.seed, clock=clock, world=WorldView.of(world))
+    engine = Engine(scenario, network=request.network, seed=request.seed, clock=clock, view=WorldView.of(world))
     return Censors(judge=engine, clock=clock, hops=scenario.places)

@@ -165,16 +165,18 @@ class Wire:
                     self._go_on(flight, index, changed, delay)
                 return
             changed, delay = forward[0]
-            if changed is not raw and packet.destination(changed) != packet.destination(raw):
+            if changed is not raw:
                 self._go_on(flight, index, changed, delay)
                 return
-            flight.raw = changed
             flight.lag += delay
             index += 1
         self._finish(flight)
 
     def _go_on(self, flight: Flight, index: int, raw: bytes, delay: float) -> None:
         """Carry on behind a stop with what a censor made of a packet, by another path if it changed where that goes."""
+        if packet.whole(raw) is None:
+            self.counters["broken"] += 1
+            return
         path = flight.path
         stop = path.stops[index]
         address = packet.destination(raw)
