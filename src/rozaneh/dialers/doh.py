@@ -11,7 +11,7 @@ import anyio
 from rozaneh.codecs.dns import KINDS, Lookup
 from rozaneh.codecs.http1 import Body, End, Exchange, Head
 from rozaneh.core import DialFailed, Element, Failure, Op, RemoteFault, Spec
-from rozaneh.dialers.resolver import Resolver, StreamResolving, parse_resolver
+from rozaneh.dialers.resolver import Resolver, StreamResolving, parse_resolver, resolver_faults
 from rozaneh.net import ByteStream, Dialer, Network, Step
 from rozaneh.net.resolve import patience, tag_lookup
 from rozaneh.net.tls import start_tls
@@ -38,7 +38,7 @@ async def _ask(stream: ByteStream, lookup: Lookup, step: Step, *, resolver: Reso
         request.sent += len(asked)
         rest = b""
         for exchange in exchanges:
-            with patience(lookup) as waiting:
+            with resolver_faults(), patience(lookup) as waiting:
                 rest = await _answer(secured, exchange, rest, lookup, request)
             tag_lookup(lookup, step)
             if waiting.cancelled_caught:

@@ -1,7 +1,8 @@
 """What the strategies that bring their own resolver have in common."""
 
 import ipaddress
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import anyio
@@ -74,12 +75,20 @@ class StreamResolving:
             lookup = new_lookup(host, encrypted=bool(self.resolver.name))
             stream = await self.inner.dial(self.resolver.target, step.under)
             try:
-                await self.ask(stream, lookup, step)
-            except RemoteFault as fault:
-                raise DialFailed(Failure.DNS_SERVER_MISBEHAVING, str(fault)) from fault
+                with resolver_faults():
+                    await self.ask(stream, lookup, step)
             finally:
                 await anyio.aclose_forcefully(stream)
             return conclude(lookup, step)
+
+
+@contextmanager
+def resolver_faults() -> Iterator[None]:
+    """What a resolver sends that is no answer is ``dns_server_misbehaving``."""
+    try:
+        yield
+    except RemoteFault as fault:
+        raise DialFailed(Failure.DNS_SERVER_MISBEHAVING, str(fault)) from fault
 
 
 def parse_resolver(argument: str, *, port: int, named: bool) -> Resolver:

@@ -14,6 +14,7 @@ import errno
 import os
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from ssl import SSLError
 from types import TracebackType
 from typing import Any, Self
 
@@ -176,7 +177,7 @@ def resets(after: int = 1) -> Behaviour:
 async def _behave(behaviour: Behaviour, stream: "MemoryStream") -> None:
     try:
         await behaviour(stream)
-    except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
+    except (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError, anyio.ClosedResourceError, SSLError):
         pass  # the client went away, which is its right
     except ConnectionResetError:
         stream.reset()
