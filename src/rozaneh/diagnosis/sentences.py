@@ -2,7 +2,7 @@
 
 from types import MappingProxyType
 
-from rozaneh.diagnosis.verdict import Mechanism, Outcome, Verdict
+from rozaneh.diagnosis.verdict import Mechanism, Outcome, Verdict, Who
 from rozaneh.words import mark
 
 _O, _M = Outcome, Mechanism
@@ -75,6 +75,60 @@ SURE = MappingProxyType(
     }
 )
 """How sure, in a word."""
+
+
+HOW = MappingProxyType(
+    {
+        _M.NONE: mark("no obstacle"),
+        _M.DNS_FORGERY: mark("false answer to the name"),
+        _M.DNS_SILENCE: mark("no answer to the name"),
+        _M.TLS_NAME_RESET: mark("reset after the name in the TLS handshake"),
+        _M.TLS_NAME_SILENCE: mark("silence after the name in the TLS handshake"),
+        _M.TLS_INTERCEPTION: mark("somebody else answers TLS"),
+        _M.HTTP_BLOCK_PAGE: mark("block page"),
+        _M.HTTP_RESET: mark("reset after the request"),
+        _M.HTTP_SILENCE: mark("silence after the request"),
+        _M.ADDRESS_BLACK_HOLE: mark("the address is a black hole"),
+        _M.ADDRESS_REFUSED: mark("connections to the address are refused"),
+        _M.THROTTLING: mark("slowed down"),
+        _M.SERVICE_REFUSAL: mark("refusal by the service"),
+        _M.QUIC_SILENCE: mark("no answer to QUIC"),
+        _M.WHOLE_OUTAGE: mark("whole outage"),
+        _M.DOMESTIC_ONLY: mark("domestic network only"),
+        _M.PROTOCOL_FILTER: mark("this kind of traffic is filtered"),
+        _M.SITE_DOWN: mark("down"),
+        _M.CAPTIVE_PORTAL: mark("login page"),
+        _M.UNKNOWN: mark("unknown"),
+    }
+)
+"""Each mechanism in a few words, for tables."""
+
+STATE = MappingProxyType(
+    {
+        _O.OK: mark("works"),
+        _O.BLOCKED: mark("blocked"),
+        _O.THROTTLED: mark("slowed down"),
+        _O.REFUSED: mark("refused"),
+        _O.DOWN: mark("down"),
+        _O.OUTAGE: mark("no network"),
+        _O.DOMESTIC_ONLY: mark("cut off"),
+        _O.CAPTIVE_PORTAL: mark("login needed"),
+        _O.CANNOT_TELL: mark("not known"),
+    }
+)
+"""Each outcome in a word or two, for tables."""
+
+BY = MappingProxyType(
+    {
+        Who.NOBODY: mark("nobody"),
+        Who.STATE: mark("the state or the network"),
+        Who.SERVICE: mark("the service itself"),
+        Who.NETWORK: mark("this network"),
+        Who.DEVICE: mark("this device"),
+        Who.UNKNOWN: mark("not known"),
+    }
+)
+"""Who does it, in words."""
 
 
 def sentence(verdict: Verdict) -> str:

@@ -53,7 +53,10 @@ class Dials:
             return await self._quic(target, target.host)
         if endpoint.kind == "udp":
             return await self._udp(endpoint, target)
-        return await self.attempt(target, self._exchange(endpoint, target))
+        attempt = await self.attempt(target, self._exchange(endpoint, target, verify=not endpoint.self_signed))
+        if endpoint.issuer and attempt.failure is Failure.SSL_UNKNOWN_AUTHORITY:
+            return await self._of_its_own_issuer(endpoint, target) or attempt
+        return attempt
 
     async def named(self, endpoint: Endpoint, name: str, address: str) -> Attempt:
         """Dial an address with another name: in the handshake, or in the request where nothing is encrypted."""
@@ -149,9 +152,13 @@ class Dials:
                 self.network, target, self.trust, sni=name, deadlines=self.deadlines, most_body=MOST_BODY
             )
 
-    def _exchange(self, endpoint: Endpoint, target: Target) -> Exchange | None:
-        # Certificates of a private authority, or of nobody, cannot be checked; who issued them is looked at instead.
-        verify = not (endpoint.issuer or endpoint.self_signed)
+    async def _of_its_own_issuer(self, endpoint: Endpoint, target: Target) -> Attempt | None:
+        """The same without checking the certificate, if that turns out to be by the service's own authority."""
+        attempt = await self.attempt(target, self._exchange(endpoint, target, verify=False))
+        shown = [str(step.tag("issuer")) for step in attempt.steps(Op.TLS)]
+        return attempt if any(endpoint.issuer in issuer for issuer in shown) else None
+
+    def _exchange(self, endpoint: Endpoint, target: Target, *, verify: bool) -> Exchange | None:
         if endpoint.kind == "https":
             return https_get(target, self.trust, verify=verify, most_body=MOST_BODY)
         if endpoint.kind == "http":

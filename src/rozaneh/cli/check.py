@@ -1,0 +1,121 @@
+"""``rozaneh check``: what is blocked here, how, and by whom."""
+
+import datetime as dt
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated
+
+import anyio
+import typer
+
+from rozaneh.cli.check_view import View
+from rozaneh.cli.consent import ask, show_text
+from rozaneh.cli.options import Json, Lang, console, print_json, words
+from rozaneh.diagnosis import Outcome
+from rozaneh.net.clock import clock_from_environment
+from rozaneh.net.real import RealNetwork
+from rozaneh.net.trust import Trust
+from rozaneh.probe import Service, ServiceResult, catalogue, choose, vantages
+from rozaneh.probe import check as run_check
+from rozaneh.probe import consent as agreement
+from rozaneh.words import Words, mark
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+_WRONG_USE, _TOO_LITTLE = 2, 3
+
+
+@app.command(
+    help=mark("What is blocked here, how, and by whom."),
+    epilog=mark("Example: rozaneh check instagram whatsapp https://fa.wikipedia.org/"),
+)
+def check(
+    *,
+    services: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SERVICE|URL]...", help=mark("Which; without any, the whole list.")),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help=mark("The whole list, circumvention tools among it if you agreed to that."))
+    ] = False,
+    listing: Annotated[bool, typer.Option("--list", help=mark("Only list the services that are known."))] = False,
+    one_at_a_time: Annotated[
+        bool, typer.Option("--one-at-a-time", help=mark("One service after another: slower, and less conspicuous."))
+    ] = False,
+    timeout: Annotated[float, typer.Option(min=1.0, max=3600.0, help=mark("Seconds for the whole check."))] = 60.0,
+    as_json: Json = False,
+    lang: Lang = None,
+) -> None:
+    """Choose, ask for consent, measure, print."""
+    tongue = words(lang)
+    if listing:
+        _list(tongue, as_json=as_json)
+        return
+    chosen = _permitted(services or (), tongue, everything=everything)
+    view = View(console(), tongue, silent=as_json)
+    results = anyio.run(partial(_measure, chosen, view, one_at_a_time=one_at_a_time, seconds=timeout))
+    if as_json:
+        print_json([result.as_json(view.sentence(result)) for result in results])
+    if all(result.verdict.verdict is Outcome.CANNOT_TELL for result in results):
+        raise typer.Exit(_TOO_LITTLE)
+
+
+async def _measure(
+    chosen: Sequence[Service], view: View, *, one_at_a_time: bool, seconds: float
+) -> list[ServiceResult]:
+    with view.running(chosen):
+        return await run_check(
+            chosen,
+            RealNetwork(),
+            Trust.system(),
+            clock_from_environment(),
+            vantages(),
+            progress=view.progress,
+            one_at_a_time=one_at_a_time,
+            seconds=seconds,
+        )
+
+
+def _permitted(asked: Sequence[str], tongue: Words, *, everything: bool) -> tuple[Service, ...]:
+    """What was asked for, as far as the user agreed to it; leaves with a line that says what to do where not."""
+    named = choose(asked)
+    chosen = named or tuple(service for service in catalogue() if everything or not service.risky)
+    if not agreement.needed():
+        return chosen
+    given = agreement.load(agreement.place())
+    notes = console(errors=True)
+    if given.version != agreement.VERSION or agreement.ORDINARY not in given.categories:
+        show_text(notes, tongue)
+        if not ask(tongue):
+            notes.print(tongue.say("Nothing was measured. To agree: rozaneh consent --yes"))
+            raise typer.Exit(_WRONG_USE)
+        given = agreement.agree(agreement.place(), (agreement.ORDINARY,), dt.datetime.now().astimezone().date())
+    allowed = tuple(service for service in chosen if given.allows(service))
+    refused = [service.id for service in chosen if not given.allows(service)]
+    if refused:
+        notes.print(
+            tongue.say(
+                "Left out, because you have not agreed to measuring circumvention tools: {services}."
+                " To agree: rozaneh consent --yes --category circumvention",
+                services=", ".join(refused),
+            )
+        )
+    if not allowed:
+        raise typer.Exit(_WRONG_USE)
+    return allowed
+
+
+def _list(tongue: Words, *, as_json: bool) -> None:
+    if as_json:
+        print_json([{"service": each.id, "category": each.category, "name": each.name} for each in catalogue()])
+        return
+    screen = console()
+    for service in catalogue():
+        screen.print(
+            tongue.say(
+                "{id}: {name} ({category})",
+                id=service.id,
+                name=service.name.in_language(tongue.language),
+                category=service.category,
+            )
+        )

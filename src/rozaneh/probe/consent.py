@@ -1,0 +1,115 @@
+"""Consent: nothing is measured on a real network before the user has read what that shows to others, and agreed.
+
+The text has a version. A changed text asks again: an agreement to an older version counts as none. Risky categories
+have an agreement of their own, off at first. Inside the lab no consent is needed, because nothing can leave it.
+"""
+
+import datetime as dt
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from rozaneh.core import LocalFault
+from rozaneh.probe.services import RISKY, Service
+from rozaneh.probe.vantages import IN_LAB
+from rozaneh.words import mark
+
+VERSION = 1
+"""Raised whenever a text below comes to say something else."""
+
+ORDINARY = "services"
+"""The agreement that covers every category that is not risky."""
+
+CATEGORIES = (ORDINARY, *sorted(RISKY))
+
+TEXT = (
+    mark("Before measuring, please read this."),
+    mark(
+        "Rozaneh visits the sites and services that you name, or those of its list, from your own connection. Your"
+        " provider, and whoever listens there, can see that you visit them, as with a browser."
+    ),
+    mark("Some of these sites may be forbidden where you are. Running such a program may be punished."),
+    mark(
+        "It also asks public resolvers for the true addresses of names, and visits some well-known sites to compare."
+    ),
+    mark("Nothing is sent to us or to anybody else, and no result is kept after the program ends."),
+    mark("You may refuse, and you may withdraw your agreement at any time: rozaneh consent --no"),
+)
+"""What a person reads first, sentence by sentence."""
+
+RISKY_TEXT = mark(
+    "Circumvention tools (Tor, VPNs) are measured only if you agree to that as well: visiting them may draw attention."
+)
+
+
+class Consent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What was agreed to.
+
+    Attributes:
+        version: of the text that was read.
+        categories: ``services``, and risky categories by name.
+        date: when.
+    """
+
+    version: int = 0
+    categories: tuple[str, ...] = ()
+    date: dt.date | None = None
+
+    def allows(self, service: Service) -> bool:
+        """Whether a service may be measured."""
+        needed = service.category if service.risky else ORDINARY
+        return self.version == VERSION and needed in self.categories
+
+
+def needed(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether consent must be asked for at all: not inside the lab."""
+    return not environment.get(IN_LAB)
+
+
+def place(environment: Mapping[str, str] = os.environ) -> Path:
+    """The file in which the agreement stands, after the XDG base directory specification."""
+    named = environment.get("XDG_CONFIG_HOME")
+    base = Path(named) if named else Path(environment.get("HOME") or Path.home()) / ".config"
+    return base / "rozaneh" / "consent.json"
+
+
+def load(path: Path) -> Consent:
+    """What was agreed to; nothing where there is no such file, or it cannot be read as one: then it is asked again."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Consent)
+    except (OSError, msgspec.MsgspecError):
+        return Consent()
+
+
+def agree(path: Path, categories: Iterable[str], today: dt.date) -> Consent:
+    """Add categories to what was agreed to.
+
+    Raises:
+        LocalFault: a category does not exist, or the file cannot be written.
+    """
+    asked = set(categories)
+    if unknown := sorted(asked - set(CATEGORIES)):
+        raise LocalFault(f"no category is called {unknown[0][:40]!r}; there are {', '.join(CATEGORIES)}")
+    before = load(path)
+    kept = set(before.categories) if before.version == VERSION else set()
+    made = Consent(version=VERSION, categories=tuple(sorted(asked | kept)), date=today)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.write_bytes(msgspec.json.encode(made) + b"\n")
+    except OSError as error:
+        raise LocalFault(f"cannot keep your answer in {path}: {error.strerror}") from error
+    return made
+
+
+def withdraw(path: Path) -> None:
+    """Forget every agreement.
+
+    Raises:
+        LocalFault: the file is there and cannot be removed.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise LocalFault(f"cannot remove {path}: {error.strerror}") from error
