@@ -8,13 +8,12 @@ from rozaneh.lab.censor.view import WorldView
 from rozaneh.lab.clock import LabClock
 from rozaneh.lab.ns.messages import LoadCensor
 from rozaneh.lab.scenario import Scenario
-from rozaneh.lab.topology import World
 from rozaneh.lab.wire.censors import Censors
 
 _decode = msgspec.msgpack.Decoder(Scenario).decode
 
 
-def load_censors(request: LoadCensor, clock: LabClock, world: World) -> Censors:
+def load_censors(request: LoadCensor, clock: LabClock, view: WorldView) -> Censors:
     """The censors of a scenario, with an empty memory.
 
     Raises:
@@ -24,5 +23,5 @@ def load_censors(request: LoadCensor, clock: LabClock, world: World) -> Censors:
         scenario = _decode(request.scenario)
     except msgspec.DecodeError as error:
         raise LocalFault(f"not a scenario: {error}") from error
-    engine = Engine(scenario, network=request.network, seed=request.seed, clock=clock, view=WorldView.of(world))
-    return Censors(judge=engine, clock=clock, hops=scenario.places)
+    engine = Engine(scenario, network=request.network, seed=request.seed, clock=clock, view=view)
+    return Censors(judge=engine, clock=clock, hops=engine.hops)

@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from rozaneh.core import LocalFault
+from rozaneh.lab.censor.view import WorldView
 from rozaneh.lab.clock import LabClock
 from rozaneh.lab.ns import messages
 from rozaneh.lab.ns.channel import Channel, ChannelClosed
@@ -39,6 +40,7 @@ class WireProcess:
     def __init__(self, channel: Channel, world: World) -> None:
         self._channel = channel
         self._world = world
+        self._view: WorldView | None = None
         self._wire = Wire()
         self._ports: dict[int, Port] = {}
         self._epoll = select.epoll()
@@ -166,7 +168,8 @@ class WireProcess:
         from rozaneh.lab.wire.load import load_censors  # noqa: PLC0415 - engines take time to import
 
         clock = LabClock(datetime.fromisoformat(request.time), request.at)
-        self._wire.load(endpoint, load_censors(request, clock, self._world))
+        self._view = self._view or WorldView.of(self._world)
+        self._wire.load(endpoint, load_censors(request, clock, self._view))
 
     def _turn_clock(self, request: messages.TurnClock) -> None:
         shown = datetime.fromisoformat(request.time)
