@@ -26,7 +26,8 @@ def test_prints_what_it_read(text: str) -> None:
         ("ss://YWVzLTI1Ni1nY206c2VjcmV0@host:8388#name|tcp", "ss://***@host:8388|tcp"),
         ("ss://YWVzLTI1Ni1nY206c2VjcmV0QGhvc3Q6ODM4OA|tcp", "ss://***|tcp"),
         ("socks5://user:sec/ret@host:1080|tcp", "socks5://***|tcp"),
-        ("split:2|tcp", "split:2|tcp"),
+        ("socks5:user:secret@host:1080|tcp", "socks5:***@host:1080|tcp"),
+        ("split:2|doh:dns.google@8.8.8.8:443|tcp", "split:2|doh:dns.google@8.8.8.8:443|tcp"),
     ],
 )
 def test_shows_no_secret(text: str, shown: str) -> None:

@@ -41,7 +41,8 @@ class Element(msgspec.Struct, frozen=True):
     def redacted(self) -> str:
         """The element with user information and everything after the authority hidden, for logs and tables."""
         if not self.is_url:
-            return str(self)
+            user, _, place = self.argument.rpartition("@")
+            return f"{self.name}:***@{place}" if ":" in user else str(self)  # a URL whose slashes were forgotten
         authority, *rest = re.split(r"[/?#]", self.argument[2:], maxsplit=1)
         # A password may hold a slash that nobody encoded: then what looks like the authority is a piece of the secret.
         if any("@" in text for text in rest):
