@@ -8,6 +8,7 @@ again. That is what makes bulk data cheap.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from fnmatch import fnmatchcase
 
 from rozaneh.lab.censor.flows import Flow
 from rozaneh.lab.censor.inspection import Inspection
@@ -19,6 +20,7 @@ from rozaneh.lab.scenario.match import Match, When
 from rozaneh.lab.scenario.match_packet import Named, Worded
 
 NEVER = None
+_WILD = frozenset("*?")
 Fixed = Callable[[Flow, bool], bool]
 Test = Callable[[Packet, Flow, Inspection], bool | None]
 
@@ -176,18 +178,18 @@ def in_ranges(ranges: Ranges) -> Callable[[float], bool]:
 
 def named(condition: Named, sets: Mapping[str, tuple[str, ...]]) -> Callable[[str | None], bool]:
     """A test for a host name; ``None`` stands for "there is no name"."""
-    from fnmatch import fnmatchcase  # noqa: PLC0415
 
     def spread(texts: Iterable[str]) -> list[str]:
         return [name for text in texts for name in (sets.get(text[1:], ()) if text.startswith("@") else (text,))]
 
-    exact = frozenset(spread(condition.exact))
-    suffixes = tuple(spread(condition.suffix))
+    given = spread(condition.exact)
+    exact = frozenset(name for name in given if not _WILD.intersection(name))
+    suffixes = tuple(name.removeprefix("*.") for name in spread(condition.suffix))
     below = tuple("." + suffix for suffix in suffixes)
     suffix_set = frozenset(suffixes)
     labels = frozenset(spread(condition.label))
     keywords = tuple(keyword.lower() for keyword in condition.keyword)
-    patterns = tuple(spread(condition.pattern))
+    patterns = (*spread(condition.pattern), *(name for name in given if _WILD.intersection(name)))
     only_presence = not (exact or suffixes or labels or keywords or patterns)
 
     def test(name: str | None) -> bool:

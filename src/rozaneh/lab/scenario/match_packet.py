@@ -11,7 +11,8 @@ class Named(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A host name. Several keys given together mean "any of these"; case does not matter.
 
     Attributes:
-        exact: the name is one of these. A plain text or list in place of the table means this.
+        exact: the name is one of these, subdomains not included; `*` and `?` work here too. A plain text or list in
+            place of the table means this.
         suffix: the name is one of these or lies below one: `il` covers `example.il`, `blocked.example` covers
             `www.blocked.example`.
         label: one label of the name (a part between dots) is one of these.

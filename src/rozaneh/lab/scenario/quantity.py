@@ -147,33 +147,38 @@ def _range(item: Any, options: Mapping[str, Any]) -> tuple[float, float]:
         extra = sorted(set(item) - {"at_least", "at_most"})
         if extra:
             raise Misread(f"{extra[0]}: unknown key; expected one of: at_least, at_most")
-        least = number(item.get("at_least", low), f"{unit} (at_least)", low, high)
-        return _ordered(least, number(item.get("at_most", high), f"{unit} (at_most)", low, high))
+        ends = [
+            number(_literal(given, unit) if isinstance(given, str) else given, f"{unit} ({key})", low, high)
+            for key, given in (("at_least", item.get("at_least", low)), ("at_most", item.get("at_most", high)))
+        ]
+        return _ordered(*ends)
     if isinstance(item, str):
         text = item.strip().replace(" ", "")
         if text.lower() in names:
             item = names[text.lower()]
         elif bound := re.match(r"(>=|<=|>|<)(\S+)\Z", text):
-            return _bound(bound[1], number(_literal(bound[2]), expected, low, high), (low, high), whole=whole)
-        elif between := re.match(r"(0x[0-9a-fA-F]+|[\d.]+)-(0x[0-9a-fA-F]+|[\d.]+)\Z", text):
-            ends = [number(_literal(between[at]), expected, low, high) for at in (1, 2)]
+            return _bound(bound[1], number(_literal(bound[2], unit), expected, low, high), (low, high), whole=whole)
+        elif between := re.match(r"(\w[\w.]*)-(\w[\w.]*)\Z", text):
+            ends = [number(_literal(between[at], unit), expected, low, high) for at in (1, 2)]
             return _ordered(*ends)
         else:
-            item = _literal(text)
+            item = _literal(text, unit)
     if names and isinstance(item, str):
         raise Misread(f"expected {unit}: a number or one of {', '.join(sorted(names))}; got {shown(item)}")
     single = number(item, expected, low, high)
     return single, single
 
 
-def _literal(text: str) -> Any:
+def _literal(text: str, unit: str) -> Any:
+    """A number from text; bytes and seconds may have their units (``15kB``, ``2m``)."""
+    for read in (lambda: int(text, 0), lambda: float(text)):
+        try:
+            return read()
+        except ValueError:
+            continue
     try:
-        return int(text, 0)
-    except ValueError:
-        pass
-    try:
-        return float(text)
-    except ValueError:
+        return {"bytes": size, "seconds": seconds}[unit](text, {})
+    except (KeyError, Misread):
         return text
 
 
