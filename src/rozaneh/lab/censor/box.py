@@ -271,6 +271,7 @@ class Box:
         rule = verdict.rule
         if rule.scope == "flow":
             flow.verdicts[rule.number] = verdict
+            flow.quiet = [False, False]  # the other direction may have been given up before; the verdict covers it
             return
         self._scoped[rule.number, flow.key(rule.scope)] = verdict
         if len(self._scoped) > _MOST_VERDICTS:
