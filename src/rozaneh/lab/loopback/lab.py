@@ -93,7 +93,7 @@ class LoopbackLab:
 
         if scenario.tier == "packets":
             raise LocalFault(f"scenario {scenario.id!r} needs real packets: tier T1 or T2, not {self.tier.name}")
-        engine = Engine(scenario, network=network, seed=seed, clock=clock, world=WorldView.of(self._world))
+        engine = Engine(scenario, network=network, seed=seed, clock=clock, view=WorldView.of(self._world))
         censors = Censors(judge=engine, clock=clock, hops=scenario.places)
         self._call(lambda: setattr(path, "censors", censors))
 

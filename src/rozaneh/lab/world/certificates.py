@@ -21,7 +21,7 @@ class Authority:
     def __init__(self, title: str) -> None:
         self._title = title
         self._ca = trustme.CA(organization_name=title, key_type=trustme.KeyType.ECDSA)
-        self._contexts: OrderedDict[tuple[tuple[str, ...], str], ssl.SSLContext] = OrderedDict()
+        self._contexts: OrderedDict[tuple[str, ...], ssl.SSLContext] = OrderedDict()
 
     @property
     def certificate(self) -> bytes:
@@ -32,23 +32,20 @@ class Authority:
         """For clients that trust this authority alone."""
         return ssl.create_default_context(cadata=self.certificate.decode())
 
-    def context(self, names: tuple[str, ...], newest: str = "1.3") -> ssl.SSLContext:
+    def context(self, names: tuple[str, ...]) -> ssl.SSLContext:
         """A server's context with a certificate for exactly these names and addresses.
 
         Raises:
             RemoteFault: no certificate can be made for such a name.
         """
-        key = (names, newest)
-        found = self._contexts.get(key)
+        found = self._contexts.get(names)
         if found is not None:
-            self._contexts.move_to_end(key)
+            self._contexts.move_to_end(names)
             return found
         made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        made.minimum_version = ssl.TLSVersion.TLSv1_2
-        made.maximum_version = ssl.TLSVersion.TLSv1_2 if newest == "1.2" else ssl.TLSVersion.TLSv1_3
         made.set_alpn_protocols(["http/1.1"])
         self._issue(names).configure_cert(made)
-        self._contexts[key] = made
+        self._contexts[names] = made
         if len(self._contexts) > _MOST_CONTEXTS:
             self._contexts.popitem(last=False)
         return made

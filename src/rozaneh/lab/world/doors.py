@@ -65,9 +65,11 @@ class Stream:
         await self.writer.drain()
 
     async def end(self) -> None:
-        """Say that nothing more will be sent, where the transport can."""
+        """Say that nothing more will be sent. TLS cannot say that and go on listening: there it is the end."""
         if self.writer.can_write_eof():
             self.writer.write_eof()
+        else:
+            self.writer.close()
 
     def close(self) -> None:
         """Close, telling the peer."""
@@ -79,6 +81,11 @@ class Stream:
         if raw is not None and raw.fileno() >= 0:
             linger(raw)
         self.writer.transport.abort()
+
+
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def linger(raw: socket.socket) -> None:
@@ -186,6 +193,9 @@ class Caller:
 Handler = Callable[[Caller], Awaitable[None]]
 """Serves one caller."""
 
+MakeProtocol = Callable[[], asyncio.DatagramProtocol]
+"""Makes what answers the datagrams of one socket."""
+
 
 class Doors:
     """All listening sockets of the world and the connections that came in through them.
@@ -197,11 +207,24 @@ class Doors:
     def __init__(self, origin: Callable[[tuple[str, int]], str]) -> None:
         self._origin = origin
         self._tasks: set[asyncio.Future[None]] = set()
+        self._sockets: list[socket.socket] = []
         self._open = 0
 
     def open(self, listener: socket.socket, handler: Handler) -> None:
         """Serve whoever connects to a listening socket."""
+        self._sockets.append(listener)
         self.spawn(self._accept(listener, handler))
+
+    def open_datagrams(self, raw: socket.socket, make: MakeProtocol, *, when_spoken_to: bool = False) -> None:
+        """Serve a bound UDP socket.
+
+        Args:
+            raw: the socket.
+            make: makes the protocol that answers.
+            when_spoken_to: make it when the first datagram comes; until then nothing is loaded.
+        """
+        self._sockets.append(raw)
+        self.spawn(self._answer(raw, make, when_spoken_to=when_spoken_to))
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something beside the doors until it ends or the world does."""
@@ -215,6 +238,24 @@ class Doors:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # transports close their sockets in the next round of the loop
+        for raw in self._sockets:
+            raw.close()
+
+    async def _answer(self, raw: socket.socket, make: MakeProtocol, *, when_spoken_to: bool) -> None:
+        loop = asyncio.get_running_loop()
+        if when_spoken_to:
+            spoken_to: asyncio.Future[None] = loop.create_future()
+            loop.add_reader(raw.fileno(), _settle, spoken_to)
+            try:
+                await spoken_to
+            finally:
+                loop.remove_reader(raw.fileno())
+        transport, _ = await loop.create_datagram_endpoint(make, sock=raw)
+        try:
+            await loop.create_future()
+        finally:
+            transport.close()
 
     def _ended(self, task: asyncio.Future[None]) -> None:
         self._tasks.discard(task)
@@ -223,18 +264,17 @@ class Doors:
 
     async def _accept(self, listener: socket.socket, handler: Handler) -> None:
         loop = asyncio.get_running_loop()
-        with listener:
-            while True:
-                try:
-                    raw, name = await loop.sock_accept(listener)
-                except OSError as error:
-                    await asyncio.sleep(0.1 if error.errno in _OUT_OF_FILES else 0.01)
-                    continue
-                if self._open >= _MOST_OPEN:
-                    raw.close()
-                    continue
-                self._open += 1
-                self.spawn(self._serve(Caller(raw, self._origin(name[:2])), handler))
+        while True:
+            try:
+                raw, name = await loop.sock_accept(listener)
+            except OSError as error:
+                await asyncio.sleep(0.1 if error.errno in _OUT_OF_FILES else 0.01)
+                continue
+            if self._open >= _MOST_OPEN:
+                raw.close()
+                continue
+            self._open += 1
+            self.spawn(self._serve(Caller(raw, self._origin(name[:2])), handler))
 
     async def _serve(self, caller: Caller, handler: Handler) -> None:
         try:

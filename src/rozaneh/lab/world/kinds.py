@@ -2,9 +2,8 @@
 
 import asyncio
 import errno
-import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -15,7 +14,7 @@ from rozaneh.lab.world import plain, vpn
 from rozaneh.lab.world.certificates import Authority
 from rozaneh.lab.world.dialling import Dialler
 from rozaneh.lab.world.directory import Directory, option_flag, option_text
-from rozaneh.lab.world.doors import Doors, Handler, hush
+from rozaneh.lab.world.doors import Doors, Handler, MakeProtocol, hush
 from rozaneh.lab.world.helper import Helper
 from rozaneh.lab.world.quic import Http3
 from rozaneh.lab.world.relays import https_proxy, socks5
@@ -160,7 +159,7 @@ class Servers:
         if door.server == "http3":
             self._http3.stand(raw, address, self._sockets.origin)
         else:
-            self._doors.spawn(_endpoint(raw, self._datagrams(door.server)))
+            self._doors.open_datagrams(raw, self._datagrams(door.server))
 
     def _handler(self, server: str, service: Service, address: str, host: str) -> Handler:
         match server:
@@ -194,7 +193,7 @@ class Servers:
             "openvpn-tcp": vpn.openvpn_over_tcp,
         }[server]
 
-    def _datagrams(self, server: str) -> Callable[[], asyncio.DatagramProtocol]:
+    def _datagrams(self, server: str) -> MakeProtocol:
         return {
             "dns-udp": lambda: OverUdp(self.directory),
             "echo-udp": plain.EchoDatagrams,
@@ -206,7 +205,3 @@ class Servers:
 def _wants_warmth(service: Service) -> bool:
     """The sites that tests time. A certificate takes two milliseconds: for the rest its visitor can wait."""
     return service.kind in _WARMED and any(name.endswith(".example") or "dns" in name for name in service.names)
-
-
-async def _endpoint(raw: socket.socket, make: Callable[[], asyncio.DatagramProtocol]) -> None:
-    await asyncio.get_running_loop().create_datagram_endpoint(make, sock=raw)

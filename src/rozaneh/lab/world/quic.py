@@ -38,23 +38,14 @@ class Http3:
 
     def stand(self, raw: socket.socket, address: str, origin: Callable[[tuple[str, int]], str]) -> None:
         """Serve a bound UDP socket from the first datagram on; until then it costs nothing."""
-        loop = asyncio.get_running_loop()
 
-        def wake() -> None:
-            loop.remove_reader(raw.fileno())
-            self._doors.spawn(self._serve(raw, address, origin))
+        def make() -> asyncio.DatagramProtocol:
+            from aioquic.asyncio.server import QuicServer  # noqa: PLC0415 - as above
 
-        loop.add_reader(raw.fileno(), wake)
+            connection = _protocol(self._web, self._doors, address, origin)
+            return QuicServer(configuration=self._configuration(address), create_protocol=connection)
 
-    async def _serve(self, raw: socket.socket, address: str, origin: Callable[[tuple[str, int]], str]) -> None:
-        from aioquic.asyncio.server import QuicServer  # noqa: PLC0415 - as above
-
-        configuration = self._configuration(address)
-        make = _protocol(self._web, self._doors, address, origin)
-        loop = asyncio.get_running_loop()
-        await loop.create_datagram_endpoint(
-            lambda: QuicServer(configuration=configuration, create_protocol=make), sock=raw
-        )
+        self._doors.open_datagrams(raw, make, when_spoken_to=True)
 
     def _configuration(self, address: str) -> "QuicConfiguration":
         from aioquic.h3.connection import H3_ALPN  # noqa: PLC0415 - as above

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from rozaneh.core import RemoteFault
+from rozaneh.lab.topology import Service
 from rozaneh.lab.world.certificates import Authority
 from rozaneh.lab.world.directory import Directory, option_text
 from rozaneh.lab.world.dns import answer, parse_question
@@ -90,6 +91,8 @@ class Web:
 
             made.sni_callback = choose
             made.minimum_version = ssl.TLSVersion.TLSv1_2
+            # The version is settled before the name is looked at, so it belongs to the address.
+            made.maximum_version = _newest(self._directory.site(address, ""))
             made.set_alpn_protocols(["http/1.1"])
             self._fronts[address] = made
         return made
@@ -125,16 +128,15 @@ class Web:
         if shown.startswith("*."):
             shown = "www" + shown[1:]
         identities: tuple[str, ...] = (shown, address)
-        authority, newest = self._authority, "1.3"
+        authority = self._authority
         if site is not None:
-            newest = option_text(site, "newest_tls", "1.3")
             if issuer := option_text(site, "issuer"):
                 authority = self._others.setdefault(issuer, Authority(issuer))
             if other := option_text(site, "certificate"):
                 identities = (other,)
             elif site.kind == "resolver":
                 identities = (shown, *site.addresses[:_ADDRESSES_IN_A_CERTIFICATE])
-        return authority.context(identities, newest)
+        return authority.context(identities)
 
     def _over_https(self, request: Request) -> Response:
         """DNS over HTTPS, GET and POST (RFC 8484)."""
@@ -150,6 +152,11 @@ class Web:
         except (RemoteFault, binascii.Error, ValueError):
             return Response(status=400, body=b"not a DNS message\n")
         return Response(body=body, content="application/dns-message", headers=(("Cache-Control", "max-age=300"),))
+
+
+def _newest(site: Service | None) -> ssl.TLSVersion:
+    older = site is not None and option_text(site, "newest_tls") == "1.2"
+    return ssl.TLSVersion.TLSv1_2 if older else ssl.TLSVersion.TLSv1_3
 
 
 async def read_request(stream: Stream) -> Request | None:
@@ -182,10 +189,10 @@ async def send_response(stream: Stream, request: Request, response: Response, *,
     elif response.rate:
         await _send_slowly(stream, head, response)
     elif response.filler:
-        await stream.send(head)
         for start in range(0, response.filler, len(_CHUNK)):
             async with asyncio.timeout(IDLE_SECONDS):
-                await stream.send(_CHUNK[: response.filler - start])
+                await stream.send(head + _CHUNK[: response.filler - start])
+            head = b""
     else:
         await stream.send(head + response.body)
 
