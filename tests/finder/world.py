@@ -5,7 +5,6 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-import anyio
 import dns.message
 import dns.rcode
 import dns.rrset
@@ -16,7 +15,7 @@ from rozaneh.core import Attempt, Spec, Target
 from rozaneh.finder import Finder, Flight, FlightReader, Memory, Rules, Table
 from rozaneh.finder.table import Level, Obstacle, Row
 from rozaneh.net.clock import RunningClock
-from rozaneh.net.memory import Behaviour, MemoryNetwork
+from rozaneh.net.memory import Behaviour, MemoryNetwork, silence
 
 SITE = "93.184.216.34"
 RESOLVER = "8.8.8.8"
@@ -72,12 +71,12 @@ def resolver(addresses: dict[str, str]) -> Behaviour:
 
 
 def answers(data: bytes) -> Behaviour:
-    """A site that answers and stays open."""
+    """A site that answers and stays open until its client has finished."""
 
     async def behaviour(stream: ByteStream) -> None:
         await stream.receive()
         await stream.send(data)
-        await anyio.sleep_forever()
+        await silence(stream)
 
     return behaviour
 

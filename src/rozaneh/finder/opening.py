@@ -182,6 +182,10 @@ class Opening:
         full = self._search.dials >= self._rules.most_dials or len(self._running) >= self._rules.most_at_once
         if full or self._said_once or now > self._began + self._rules.search:
             return None
+        for runner, scope in self._running.items():
+            self._search.progress(runner, now)
+            if self._search.is_pointless(runner):
+                scope.cancel()
         if not all(runner.stuck(now) for runner in self._running):
             return None
         kind = self._flight.kind if self._flight is not None else "raw"

@@ -1,6 +1,6 @@
 """One way being tried, as the race sees it from outside."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Literal, Self
@@ -70,7 +70,14 @@ class Runner:
     @property
     def at_resolver(self) -> bool:
         """Whether it still waits for its resolver, which says nothing about the target."""
-        return self.way.asks and self.phase == "dialling" and not any(step.op is Op.RESOLVE for step in self._seen())
+        return self.way.asks and self.phase == "dialling" and not any(_looked_up(step) for step in self.seen)
+
+    @property
+    def dialled(self) -> frozenset[str]:
+        """The addresses of the target to which it has been connecting, as far as that is known by now."""
+        if self.target.is_literal or self.target.addresses:
+            return frozenset(self.target.addresses or (self.target.host,))
+        return frozenset(address for step in self.seen if _looked_up(step) for address in step.names("answers"))
 
     def connected(self, now: float) -> None:
         """It has a connection and waits for something to say."""
@@ -78,14 +85,14 @@ class Runner:
 
     def speaking(self, now: float, stagger: float, *, kind: str) -> None:
         """It has said the flight and waits for an answer."""
-        took = max((step.took for step in self._seen() if step.op is Op.CONNECT and step.failure is None), default=0.0)
+        took = max((step.took for step in self.seen if step.op is Op.CONNECT and step.failure is None), default=0.0)
         self.phase, self.since = "speaking", now
         least = stagger * (_PATIENT_REQUESTS if kind == "http" else 1.0)
         self.patience = max(least, _PATIENT_ANSWERS * took)
 
     def if_it_ended_now(self, started: float, kind: str) -> Attempt:
         """What would have been seen if nothing more came: the step that is under way has timed out."""
-        seen = self._seen()
+        seen = self.seen
         if self.phase == "speaking":
             op = Op.TLS if kind == "tls" else Op.FIRST_BYTE
         elif self.target.is_literal or self.target.addresses or any(step.op is Op.RESOLVE for step in seen):
@@ -102,8 +109,14 @@ class Runner:
             observations=(*seen, silent),
         )
 
-    def _seen(self) -> tuple[Observation, ...]:
+    @property
+    def seen(self) -> tuple[Observation, ...]:
+        """The steps of its attempt that have ended."""
         return self.trace.observations if self.trace is not None else ()
+
+
+def _looked_up(step: Observation) -> bool:
+    return step.op is Op.RESOLVE and step.parent is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +153,11 @@ def refuse_substitute(runner: Runner, trace: Trace) -> None:
             raise DialFailed(Failure.DNS_BOGON_ERROR, f"{runner.target.host} at {address}")
 
 
-def resolved(attempt: Attempt) -> tuple[tuple[str, ...], float]:
-    """The addresses that a trustworthy resolver gave in this attempt, and for how many seconds they hold."""
-    for step in attempt.steps(Op.RESOLVE):
-        if step.parent is None and step.failure is None and step.tag("engine") in ("doh", "dot", "tcp"):
+def resolved(steps: Iterable[Observation]) -> tuple[tuple[str, ...], float]:
+    """The addresses that a trustworthy resolver gave in an attempt, and for how many seconds they hold."""
+    for step in steps:
+        own = step.op is Op.RESOLVE and step.parent is None and step.failure is None
+        if own and step.tag("engine") in ("doh", "dot", "tcp"):
             ttl = step.tag("ttl", 0)
             usable = tuple(address for address in step.names("answers") if not is_bogon(address))
             return usable, float(ttl) if isinstance(ttl, int | float) else 0.0

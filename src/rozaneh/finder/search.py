@@ -6,12 +6,12 @@ known to need a way is not dialled without one, and of the user's own servers on
 them would show all of them to whoever watches.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
-from rozaneh.core import Attempt, Failure, Target
+from rozaneh.core import Attempt, Failure, Observation, Target
 from rozaneh.finder.hosts import Known
 from rozaneh.finder.knowledge import Knowledge
 from rozaneh.finder.rank import Ranked, merge, rank
@@ -53,6 +53,7 @@ class Search:
     _tried: set[str] = field(default_factory=set)
     _bad_resolvers: set[str] = field(default_factory=set)
     _direct_failed: bool = False
+    _dialled_directly: frozenset[str] = frozenset()
     _failure: Failure | None = None
     _told: bytes = b""
 
@@ -121,8 +122,22 @@ class Search:
         known = self.knowledge.hosts.addresses(self.target.host, now)
         for way in self.knowledge.ways.expand(use, self.target, resolvers, known):
             waits = private_runs if way.private else now < self.known.quiet_until
-            if way.key not in self._tried and not waits:
+            same = way.path == self.knowledge.ways.direct.path and len(way.addresses) > 0
+            same = same and self._dialled_directly.issuperset(way.addresses)
+            if way.key not in self._tried and not waits and not same:
                 yield way
+
+    def progress(self, runner: Runner, now: float) -> None:
+        """Look at a runner that is under way: its resolver may have answered."""
+        if runner.way.asks and self._learn_addresses(runner.way, runner.seen, now):
+            self._tried.add(runner.way.key)
+        if runner.way.key == DIRECT:
+            self._dialled_directly = runner.dialled
+
+    def is_pointless(self, runner: Runner) -> bool:
+        """Whether it only dials what the direct way dials as well: the resolvers agree about the addresses."""
+        same = runner.dialled and runner.dialled <= self._dialled_directly
+        return bool(same) and runner.way.path == self.knowledge.ways.direct.path and runner.way.key != DIRECT
 
     def started(self, runner: Runner) -> None:
         """A way is being tried. With a resolver that has to be asked it may be tried again with another one."""
@@ -133,7 +148,10 @@ class Search:
     def ended(self, runner: Runner, attempt: Attempt, now: float) -> None:
         """An attempt is over: learn what it says."""
         self.known.tried.append(attempt)
-        if runner.way.asks and not self._learn_from_resolver(runner.way, attempt, now):
+        self.progress(runner, now)
+        if runner.way.asks and trouble_at_resolver(attempt):
+            self._bad_resolvers.add(runner.way.resolver)
+            self.knowledge.resolver_failed(runner.way.resolver, attempt, now)
             return
         self._tried.add(runner.way.key)
         if attempt.failure in (None, Failure.INTERRUPTED):
@@ -153,17 +171,13 @@ class Search:
         if known.way is not None and known.way.key == runner.way.key:
             known.learn(known.obstacle, None, known.until)
 
-    def _learn_from_resolver(self, way: Way, attempt: Attempt, now: float) -> bool:
-        """Keep the addresses; false when the resolver could not be asked, so that nothing is known of the way."""
-        addresses, ttl = resolved(attempt)
+    def _learn_addresses(self, way: Way, steps: Iterable[Observation], now: float) -> bool:
+        """Keep what its resolver said, if that has answered."""
+        addresses, ttl = resolved(steps)
         if addresses:
             self.knowledge.hosts.learn_addresses(self.target.host, addresses, way.resolver, ttl=ttl, now=now)
             self.knowledge.weather.foreign_answered()
-        if not trouble_at_resolver(attempt):
-            return True
-        self._bad_resolvers.add(way.resolver)
-        self.knowledge.resolver_failed(way.resolver, attempt, now)
-        return False
+        return bool(addresses)
 
     def won(self, runner: Runner, now: float) -> None:
         """A way led to the target."""
