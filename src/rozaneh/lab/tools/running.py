@@ -90,6 +90,9 @@ def start(host: LabHost, peer: Peer, *, within: float = _READY_WITHIN) -> Iterat
         LocalFault: it is not installed, or ended, or does not listen; with its last words.
     """
     path = find(peer.program)
+    # A port that listens proves nothing if something else had it before: the peer may have failed to bind it.
+    if taken := set(peer.ports) & _listening(host):
+        raise LocalFault(f"{peer.program} cannot listen: port {min(taken)} of {host.name} is taken")
     with tempfile.TemporaryDirectory(prefix="rozaneh-peer-") as name:
         room = Path(name)
         argv = [path, *peer.prepare(room)]
@@ -106,7 +109,6 @@ def start(host: LabHost, peer: Peer, *, within: float = _READY_WITHIN) -> Iterat
 
 
 def _wait(host: LabHost, peer: Peer, running: Running, within: float) -> None:
-    # A port alone proves nothing: something else may listen there while the peer has long failed to bind.
     wanted = set(peer.ports)
     deadline = time.monotonic() + within
     while True:
