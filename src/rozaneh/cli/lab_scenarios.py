@@ -17,10 +17,10 @@ from rozaneh.cli.matrix_view import matrix_lines, matrix_table
 from rozaneh.cli.options import Json, Lang, console, print_json, words
 from rozaneh.core import LocalFault
 from rozaneh.lab import describe
-from rozaneh.lab.check import run as checks
+from rozaneh.lab.check import runner as checks
 from rozaneh.lab.lab import Lab, world_for
 from rozaneh.lab.matrix import STANDARD_WAYS, Cell, Matrix, choose_ways, differing, plan, run
-from rozaneh.lab.matrix.run import AT_ONCE
+from rozaneh.lab.matrix.runner import AT_ONCE
 from rozaneh.lab.scenario import Scenario, load_scenario, scenario_files
 from rozaneh.lab.scenario.reference import json_schema, reference
 from rozaneh.words import Words, mark

@@ -92,7 +92,7 @@ def prepare_before(text: str, client: str, *, patient: bool = False) -> Call:
 
 
 def _curl(given: list[str], target: Target, seconds: int) -> list[str]:
-    return ["-q", "-sS", "-m", str(seconds), "-w", _CURL_FACTS, *given, str(target)]
+    return ["-q", "-sSv", "-m", str(seconds), "-w", _CURL_FACTS, *given, str(target)]
 
 
 def _dig(given: list[str], target: Target, _seconds: int) -> list[str]:

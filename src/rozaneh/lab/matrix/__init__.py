@@ -12,7 +12,7 @@ is worth.
 """
 
 from rozaneh.lab.matrix.plan import Cell, plan
-from rozaneh.lab.matrix.run import Finished, Matrix, differing, run
+from rozaneh.lab.matrix.runner import Finished, Matrix, differing, run
 from rozaneh.lab.matrix.ways import STANDARD_WAYS, Way, choose_ways
 
 __all__ = ["STANDARD_WAYS", "Cell", "Finished", "Matrix", "Way", "choose_ways", "differing", "plan", "run"]

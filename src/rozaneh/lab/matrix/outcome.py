@@ -14,7 +14,7 @@ CERTIFICATE_FAILURES = frozenset(
     {Failure.SSL_INVALID_CERTIFICATE, Failure.SSL_INVALID_HOSTNAME, Failure.SSL_UNKNOWN_AUTHORITY}
 )
 _BLOCK_PAGE_MARKS = ("10.10.34.", "policy=MainPolicy")
-_BY_SLOW = 4.0
+_TIMES_SLOWER = 3.0
 _LEAST_BYTES = 10_000
 
 
@@ -66,15 +66,22 @@ def answer_of(status: int, location: str, body: str, target: Target, length: int
 
 def is_throttled(rate: float, size: int, usual_rate: float | None) -> bool:
     """Whether a download was several times slower than usual, and long enough to tell."""
-    return usual_rate is not None and size >= _LEAST_BYTES and rate * _BY_SLOW < usual_rate
+    return usual_rate is not None and size >= _LEAST_BYTES and rate * _TIMES_SLOWER < usual_rate
 
 
 def rate_of(attempt: Attempt) -> float | None:
-    """Bytes per second of the last download in an attempt."""
-    for step in reversed(attempt.observations):
-        if step.op is Op.THROUGHPUT and isinstance(rate := step.tag("rate"), int | float) and rate > 0:
-            return float(rate)
-    return None
+    """Bytes per second of the last download in an attempt, the wait for its first byte included.
+
+    A throttled line shows in that wait first: what the queue lets through at once must not count as speed.
+    """
+    waited = 0.0
+    found = None
+    for step in attempt.observations:
+        if step.op is Op.FIRST_BYTE:
+            waited = step.took
+        elif step.op is Op.THROUGHPUT and isinstance(size := step.tag("bytes"), int) and waited + step.took > 0:
+            found = size / (waited + step.took)
+    return found
 
 
 def is_expected(expected: Sequence[str], observed: str) -> bool:

@@ -7,7 +7,8 @@ Nothing is judged by the clock except throttling, which is a ratio to the contro
 seconds, not outcomes.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 
 import anyio
 import msgspec
@@ -17,12 +18,14 @@ from rozaneh.dialers.registry import build
 from rozaneh.lab.lab import Lab, LabClient
 from rozaneh.lab.matrix.outcome import is_expected, outcome_of, rate_of
 from rozaneh.lab.matrix.plan import Cell
+from rozaneh.lab.matrix.together import together
 from rozaneh.lab.matrix.ways import Way
 from rozaneh.net import Deadlines, Exchange, measure
 from rozaneh.net.exchange import http_get, https_get
 from rozaneh.net.trust import Trust
 
 AT_ONCE = 90
+_DOWNLOADS_AT_ONCE = 6
 _QUICK = Deadlines(
     resolve=2.5, connect=2.5, proxy=3.0, tls_handshake=2.5, request=2.5, first_byte=4.0, throughput=10.0, close=0.5
 )
@@ -155,22 +158,23 @@ class _Table:
         self._done = 0
         self._progress = progress
 
-    async def controls(self, keys: Iterable[_ControlKey]) -> dict[_ControlKey, _Control]:
-        """Try every way to every target without a censor."""
+    async def controls(self, keys: Collection[_ControlKey]) -> dict[_ControlKey, _Control]:
+        """Try every way to every target without a censor; downloads later and few at once, for their speed counts."""
         found: dict[_ControlKey, _Control] = {}
 
-        async def one(key: _ControlKey) -> None:
+        async def one(key: _ControlKey, limit: anyio.CapacityLimiter) -> None:
             network, way, target = key
-            async with self._limit:
+            async with limit:
                 client = self._lab.client(network=network, programs=False)
                 attempt = await self._dial(client, way, target, _PATIENT)
                 client.close()
             found[key] = _Control(outcome_of(attempt, target, self._truth), rate_of(attempt))
             self._count()
 
-        async with anyio.create_task_group() as group:
-            for key in keys:
-                group.start_soon(one, key)
+        downloads = [key for key in keys if key[2].path.startswith("/bytes/")]
+        await together(partial(one, key, self._limit) for key in keys if key not in downloads)
+        few = anyio.CapacityLimiter(_DOWNLOADS_AT_ONCE)
+        await together(partial(one, key, few) for key in downloads)
         return found
 
     async def cells(self, cells: Sequence[Cell], controls: Mapping[_ControlKey, _Control]) -> tuple[Finished, ...]:
@@ -191,9 +195,7 @@ class _Table:
             found[index] = self._judge(cell, attempt, controls.get(_control_key(cell)))
             self._count()
 
-        async with anyio.create_task_group() as group:
-            for index, cell in enumerate(cells):
-                group.start_soon(one, index, cell)
+        await together(partial(one, index, cell) for index, cell in enumerate(cells))
         return tuple(found[index] for index in range(len(cells)))
 
     def _judge(self, cell: Cell, attempt: Attempt, control: _Control | None) -> Finished:

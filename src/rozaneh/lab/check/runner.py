@@ -3,6 +3,7 @@
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 import anyio
 import anyio.to_thread
@@ -14,6 +15,7 @@ from rozaneh.lab.check.reading import TIMED_OUT, Seen, outcome_of, seen
 from rozaneh.lab.lab import Lab, LabClient
 from rozaneh.lab.matrix.outcome import is_expected
 from rozaneh.lab.matrix.plan import DEFAULT_NETWORK, applies, is_lossy, seed_of
+from rozaneh.lab.matrix.together import together
 from rozaneh.lab.scenario import Expect, Scenario, Variant, variants
 
 AT_ONCE = 8
@@ -135,9 +137,7 @@ async def run(
     async def one(index: int, item: Item) -> None:
         found[index] = await checker.check(item)
 
-    async with anyio.create_task_group() as group:
-        for index, item in enumerate(wanted):
-            group.start_soon(one, index, item)
+    await together(partial(one, index, item) for index, item in enumerate(wanted))
     return tuple(found[index] for index in range(len(wanted)))
 
 
@@ -161,9 +161,7 @@ class _Checker:
         async def one(item: Item) -> None:
             self._seen[_key(item)] = await anyio.to_thread.run_sync(self._control, item, limiter=self._limit)
 
-        async with anyio.create_task_group() as group:
-            for item in wanted:
-                group.start_soon(one, item)
+        await together(partial(one, item) for item in wanted)
 
     async def check(self, item: Item) -> Checked:
         """Run one client in its scenario."""
