@@ -76,6 +76,7 @@ class _Mapper:
         mine, its = socket.socketpair()
         self._pid = os.fork()
         if self._pid == 0:
+            mine.close()
             os._exit(self._map(target) if its.recv(1) == b"m" else 1)
         its.close()
         self._mine = mine
