@@ -37,10 +37,10 @@ class Recorder(ByteStream):
         self.times.append(anyio.current_time())
 
     async def receive(self, max_bytes: int = 65536) -> bytes:
-        raise NotImplementedError
+        raise AssertionError(f"nothing is read in these tests, not even {max_bytes} bytes")
 
     async def send_eof(self) -> None:
-        raise NotImplementedError
+        raise AssertionError("nothing is ended in these tests")
 
     async def aclose(self) -> None:
         pass

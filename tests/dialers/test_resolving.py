@@ -145,7 +145,7 @@ def misbehaviours() -> Iterator[tuple[str, object, str]]:
 @pytest.mark.parametrize(("way", "behaviour", "failure"), list(misbehaviours()))
 async def test_a_resolver_that_misbehaves(way: str, behaviour: object, failure: str, trust: Trust) -> None:
     async with MemoryNetwork() as network:
-        network.serve(RESOLVER, 443, behaviour)  # type: ignore[arg-type] # a table of behaviours of several makes
+        network.serve(RESOLVER, 443, behaviour)  # type: ignore[arg-type]  # a table of behaviours of several makes
         measured = await measure(build(f"{way}|tcp", network, trust=trust), TARGET)
     assert measured.failure == failure
     assert measured.attempt.observations[0].failure == failure
@@ -221,7 +221,7 @@ async def test_dnsudp_whose_truncated_answer_cannot_be_fetched_fails(behaviour: 
     async with MemoryNetwork() as network:
         network.answer(RESOLVER, 53, Datagrams((0, SITE), truncated=True))
         if behaviour:
-            network.serve(RESOLVER, 53, behaviour)  # type: ignore[arg-type] # as above
+            network.serve(RESOLVER, 53, behaviour)  # type: ignore[arg-type]  # as above
         measured = await measure(build(f"dnsudp:{RESOLVER}|tcp", network), TARGET)
     assert measured.failure == ("unknown_failure" if behaviour else "connection_refused")
 

@@ -119,7 +119,7 @@ def compile_action(action: Action, shop: Workshop) -> list[Act]:
         LocalFault: a name in it leads nowhere.
     """
     # Imported here because each of them needs the types above.
-    from rozaneh.lab.censor import acts_inject, acts_lead, acts_shape  # noqa: PLC0415
+    from rozaneh.lab.censor import acts_inject, acts_lead, acts_shape  # noqa: PLC0415 - they build on this
 
     acts: list[Act] = []
     acts += acts_lead.remembering(action, shop)

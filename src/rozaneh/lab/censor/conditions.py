@@ -108,7 +108,7 @@ def compile_match(match: Match, around: Surroundings, path: str = "") -> Conditi
         LocalFault: a name in it leads nowhere.
     """
     # Imported here because each of them needs the types above.
-    from rozaneh.lab.censor import conditions_memory, conditions_packet, conditions_protocol  # noqa: PLC0415
+    from rozaneh.lab.censor import conditions_memory, conditions_packet, conditions_protocol  # noqa: PLC0415 - above
 
     found = Conditions()
     conditions_packet.add(found, match, around)

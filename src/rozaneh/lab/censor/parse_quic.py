@@ -131,9 +131,9 @@ class InitialReader:
 
     def _open(self, datagram: bytes, at: int, header: Header, dcid: bytes) -> bytes | None:
         # Imported on first use: scenarios without QUIC names never pay for it.
-        from cryptography.exceptions import InvalidTag  # noqa: PLC0415
-        from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes  # noqa: PLC0415
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - slow to import, and few censors need it
+        from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes  # noqa: PLC0415 - slow to import, and few censors need it
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - slow to import, and few censors need it
 
         salt = _SALTS.get(header.version)
         if salt is None:
@@ -148,7 +148,7 @@ class InitialReader:
         if len(sample) < 16:
             return None
         # Header protection is one AES block by itself (RFC 9001, 5.4.3), which is what ECB means here.
-        mask = Cipher(algorithms.AES(mask_key), modes.ECB()).encryptor().update(sample)  # noqa: S305
+        mask = Cipher(algorithms.AES(mask_key), modes.ECB()).encryptor().update(sample)  # noqa: S305 - RFC 9001 says so
         first = datagram[at] ^ (mask[0] & 0x0F)
         size = (first & 3) + 1
         number = bytes(a ^ b for a, b in zip(datagram[place : place + size], mask[1:], strict=False))

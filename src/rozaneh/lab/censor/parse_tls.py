@@ -195,8 +195,8 @@ def first_certificate(data: bytes) -> bytes | None:
 def read_certificate(der: bytes) -> Certificate | None:
     """Subject, issuer and names of a certificate; ``None`` if it is not one."""
     # Imported on first use: most scenarios never look at a certificate, and this import is slow.
-    from cryptography import x509  # noqa: PLC0415
-    from cryptography.x509.oid import NameOID  # noqa: PLC0415
+    from cryptography import x509  # noqa: PLC0415 - slow to import, and few censors need it
+    from cryptography.x509.oid import NameOID  # noqa: PLC0415 - slow to import, and few censors need it
 
     try:
         found = x509.load_der_x509_certificate(der)
