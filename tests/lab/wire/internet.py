@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from rozaneh.lab.clock import LabClock, country_zone, usual_start
 from rozaneh.lab.topology import Link, Zone
 from rozaneh.lab.wire import packet
-from rozaneh.lab.wire.censors import Censors
+from rozaneh.lab.wire.censors import Censors, ProbeRequest
 from rozaneh.lab.wire.line import Dice, Line
 from rozaneh.lab.wire.path import Endpoint, packed
 from rozaneh.lab.wire.port import Port
@@ -43,6 +43,7 @@ def ipv6(source: str, target: str, payload: bytes = b"", *, hops: int = 64, foll
 class Judgement:
     forward: Sequence[tuple[bytes, float]]
     inject: Sequence[tuple[bytes, str, float]] = ()
+    events: Sequence[ProbeRequest] = ()
 
 
 @dataclass
@@ -53,6 +54,11 @@ class Judge:
     act: Callable[[bytes, bool, str], Judgement]
     seen: list[tuple[str, bool, bytes]] = field(default_factory=list)
     counters: dict[str, int] = field(default_factory=dict)
+    probed: list[tuple[int, frozenset[str]]] = field(default_factory=list)
+
+    def probe_result(self, token: int, results: frozenset[str], now: float) -> None:
+        del now
+        self.probed.append((token, results))
 
     def packet(self, raw: bytes, *, outbound: bool, place: str, now: float) -> Judgement:
         del now

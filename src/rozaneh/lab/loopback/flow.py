@@ -114,8 +114,6 @@ class Flow:
                 both.create_task(self._direction(outbound=False))
         except* PEER_ERRORS:
             self._break()
-        finally:
-            self.close()
 
     def close(self) -> None:
         """Close what is open."""

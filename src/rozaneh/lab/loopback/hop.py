@@ -9,6 +9,7 @@ import asyncio
 import errno
 import socket
 import struct
+from contextlib import closing
 from ipaddress import ip_address
 
 import msgspec
@@ -104,11 +105,11 @@ class Hop:
         async def serve(caller: Caller) -> None:
             client = await caller.stream()
             flow = self._flow(wish, client)
-            number = await flow.open()
-            if number:
-                client.reset()
-                return
-            await flow.carry(client)
+            with closing(flow):
+                if await flow.open():
+                    client.reset()
+                else:
+                    await flow.carry(client)
 
         return serve
 
@@ -125,13 +126,12 @@ class Hop:
         except LocalFault:
             await client.send(REPLY.pack(errno.ENETUNREACH, 0))
             return
-        number = await _unless_gone(flow, client)
-        if number is None:
-            flow.close()
-            return
-        await client.send(REPLY.pack(number, 0))
-        if number == 0:
-            await flow.carry(client)
+        with closing(flow):
+            number = await _unless_gone(flow, client)
+            if number is not None:
+                await client.send(REPLY.pack(number, 0))
+            if number == 0:
+                await flow.carry(client)
 
     def _flow(self, wish: Wish, client: Stream) -> Flow:
         customer = self.customers[wish.customer]

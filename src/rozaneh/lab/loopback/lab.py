@@ -17,6 +17,7 @@ from rozaneh.lab.loopback.curl import Url, is_curl, redirected, urls_of
 from rozaneh.lab.loopback.hop import Customer, Hop
 from rozaneh.lab.loopback.network import LoopbackNetwork
 from rozaneh.lab.loopback.path import Path
+from rozaneh.lab.ns.messages import ProbeOrder
 from rozaneh.lab.topology import Link, World
 from rozaneh.lab.world.doors import Doors
 from rozaneh.lab.world.serve import CA_FILE, RunningWorld
@@ -24,6 +25,7 @@ from rozaneh.net.api import Network
 
 if TYPE_CHECKING:
     from rozaneh.lab.scenario import Scenario
+    from rozaneh.lab.wire.censors import Censors, ProbeRequest
 
 _T = TypeVar("_T")
 _START_SECONDS = 20.0
@@ -157,8 +159,25 @@ class LoopbackLab:
         return customer
 
     def _add(self, name: str, host: str, addresses: Sequence[str]) -> None:
-        customer = Customer(path=Path(self._world, host), addresses=tuple(addresses))
+        customer = Customer(path=Path(self._world, host, self._probe), addresses=tuple(addresses))
         self._call(lambda: self._hop.customers.update({name: customer}))
+
+    def _probe(self, censors: "Censors", wanted: "ProbeRequest") -> None:
+        """Let the world probe a server for a censor; called in the lab's thread."""
+
+        async def run() -> None:
+            order = ProbeOrder(
+                token=wanted.token,
+                kind=wanted.kind,
+                address=wanted.address,
+                port=wanted.port,
+                payload=wanted.payload,
+                delay=wanted.delay,
+            )
+            report = await self._prober.probe(order)
+            censors.judge.probe_result(report.token, frozenset(report.results), self._loop.time())
+
+        self._doors.spawn(run())
 
     def _front(self, customer: str, url: Url, resolvers: Sequence[str]) -> tuple[str, int]:
         self._customer(customer)
@@ -192,10 +211,11 @@ class LoopbackLab:
         self._loop = asyncio.get_running_loop()
         self._loop.set_exception_handler(lambda *_: None)
         self._ended = asyncio.Event()
-        doors = Doors(lambda name: self._addresses.behind(name[0]))
+        self._doors = doors = Doors(lambda name: self._addresses.behind(name[0]))
         self._hop = Hop(self._addresses, doors)
         sources = {name: host.addresses[0] for name, host in self._world.host.items()}
         running = RunningWorld(self._world, LoopbackSockets(self._addresses, sources), self._room.path)
+        self._prober = running.prober
         if self._servers:
             running.start()
         self._ready.set()

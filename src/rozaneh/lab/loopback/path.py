@@ -1,9 +1,10 @@
 """The path between a host and the world in tier T0: its delays, and the censors on it."""
 
 import asyncio
+from collections.abc import Callable
 
 from rozaneh.lab.topology import World, Zone
-from rozaneh.lab.wire.censors import Censors
+from rozaneh.lab.wire.censors import Censors, ProbeRequest
 from rozaneh.lab.wire.path import BORDER, DEFAULT_HOPS, HOME_ROUTERS
 
 _USUAL_DELAY = 0.02
@@ -34,13 +35,15 @@ class Path:
     Args:
         world: where everything stands.
         host: the host, or the home network of a customer.
+        probe: takes the servers that the censors want to be probed.
 
     Attributes:
         censors: those on the way.
     """
 
-    def __init__(self, world: World, host: str) -> None:
+    def __init__(self, world: World, host: str, probe: Callable[[Censors, ProbeRequest], None]) -> None:
         self._world = world
+        self._probe = probe
         self._host = world.host[host]
         self.censors: Censors | None = None
 
@@ -74,6 +77,8 @@ class Path:
         now = asyncio.get_running_loop().time()
         for place in places if outbound else reversed(places):
             decision = self.censors.judge.packet(passage.raw, outbound=outbound, place=place, now=now)
+            for wanted in decision.events:
+                self._probe(self.censors, wanted)
             passage.injected += [(packet, toward == "client", delay) for packet, toward, delay in decision.inject]
             if not decision.forward:
                 passage.through = False

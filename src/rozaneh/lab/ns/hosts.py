@@ -73,8 +73,9 @@ class Hosts:
 
     def _build(self, request: messages.Build, given: list[int]) -> messages.AnyReply:
         world_end, caller_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        starter = _fork_world(request, world_end) if request.servers else None
-        world_end.close()
+        for_wire, for_world = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with world_end, for_world:
+            starter = _fork_world(request, world_end, for_world) if request.servers else None
         given.append(caller_end.detach())
         refused: list[messages.Refusal] = []
         for tier in request.tiers:
@@ -88,11 +89,12 @@ class Hosts:
                 self._forget_all()
                 refused.append(messages.Refusal(tier=tier, call=error.call, errno=error.errno or 0))
             else:
-                self._start_wire(request)
+                self._start_wire(request, for_wire)
                 if starter is not None:
                     self.essential[starter.pid] = "world"
                     starter.go({name: device.net for name, device in self._devices.items()})
                 return messages.Built(tier=tier, refused=tuple(refused), ipv6=self._ipv6)
+        for_wire.close()
         return messages.Built(tier=None, refused=tuple(refused), ipv6=self._ipv6)
 
     def _forget_all(self) -> None:
@@ -101,9 +103,11 @@ class Hosts:
             os.close(device.wire)
         self._devices.clear()
 
-    def _start_wire(self, request: messages.Build) -> None:
+    def _start_wire(self, request: messages.Build, probes: socket.socket) -> None:
         self._wire, wires_end = Channel.pair()
-        pid = _fork(lambda: _run_wire(wires_end, request.world), keep=[wires_end.fileno()])
+        with probes:
+            kept = [wires_end.fileno(), probes.fileno()]
+            pid = _fork(lambda: _run_wire(wires_end, request.world, probes), keep=kept)
         wires_end.close()
         self.essential[pid] = "wire"
         for name, host in self._world.host.items():
@@ -204,14 +208,15 @@ class _WorldStarter:
 _FDS_AT_ONCE = 32
 
 
-def _fork_world(request: messages.Build, control: socket.socket) -> _WorldStarter:
+def _fork_world(request: messages.Build, control: socket.socket, probes: socket.socket) -> _WorldStarter:
     order, its_end = Channel.pair()
-    pid = _fork(lambda: _run_world(request, control, its_end), keep=[control.fileno(), its_end.fileno()])
+    kept = [control.fileno(), probes.fileno(), its_end.fileno()]
+    pid = _fork(lambda: _run_world(request, control, probes, its_end), keep=kept)
     its_end.close()
     return _WorldStarter(pid, order)
 
 
-def _run_world(request: messages.Build, control: socket.socket, order: Channel) -> None:
+def _run_world(request: messages.Build, control: socket.socket, probes: socket.socket, order: Channel) -> None:
     from rozaneh.lab.world.serve import main  # noqa: PLC0415 - heavy, and this process alone needs it
 
     namespaces: dict[str, int] = {}
@@ -224,13 +229,14 @@ def _run_world(request: messages.Build, control: socket.socket, order: Channel) 
             namespaces.update(zip(names, fds, strict=True))
         order.close()
         present = {name: host for name, host in request.world.host.items() if name in namespaces}
-        main(msgspec.structs.replace(request.world, host=present), namespaces, Path(request.directory), control)
+        world = msgspec.structs.replace(request.world, host=present)
+        main(world, namespaces, Path(request.directory), control, probes)
 
 
-def _run_wire(channel: Channel, world: World) -> None:
+def _run_wire(channel: Channel, world: World, probes: socket.socket) -> None:
     from rozaneh.lab.wire.process import run  # noqa: PLC0415 - this process alone needs it
 
-    run(channel, world)
+    run(channel, world, probes)
 
 
 def _fork(body: Callable[[], None], keep: list[int]) -> int:

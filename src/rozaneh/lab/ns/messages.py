@@ -210,6 +210,38 @@ class Counters(Reply, frozen=True, kw_only=True):
     counters: dict[str, int]
 
 
+class ProbeOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """From the wire to the world: a censor wants a server to be probed.
+
+    Attributes:
+        token: handed back with the report.
+        kind: ``connect``, ``replay``, ``random``, ``tls`` or ``http``.
+        address: where to connect.
+        port: TCP port.
+        payload: what to send, for ``replay`` and ``random``.
+        delay: seconds to wait first.
+    """
+
+    token: int
+    kind: str
+    address: str
+    port: int
+    payload: bytes = b""
+    delay: float = 0.0
+
+
+class ProbeReport(msgspec.Struct, frozen=True, kw_only=True):
+    """From the world to the wire: what a probe found.
+
+    Attributes:
+        token: as in the order.
+        results: the words of a rule's ``probe.when`` that hold.
+    """
+
+    token: int
+    results: tuple[str, ...]
+
+
 AnyRequest = (
     Build
     | OpenSocket

@@ -7,6 +7,34 @@ from typing import Protocol
 from rozaneh.lab.clock import LabClock
 
 
+class ProbeRequest(Protocol):
+    """A server that a censor wants to be probed: :class:`rozaneh.lab.censor.actions.ProbeRequest`."""
+
+    @property
+    def token(self) -> int:
+        """Handed back with the results."""
+
+    @property
+    def kind(self) -> str:
+        """What to do there."""
+
+    @property
+    def address(self) -> str:
+        """Where."""
+
+    @property
+    def port(self) -> int:
+        """At which TCP port."""
+
+    @property
+    def payload(self) -> bytes:
+        """What to send."""
+
+    @property
+    def delay(self) -> float:
+        """Seconds to wait first."""
+
+
 class Judgement(Protocol):
     """What a censor does about one packet."""
 
@@ -18,6 +46,10 @@ class Judgement(Protocol):
     def inject(self) -> Sequence[tuple[bytes, str, float]]:
         """What starts here: the packet, ``client`` or ``server`` as the end that it goes to, and seconds until then."""
 
+    @property
+    def events(self) -> Sequence[ProbeRequest]:
+        """Servers that are to be probed."""
+
 
 class Judge(Protocol):
     """The engine of one customer: :class:`rozaneh.lab.censor.engine.Engine`."""
@@ -28,6 +60,9 @@ class Judge(Protocol):
 
     def packet(self, raw: bytes, *, outbound: bool, place: str, now: float) -> Judgement:
         """Look at one packet."""
+
+    def probe_result(self, token: int, results: frozenset[str], now: float) -> None:
+        """Take what a probe has found."""
 
     @property
     def counters(self) -> Mapping[str, int]:

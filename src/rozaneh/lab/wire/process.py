@@ -2,6 +2,7 @@
 
 import os
 import select
+import socket
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from rozaneh.lab.wire.capture import PcapWriter
 from rozaneh.lab.wire.line import Dice, Line
 from rozaneh.lab.wire.path import Endpoint, packed
 from rozaneh.lab.wire.port import Port, packet_port, tun_port
+from rozaneh.lab.wire.probes import Probes
 from rozaneh.lab.wire.wire import PACKETS_PER_TURN, Wire
 
 _MOST_EVENTS = 64
@@ -26,9 +28,15 @@ _EARLY = 0.00005
 """A packet may arrive so much too early, in seconds: waking up for each costs more than it gains."""
 
 
-def run(channel: Channel, world: World) -> None:
-    """Carry packets and obey until the channel closes."""
-    process = WireProcess(channel, world)
+def run(channel: Channel, world: World, probes: socket.socket) -> None:
+    """Carry packets and obey until the channel closes.
+
+    Args:
+        channel: from whom orders come.
+        world: what the censors know of it.
+        probes: a SEQPACKET socket to whoever probes servers for the censors.
+    """
+    process = WireProcess(channel, world, Probes(probes))
     with suppress(ChannelClosed):
         process.run()
     process.close()
@@ -37,7 +45,7 @@ def run(channel: Channel, world: World) -> None:
 class WireProcess:
     """The loop around a :class:`Wire`."""
 
-    def __init__(self, channel: Channel, world: World) -> None:
+    def __init__(self, channel: Channel, world: World, probes: Probes) -> None:
         self._channel = channel
         self._world = world
         self._view: WorldView | None = None
@@ -45,6 +53,8 @@ class WireProcess:
         self._ports: dict[int, Port] = {}
         self._epoll = select.epoll()
         self._epoll.register(channel.fileno(), select.EPOLLIN)
+        self._probes = probes
+        self._epoll.register(probes.fileno(), select.EPOLLIN)
 
     def run(self) -> None:
         """Run until the channel closes.
@@ -54,7 +64,7 @@ class WireProcess:
         """
         poll, deliver, ports = self._epoll.poll, self._wire.deliver, self._ports
         waiting = [self._epoll.fileno()]
-        control = self._channel.fileno()
+        control, reports = self._channel.fileno(), self._probes.fileno()
         monotonic = time.monotonic
         while True:
             due = deliver(monotonic() + _EARLY)
@@ -71,6 +81,11 @@ class WireProcess:
                     self._obey()
                 elif fd in ports:
                     self._read(ports[fd])
+                elif fd == reports and not self._probes.take():
+                    self._epoll.unregister(reports)
+            if self._wire.probes:
+                self._probes.order(self._wire.probes)
+                self._wire.probes.clear()
 
     def close(self) -> None:
         """Close all ports at once: the kernel waits a while for each packet socket, and can do so for all together."""

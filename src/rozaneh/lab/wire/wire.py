@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rozaneh.lab.topology import Link
 from rozaneh.lab.wire import packet
-from rozaneh.lab.wire.censors import Censors
+from rozaneh.lab.wire.censors import Censors, ProbeRequest
 from rozaneh.lab.wire.path import HOME_ROUTERS, Endpoint, Path, find_path, hop_address
 from rozaneh.lab.wire.port import Port
 
@@ -54,11 +54,13 @@ class Wire:
     Attributes:
         counters: what happened, by name.
         capture: where packets of customers are written, if anywhere.
+        probes: servers that censors want to be probed; whoever runs the wire takes them away.
     """
 
     def __init__(self) -> None:
         self.counters: Counter[str] = Counter()
         self.capture: PcapWriter | None = None
+        self.probes: list[tuple[Censors, ProbeRequest]] = []
         self._endpoints: dict[str, Endpoint] = {}
         self._owners: dict[bytes, Endpoint] = {}
         self._paths: dict[bytes, Path | None] = {}
@@ -156,6 +158,8 @@ class Wire:
                 return
             raw = flight.raw
             verdict = stop.censors.judge.packet(raw, outbound=stop.outbound, place=stop.place, now=flight.now)
+            if verdict.events:
+                self.probes += [(stop.censors, wanted) for wanted in verdict.events]
             for forged, toward, delay in verdict.inject:
                 self._inject(flight, index, forged, toward, delay)
             forward = verdict.forward

@@ -11,7 +11,7 @@ kind               what it is, its own ports, and its options
 =================  ==================================================================================================
 ``web``            HTTP on 80, HTTPS on 443, HTTP/3 on 443/udp. ``redirect`` (80 leads to HTTPS), ``http3`` (true),
                    ``first_byte_ms``, ``rate`` (bytes/s), ``certificate`` (another name), ``issuer`` (an authority
-                   that nobody trusts), ``newest_tls`` (``1.2``), ``refuse`` (``403``, ``451``, ``reset``, ``alert``:
+                   that nobody trusts), ``tls_version`` (``1.2``), ``refuse`` (``403``, ``451``, ``reset``, ``alert``:
                    to the country's addresses alone)
 ``resolver``       DNS on 53 UDP and TCP, DoT on 853, DoH on 443
 ``plain-resolver`` DNS on 53 UDP and TCP
@@ -27,7 +27,8 @@ kind               what it is, its own ports, and its options
 ``openvpn``        answers a hard reset, on 1194 UDP and TCP
 ``helper``         the control vantage: dials what it is asked to and tells what it saw, on 443
 ``silence``        answers nothing at all, not even that nobody is there, on 443
-``terminator``     ends TLS for any name under a certificate of the state, and passes the content on, on 443
+``terminator``     ends TLS for any name under a certificate of the state, and passes the content on, on 443;
+                   ``issuer`` and ``tls_version`` (``1.2``)
 =================  ==================================================================================================
 
 These are test fixtures that behave like the real thing on the wire. They share no parser with the product's codecs, so

@@ -16,13 +16,14 @@ from rozaneh.lab.world.dialling import Dialler
 from rozaneh.lab.world.directory import Directory, option_flag, option_text
 from rozaneh.lab.world.doors import Doors, Handler, MakeProtocol, hush
 from rozaneh.lab.world.helper import Helper
+from rozaneh.lab.world.prober import Prober
 from rozaneh.lab.world.quic import Http3
 from rozaneh.lab.world.relays import https_proxy, socks5
 from rozaneh.lab.world.resolvers import OverUdp, over_stream
 from rozaneh.lab.world.shadowsocks import shadowsocks
 from rozaneh.lab.world.sockets import HostSockets
 from rozaneh.lab.world.terminator import terminator
-from rozaneh.lab.world.web import Web
+from rozaneh.lab.world.web import Web, newest_tls
 
 
 class Door(msgspec.Struct, frozen=True):
@@ -96,11 +97,12 @@ class Servers:
     def __init__(self, world: World, sockets: HostSockets, room: Path) -> None:
         self.directory = Directory(world)
         self.authority = Authority("Rozaneh lab")
-        self._state = Authority(STATE_AUTHORITY)
+        self._states: dict[str, Authority] = {}
         self._sockets = sockets
         self._doors = Doors(sockets.origin)
         self._taken: dict[tuple[str, int, bool], str] = {}
         self._dialler = Dialler(self.directory, sockets)
+        self.prober = Prober(self._dialler)
         self._helper = Helper(self.directory, self._dialler, self.authority)
         self._web = Web(self.directory, self.authority, self._helper.answer)
         self._http3 = Http3(self.directory, self.authority, self._web, self._doors, room)
@@ -174,7 +176,9 @@ class Servers:
             case "shadowsocks":
                 return shadowsocks(service, host, self._dialler)
             case "terminator":
-                return terminator(host, self._state, self._dialler, self.authority.client_context())
+                issuer = option_text(service, "issuer", STATE_AUTHORITY)
+                state = self._states.setdefault(issuer, Authority(issuer))
+                return terminator(host, state, newest_tls(service), self._dialler, self.authority.client_context())
             case _:
                 return self._speaker(server, service, address)
 

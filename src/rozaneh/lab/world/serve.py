@@ -6,15 +6,17 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from rozaneh.core import LocalFault
 from rozaneh.lab.topology import Service, World
 from rozaneh.lab.world.kinds import Servers
+from rozaneh.lab.world.prober import Prober
 from rozaneh.lab.world.sockets import HostSockets, NamespaceSockets
 
 CA_FILE = "ca.pem"
@@ -50,6 +52,11 @@ class RunningWorld:
         self._servers.directory.add(service)
         self._servers.stand(service)
 
+    @property
+    def prober(self) -> Prober:
+        """Who probes servers for the censors."""
+        return self._servers.prober
+
     async def warm(self) -> None:
         """Do in the background what would make first visitors wait."""
         await self._servers.warm()
@@ -59,7 +66,13 @@ class RunningWorld:
         await self._servers.close()
 
 
-def main(world: World, namespaces: Mapping[str, int], room: Path, control: socket.socket) -> None:
+def main(
+    world: World,
+    namespaces: Mapping[str, int],
+    room: Path,
+    control: socket.socket,
+    probes: socket.socket | None = None,
+) -> None:
     """Serve until the control socket ends or SIGTERM comes.
 
     Args:
@@ -69,11 +82,14 @@ def main(world: World, namespaces: Mapping[str, int], room: Path, control: socke
         control: a SEQPACKET socket. The world says ``{"event": "ready", "seconds": 0.2}`` or ``{"event": "error",
             "text": …}`` once. It takes ``{"do": "add_service", "service": {…}}`` and answers ``{"ok": true}`` or
             ``{"ok": false, "text": …}``.
+        probes: a SEQPACKET socket on which the censors order active probes, see :mod:`rozaneh.lab.world.prober`.
     """
-    asyncio.run(_serve(world, namespaces, room, control))
+    asyncio.run(_serve(world, namespaces, room, control, probes))
 
 
-async def _serve(world: World, namespaces: Mapping[str, int], room: Path, control: socket.socket) -> None:
+async def _serve(
+    world: World, namespaces: Mapping[str, int], room: Path, control: socket.socket, probes: socket.socket | None
+) -> None:
     began = time.perf_counter()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_note)
@@ -88,10 +104,13 @@ async def _serve(world: World, namespaces: Mapping[str, int], room: Path, contro
         await _say(control, {"event": "error", "text": str(error)})
         return
     await _say(control, {"event": "ready", "seconds": round(time.perf_counter() - began, 3)})
-    tasks = [asyncio.create_task(work) for work in (_obey(control, running), running.warm(), ended.wait())]
+    work: list[Coroutine[Any, Any, object]] = [_obey(control, running), ended.wait(), running.warm()]
+    if probes is not None:
+        probes.setblocking(False)  # noqa: FBT003 - as above
+        work.append(running.prober.obey(probes))
+    tasks = [asyncio.create_task(each) for each in work]
     try:
-        obeying, _, waiting = tasks
-        await asyncio.wait((obeying, waiting), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(tasks[:2], return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in tasks:
             task.cancel()

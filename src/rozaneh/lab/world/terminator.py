@@ -16,13 +16,14 @@ _HTTPS = 443
 
 
 def terminator(
-    host: str, state: Authority, dialler: Dialler, trust: ssl.SSLContext
+    host: str, state: Authority, newest: ssl.TLSVersion, dialler: Dialler, trust: ssl.SSLContext
 ) -> Callable[[Caller], Awaitable[None]]:
     """A door that shows a certificate of the state for whatever name is asked for.
 
     Args:
         host: where the box stands and dials from.
         state: the authority of its certificates.
+        newest: the highest version of TLS that it speaks.
         dialler: how it reaches the true site.
         trust: with which it checks that site.
     """
@@ -40,6 +41,7 @@ def terminator(
 
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.sni_callback = choose
+        context.maximum_version = newest
         context.set_alpn_protocols(["http/1.1"])
         stream = await caller.stream(context)
         addresses = dialler.resolve(asked[0]) if asked else []

@@ -92,7 +92,7 @@ class Web:
             made.sni_callback = choose
             made.minimum_version = ssl.TLSVersion.TLSv1_2
             # The version is settled before the name is looked at, so it belongs to the address.
-            made.maximum_version = _newest(self._directory.site(address, ""))
+            made.maximum_version = newest_tls(self._directory.site(address, ""))
             made.set_alpn_protocols(["http/1.1"])
             self._fronts[address] = made
         return made
@@ -154,8 +154,9 @@ class Web:
         return Response(body=body, content="application/dns-message", headers=(("Cache-Control", "max-age=300"),))
 
 
-def _newest(site: Service | None) -> ssl.TLSVersion:
-    older = site is not None and option_text(site, "newest_tls") == "1.2"
+def newest_tls(site: Service | None) -> ssl.TLSVersion:
+    """The highest version of TLS that a service speaks."""
+    older = site is not None and option_text(site, "tls_version") == "1.2"
     return ssl.TLSVersion.TLSv1_2 if older else ssl.TLSVersion.TLSv1_3
 
 
