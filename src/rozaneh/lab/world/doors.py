@@ -75,6 +75,10 @@ class Stream:
         """Close, telling the peer."""
         self.writer.close()
 
+    def abandon(self) -> None:
+        """Close at once, without what TLS would still say."""
+        self.writer.transport.abort()
+
     def reset(self) -> None:
         """Close with a RST."""
         raw: socket.socket | None = self.writer.get_extra_info("socket")

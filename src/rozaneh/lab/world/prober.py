@@ -76,7 +76,7 @@ class Prober:
             return ["open", "answers"]
         finally:
             if stream is not None:
-                stream.close()
+                stream.abandon()
         return ["open", *_kinds_of(answer)]
 
 
