@@ -1,5 +1,6 @@
 """A wire without a kernel: the test is the clock and the hosts."""
 
+import math
 import socket
 import struct
 from collections.abc import Callable, Sequence
@@ -55,6 +56,14 @@ class Judge:
     seen: list[tuple[str, bool, bytes]] = field(default_factory=list)
     counters: dict[str, int] = field(default_factory=dict)
     probed: list[tuple[int, frozenset[str]]] = field(default_factory=list)
+    later: dict[float, tuple[str, Judgement]] = field(default_factory=dict)
+
+    @property
+    def next_due(self) -> float:
+        return min(self.later, default=math.inf)
+
+    def tick(self, now: float) -> list[tuple[str, Judgement]]:
+        return [self.later.pop(when) for when in sorted(self.later) if when <= now]
 
     def probe_result(self, token: int, results: frozenset[str], now: float) -> None:
         del now
@@ -117,7 +126,7 @@ class Internet:
     ) -> Judge:
         judge = Judge(frozenset(places), act)
         clock = LabClock(usual_start(country_zone("Asia/Tehran")))
-        self.wire.load(self.endpoint(name), Censors(judge=judge, clock=clock, hops=hops or {}))
+        self.wire.load(self.endpoint(name), Censors(judge=judge, clock=clock, hops=hops or {}, waits=True))
         return judge
 
     def send(self, name: str, raw: bytes) -> None:
@@ -125,9 +134,9 @@ class Internet:
 
     def settle(self) -> list[tuple[float, str, bytes]]:
         """Let everything arrive, and say when it did, where, and what it was."""
-        due = self.wire.deliver(self.now)
-        while due is not None:
+        due = min(self.wire.deliver(self.now), self.wire.tick(self.now))
+        while due < math.inf:
             self.now = due
-            due = self.wire.deliver(self.now)
+            due = min(self.wire.tick(self.now), self.wire.deliver(self.now))
         arrived, self.arrived = self.arrived, []
         return arrived

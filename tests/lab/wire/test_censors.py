@@ -184,3 +184,40 @@ def test_rubbish_from_a_censor_is_counted(internet: Internet, rubbish: bytes) ->
     assert internet.settle() == []
     assert internet.wire.counters["broken"] == 1
     assert internet.wire.counters["not injected"] == 1
+
+
+class TestWithoutAPacket:
+    """Censors that act some time after they saw something."""
+
+    @pytest.mark.parametrize(
+        ("toward", "forged", "arrives"),
+        [
+            ("client", ipv4(ABROAD, HOME, b"late"), (5.002, "home")),
+            ("server", ipv4(HOME, ABROAD, b"late"), (5.02, "abroad")),
+            ("client", packet.icmp_error("net-unreachable", b"\x0a\xca\x04\x01", ipv4(HOME, ABROAD)), (5.002, "home")),
+        ],
+    )
+    def test_what_they_send_starts_at_their_place(
+        self, internet: Internet, toward: str, forged: bytes, arrives: tuple[float, str]
+    ) -> None:
+        judge = internet.censor("home", "border")
+        judge.later[internet.now + 5] = "border", Judgement([], [(forged, toward, 0.0)])
+        ((when, where, raw),) = internet.settle()
+        assert (when, where) == arrives
+        assert raw[20:] == forged[20:]
+
+    def test_what_leads_nowhere_is_counted(self, internet: Internet) -> None:
+        judge = internet.censor("home", "border")
+        judge.later[internet.now] = (
+            "border",
+            Judgement([], [(ipv4("203.0.113.1", HOME), "client", 0.0), (b"", "client", 0.0)]),
+        )
+        judge.later[internet.now + 1] = "operator", Judgement([], [(ipv4(ABROAD, HOME), "client", 0.0)])
+        assert internet.settle() == []
+        assert internet.wire.counters["not injected"] == 3
+
+    def test_who_has_gone_does_nothing_more(self, internet: Internet) -> None:
+        judge = internet.censor("home", "border")
+        judge.later[internet.now + 1] = "border", Judgement([], [(ipv4(ABROAD, HOME), "client", 0.0)])
+        internet.wire.detach("home")
+        assert internet.settle() == []

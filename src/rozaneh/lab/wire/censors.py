@@ -61,6 +61,13 @@ class Judge(Protocol):
     def packet(self, raw: bytes, *, outbound: bool, place: str, now: float) -> Judgement:
         """Look at one packet."""
 
+    @property
+    def next_due(self) -> float:
+        """When it will do something without a packet; infinite if never."""
+
+    def tick(self, now: float) -> Sequence[tuple[str, Judgement]]:
+        """What it does without a packet, with the place at which it does so."""
+
     def probe_result(self, token: int, results: frozenset[str], now: float) -> None:
         """Take what a probe has found."""
 
@@ -77,11 +84,13 @@ class Censors:
         judge: the engine.
         clock: what it takes for the time of day.
         hops: after which router each place stands, where that is not the usual.
+        waits: whether they ever do something without a packet, so that somebody must ask when.
     """
 
     judge: Judge
     clock: LabClock
     hops: Mapping[str, int] = field(default_factory=dict)
+    waits: bool = False
     places: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -24,4 +24,5 @@ def load_censors(request: LoadCensor, clock: LabClock, view: WorldView) -> Censo
     except msgspec.DecodeError as error:
         raise LocalFault(f"not a scenario: {error}") from error
     engine = Engine(scenario, network=request.network, seed=request.seed, clock=clock, view=view)
-    return Censors(judge=engine, clock=clock, hops=engine.hops)
+    waits = any(rule.state.delay is not None for rule in scenario.rules)
+    return Censors(judge=engine, clock=clock, hops=engine.hops, waits=waits)

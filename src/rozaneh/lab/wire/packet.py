@@ -41,6 +41,14 @@ def destination(raw: bytes) -> bytes:
     return raw[16:20] if raw[0] >> 4 == 4 else raw[24:40]
 
 
+def quoted_destination(raw: bytes) -> bytes:
+    """Where the packet was going about which an ICMP error complains; empty if this is none."""
+    if raw[0] >> 4 == 6:
+        return raw[72:88] if raw[6] == _ICMPV6 else b""
+    start = (raw[0] & 15) * 4
+    return raw[start + 24 : start + 28] if raw[9] == _ICMP else b""
+
+
 def ttl(raw: bytes) -> int:
     """Time to live, or hop limit."""
     return raw[8] if raw[0] >> 4 == 4 else raw[7]

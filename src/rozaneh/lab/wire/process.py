@@ -24,6 +24,7 @@ from rozaneh.lab.wire.wire import PACKETS_PER_TURN, Wire
 
 _MOST_EVENTS = 64
 _CLOSING_AT_ONCE = 64
+_LONGEST_SLEEP = 3600.0
 _EARLY = 0.00005
 """A packet may arrive so much too early, in seconds: waking up for each costs more than it gains."""
 
@@ -62,19 +63,19 @@ class WireProcess:
         epoll_wait(2) counts milliseconds; select(2) counts microseconds and can wait for an epoll, so the two together
         sleep until exactly the next arrival.
         """
-        poll, deliver, ports = self._epoll.poll, self._wire.deliver, self._ports
+        poll, deliver, tick, ports = self._epoll.poll, self._wire.deliver, self._wire.tick, self._ports
         waiting = [self._epoll.fileno()]
         control, reports = self._channel.fileno(), self._probes.fileno()
         monotonic = time.monotonic
         while True:
-            due = deliver(monotonic() + _EARLY)
+            due = min(deliver(monotonic() + _EARLY), tick(monotonic()))
             events = poll(0, _MOST_EVENTS)
             if not events:
                 if self._wire.capture is not None:
                     self._wire.capture.flush()
-                pause = None if due is None else due - _EARLY - monotonic()
-                if pause is None or pause > 0:
-                    select.select(waiting, (), (), pause)
+                pause = due - _EARLY - monotonic()
+                if pause > 0:
+                    select.select(waiting, (), (), min(pause, _LONGEST_SLEEP))
                 continue
             for fd, _ in events:
                 if fd == control:

@@ -1,6 +1,7 @@
 """Carrying packets: routing, routers, censors, lines and the heap of what is under way."""
 
 import heapq
+import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -66,6 +67,7 @@ class Wire:
         self._paths: dict[bytes, Path | None] = {}
         self._heap: list[tuple[float, int, Port, bytes]] = []
         self._sequence = 0
+        self._waiting: list[Endpoint] = []
 
     # ------------------------------------------------------------------------------------------------ who is there
 
@@ -84,6 +86,7 @@ class Wire:
             if self._owners.get(address) is endpoint:
                 del self._owners[address]
         self._paths.clear()
+        self._note_who_waits()
 
     def endpoint(self, name: str) -> Endpoint | None:
         """Who goes by a name."""
@@ -98,6 +101,7 @@ class Wire:
         endpoint.censors = censors
         endpoint.detours.clear()
         self._paths.clear()
+        self._note_who_waits()
 
     def set_link(self, endpoint: Endpoint, link: Link) -> None:
         """Lay another cable."""
@@ -136,8 +140,8 @@ class Wire:
             flight.lag = lag
             self._walk(flight, 0)
 
-    def deliver(self, now: float) -> float | None:
-        """Give the hosts what has arrived; when the next packet arrives, or none if none is under way."""
+    def deliver(self, now: float) -> float:
+        """Give the hosts what has arrived; when the next packet arrives, infinite if none is under way."""
         heap = self._heap
         while heap and heap[0][0] <= now:
             _, _, port, raw = heapq.heappop(heap)
@@ -147,7 +151,40 @@ class Wire:
                 port.write(raw)
             except OSError:
                 self.counters["undeliverable"] += 1
-        return heap[0][0] if heap else None
+        return heap[0][0] if heap else math.inf
+
+    def tick(self, now: float) -> float:
+        """Let censors do what they do without a packet; when the next of them will, infinite if none."""
+        due = math.inf
+        for endpoint in self._waiting:
+            if endpoint.censors is None:
+                continue
+            judge = endpoint.censors.judge
+            if judge.next_due <= now:
+                for place, verdict in judge.tick(now):
+                    self.probes += [(endpoint.censors, request) for request in verdict.events]
+                    for forged, toward, delay in verdict.inject:
+                        self._start(endpoint, place, forged, toward, now + delay)
+            due = min(due, judge.next_due)
+        return due
+
+    def _start(self, client: Endpoint, place: str, raw: bytes, toward: str, when: float) -> None:
+        """Carry a packet that a censor made without being asked about another."""
+        if packet.whole(raw) is None:
+            self.counters["not injected"] += 1
+            return
+        server = packet.destination(raw) if toward == "server" else packet.source(raw)
+        other = self._owners.get(server) or self._owners.get(packet.quoted_destination(raw))
+        path = find_path(client, other) if other is not None else None
+        index = next((at for at, stop in enumerate(path.stops) if stop.place == place), None) if path else None
+        if path is None or index is None:
+            self.counters["not injected"] += 1
+            return
+        here = Flight(path, when, raw, lag=-path.stops[index].reach)
+        self._inject(here, index, raw, toward, 0.0)
+
+    def _note_who_waits(self) -> None:
+        self._waiting = [end for end in self._endpoints.values() if end.censors is not None and end.censors.waits]
 
     def _walk(self, flight: Flight, index: int) -> None:
         """Carry a packet on, from a stop of its path."""
