@@ -149,7 +149,7 @@ def _cpu(origin: int, pid: int, port: int) -> list[Row]:
             ours.append(_seconds_for_gigabyte(pid, lambda: _connection(origin, port)))
             if nginx is not None:
                 peer, place = nginx
-                theirs.append(_seconds_for_gigabyte(peer, lambda place=place: _connection(place, None)))  # type: ignore[misc]
+                theirs.append(_seconds_for_gigabyte(peer, lambda place=place: _connection(place, None)))  # type: ignore[misc]  # mypy infers no type for a lambda with a default
     rows: list[Row] = [
         {"name": "gateway: CPU for a gigabyte", "value": round(min(ours), 3), "unit": "s/GB", "command": COMMAND}
     ]

@@ -143,7 +143,7 @@ class TestSockets:
 
     def test_tls_is_verified_against_the_labs_authority(self, lab: Lab) -> None:
         home = lab.client("mobile", programs=False)
-        sockets = home.network.sockets  # type: ignore[attr-defined] # the lab's network is made of sockets
+        sockets = home.network.sockets  # type: ignore[attr-defined]  # the lab's network is made of sockets
         with sockets.stream(socket.AF_INET) as plain:
             plain.settimeout(5)
             plain.connect((SITE, 443))
@@ -157,7 +157,7 @@ class TestSockets:
             port = listener.extra(anyio.abc.SocketAttribute.local_port)
             script = f"exec 3<>/dev/tcp/127.0.0.1/{port}; read -r line <&3; echo $line"
             with home.popen(["bash", "-c", script], stdout=subprocess.PIPE, text=True) as process:
-                async with listener, await listener.accept() as stream:  # type: ignore[attr-defined] # a SocketListener
+                async with listener, await listener.accept() as stream:  # type: ignore[attr-defined]  # a SocketListener
                     await stream.send(b"hello from outside\n")
                 heard, _ = await anyio.to_thread.run_sync(process.communicate)
                 return str(heard)

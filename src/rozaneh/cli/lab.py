@@ -2,7 +2,7 @@
 
 import typer
 
-from rozaneh.cli import lab_run
+from rozaneh.cli import lab_run, lab_scenarios
 from rozaneh.words import mark
 
 app = typer.Typer(
@@ -12,6 +12,7 @@ app = typer.Typer(
     help=mark("A censored internet on this machine: real programs, real packets, censors as text files."),
 )
 app.add_typer(lab_run.app)
+app.add_typer(lab_scenarios.app)
 
 
 @app.callback()

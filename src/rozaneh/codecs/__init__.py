@@ -1,1 +1,1 @@
-"""To be described by its builder."""
+"""Parsers and builders of protocols: bytes in, values and bytes out. Nothing here waits or opens a socket."""

@@ -65,9 +65,14 @@ class StreamResolving:
         """Resolve unless the addresses are known, then dial."""
         if target.addresses or target.is_literal:
             return await self.inner.dial(target, trace)
-        return await self.inner.dial(target.at(*await self._addresses(target.host, trace)), trace)
+        return await self.inner.dial(target.at(*await self.addresses(target.host, trace)), trace)
 
-    async def _addresses(self, host: str, trace: Trace) -> list[str]:
+    async def addresses(self, host: str, trace: Trace) -> list[str]:
+        """Resolve a name, as one step.
+
+        Raises:
+            DialFailed: the resolver could not be asked, or has no address.
+        """
         tags = {"engine": self.engine, "resolver": str(self.resolver), "query": host}
         # The connection is made within the step, and a black hole should show as a connect that took its whole time.
         deadline = trace.deadlines.resolve + trace.deadlines.connect

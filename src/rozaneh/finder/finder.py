@@ -7,7 +7,7 @@ import anyio
 
 from rozaneh.core import Attempt, Failure, Observation, Op, Spec, Target
 from rozaneh.diagnosis.suspicion import suspect as _suspect
-from rozaneh.dialers import build
+from rozaneh.finder.asking import dialer
 from rozaneh.finder.flight import Flight
 from rozaneh.finder.knowledge import Knowledge, Suspect
 from rozaneh.finder.memory import Memory
@@ -136,7 +136,7 @@ class Finder:
         text = str(way.spec)
         found = self._dialers.get(text)
         if found is None:
-            found = self._dialers[text] = build(way.spec, self._network, trust=self._trust)
+            found = self._dialers[text] = dialer(way, self._network, self._trust)
             if len(self._dialers) > _MOST_DIALERS:
                 del self._dialers[next(iter(self._dialers))]
         return found

@@ -170,7 +170,7 @@ class Answer:
             return None
         facts: dict[str, str | int] = {"status": page.status, "location": page.location, "body_head": page.body_head}
         facts = {name: value for name, value in facts.items() if value}
-        if page.kind == "block":
+        if page.kind == "block" or not page.status:
             return Verdict(failure=Failure.HTTP_REQUEST_FAILED, facts=facts)
         if page.kind == "refusal" and self._picky:
             return Verdict(failure=Failure.HTTP_UNEXPECTED_STATUS_CODE, facts=facts, told=self.data)

@@ -39,7 +39,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         most_at_once: ways that run at the same time.
         search: no further way is started after this time.
         wait_for_client: how long a client may be silent before its server is listened to.
-        hurry: what deadlines are multiplied with while nothing abroad answers.
+        outage: after which nothing is waited for any more while nothing abroad answers.
+        hurry: what deadlines are multiplied with meanwhile.
     """
 
     stagger: float = 0.25
@@ -48,6 +49,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     most_at_once: int = 4
     search: float = 20.0
     wait_for_client: float = 0.2
+    outage: float = 3.0
     hurry: float = 0.4
 
 
@@ -143,7 +145,7 @@ class Opening:
                 chosen = self._next(anyio.current_time())
                 if chosen is not None:
                     self._start(chosen, tasks)
-                elif self._running or self._search.someone_else_searches:
+                elif self._may_wait(anyio.current_time()):
                     with anyio.move_on_after(self._until_stuck(anyio.current_time())):
                         await self._wake.wait()
                 else:
@@ -165,7 +167,7 @@ class Opening:
     @property
     def _deadlines(self) -> Deadlines:
         """Short ones while nothing abroad answers, so that people are told soon."""
-        outage = self._search.knowledge.weather.outage(anyio.current_time())
+        outage = self._in_outage(anyio.current_time())
         return self._rules.deadlines.scaled(self._rules.hurry) if outage else self._rules.deadlines
 
     def _poke(self) -> None:
@@ -174,13 +176,23 @@ class Opening:
     def _until_stuck(self, now: float) -> float | None:
         """Seconds until the next runner may count as stuck; none when none will."""
         left = [runner.since + runner.patience - now for runner in self._running if runner.may_get_stuck(now)]
+        if self._in_outage(now):
+            left.append(self._began + self._rules.outage - now)
         return max(min(left), 0.001) if left else None
+
+    def _may_wait(self, now: float) -> bool:
+        """Whether something may still come of what runs."""
+        if self._in_outage(now) and now >= self._began + self._rules.outage:
+            return not all(runner.stuck(now) for runner in self._running)
+        return bool(self._running) or self._search.someone_else_searches
+
+    def _in_outage(self, now: float) -> bool:
+        return bool(self._search.knowledge.weather.outage(now))
 
     def _next(self, now: float) -> Ranked | None:
         if not self._search.dials:
             return self._search.first(now)
-        full = self._search.dials >= self._rules.most_dials or len(self._running) >= self._rules.most_at_once
-        if full or self._said_once or now > self._began + self._rules.search:
+        if self._search.dials >= self._rules.most_dials or self._said_once or now > self._began + self._rules.search:
             return None
         for runner, scope in self._running.items():
             self._search.progress(runner, now)
@@ -189,7 +201,17 @@ class Opening:
         if not all(runner.stuck(now) for runner in self._running):
             return None
         kind = self._flight.kind if self._flight is not None else "raw"
-        return self._search.alternative(now, tuple(self._running), kind)
+        chosen = self._search.alternative(now, tuple(self._running), kind)
+        if chosen is not None and len(self._running) >= self._rules.most_at_once:
+            self._give_up_oldest()
+        return chosen
+
+    def _give_up_oldest(self) -> None:
+        """Make room: of the ways that are stuck, the one that has been so for longest. The direct one is waited for."""
+        oldest = next((runner for runner in self._running if runner.obstacle), None)
+        if oldest is not None:
+            self._search.gave_up(oldest, anyio.current_time())
+            self._running[oldest].cancel()
 
     def _start(self, chosen: Ranked, tasks: TaskGroup) -> None:
         runner = Runner.begin(

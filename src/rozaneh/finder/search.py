@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from rozaneh.core import Attempt, Failure, Observation, Target
+from rozaneh.core import Attempt, Failure, Observation, Op, Target
 from rozaneh.finder.hosts import Known
 from rozaneh.finder.knowledge import Knowledge
 from rozaneh.finder.rank import Ranked, merge, rank
@@ -93,7 +93,7 @@ class Search:
             return Ranked(way=way, obstacle=known.obstacle, score=1.0)
         if self.someone_else_searches:
             return None
-        if known.explorer is None and knowledge.weather.outage(now) and not knowledge.weather.may_look(now):
+        if knowledge.weather.outage(now) and not knowledge.weather.may_look(now):
             return None
         known.explorer = self
         ranked = rank(
@@ -178,6 +178,12 @@ class Search:
             self.knowledge.hosts.learn_addresses(self.target.host, addresses, way.resolver, ttl=ttl, now=now)
             self.knowledge.weather.foreign_answered()
         return bool(addresses)
+
+    def gave_up(self, runner: Runner, now: float) -> None:
+        """A runner is cancelled while it is stuck; a foreign server that it cannot reach is a sign of the weather."""
+        heard = any(step.op is Op.CONNECT and step.failure is None for step in runner.seen)
+        if not heard and (runner.at_resolver or runner.way.private):
+            self.knowledge.weather.foreign_silent(runner.way.resolver or runner.way.key, now)
 
     def won(self, runner: Runner, now: float) -> None:
         """A way led to the target."""

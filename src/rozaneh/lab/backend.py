@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from rozaneh.lab.clock import LabClock
-from rozaneh.lab.topology import Link
+from rozaneh.lab.topology import Link, Service
 from rozaneh.net.api import Network
 
 if TYPE_CHECKING:
@@ -61,6 +61,9 @@ class Backend(Protocol):
 
     def wait_ready(self, seconds: float) -> None:
         """Wait until all servers listen. Raises ``LocalFault`` if they do not."""
+
+    def serve(self, services: Sequence[Service]) -> None:
+        """Put more services on hosts that exist. Raises ``LocalFault`` for one that cannot stand there."""
 
     def add_client(self, name: str, home: str, addresses: Sequence[str], *, alone: bool, seed: int) -> None:
         """A customer of a home network; ``alone`` with a network stack of its own, so that programs can run there."""

@@ -26,7 +26,7 @@ from rozaneh.lab.clock import LabClock, country_zone, moment, usual_start
 from rozaneh.lab.environment import program_environment
 from rozaneh.lab.probe import choose
 from rozaneh.lab.scenario import Scenario
-from rozaneh.lab.topology import Host, Link, World, Zone, default_world
+from rozaneh.lab.topology import Host, Link, Service, World, Zone, default_world
 from rozaneh.net.api import Network
 from rozaneh.net.trust import Trust
 
@@ -66,6 +66,7 @@ class Lab:
         self._clients: dict[str, LabClient] = {}
         self._next = {name: itertools.count(_FIRST_CUSTOMER) for name in self.world.host}
         self._lock = threading.Lock()
+        self._served = list(self.world.service)
         self._pcap: IO[bytes] | None = _opened(pcap) if pcap is not None else None
         self._backend: Backend = choose(tier, self.world, seed=seed, servers=servers)
         try:
@@ -147,6 +148,17 @@ class Lab:
     def load(self, client: "LabHost", scenario: Scenario | None, at: str | datetime | None = None) -> None:
         """Put censors on the path of a customer or host, in the place of those there, with an empty memory."""
         client.load(scenario, at=at)
+
+    def serve(self, services: Sequence[Service]) -> None:
+        """Put more services on hosts that exist, while the lab runs; those that stand already are passed over.
+
+        Raises:
+            LocalFault: there is no such kind of service, no such address, or something else stands there.
+        """
+        with self._lock:
+            fresh = [service for service in services if service not in self._served]
+            self._backend.serve(fresh)
+            self._served += fresh
 
     def set_clock(self, at: str | datetime) -> None:
         """Turn the clock of the whole lab and of every customer, backwards too.
@@ -236,7 +248,7 @@ class LabHost:
     def load(self, scenario: Scenario | None, at: str | datetime | None = None) -> None:
         """Put censors on the path of this host, in the place of those there, with an empty memory."""
         if scenario is not None:
-            self._check_world(scenario)
+            self._bring_world(scenario)
         if at is not None:
             self.clock.set(moment(at, self.clock.now()))
         self._backend.load(self.name, self.autonomous, scenario, self._lab.seed, self.clock)
@@ -281,12 +293,14 @@ class LabHost:
                 raise
         return subprocess.CompletedProcess(list(argv), process.returncode, out, err)
 
-    def _check_world(self, scenario: Scenario) -> None:
-        missing = [name for name in scenario.world.host if name not in self._lab.world.host]
+    def _bring_world(self, scenario: Scenario) -> None:
+        brought, here = scenario.world, self._lab.world
+        missing = [*brought.host.keys() - here.host.keys(), *brought.names.keys() - here.names.keys()]
         if missing:
             raise LocalFault(
-                f"scenario {scenario.id!r} brings hosts that this lab was started without: {', '.join(missing)}"
+                f"scenario {scenario.id!r} brings what this lab was started without: {', '.join(sorted(missing))}"
             )
+        self._lab.serve(brought.service)
 
 
 class LabClient(LabHost):
@@ -328,7 +342,7 @@ class LabClient(LabHost):
             LocalFault: the scenario needs a host that this lab was started without, or that is not a time.
         """
         if scenario is not None:
-            self._check_world(scenario)
+            self._bring_world(scenario)
             if scenario.clock is not None:
                 self._clock.set(moment(scenario.clock.start, self._lab.clock.now()))
         if at is not None:

@@ -31,9 +31,7 @@ TEXT = (
         " provider, and whoever listens there, can see that you visit them, as with a browser."
     ),
     mark("Some of these sites may be forbidden where you are. Running such a program may be punished."),
-    mark(
-        "It also asks public resolvers for the true addresses of names, and visits some well-known sites to compare."
-    ),
+    mark("It also asks public resolvers for the true addresses of names, and visits some well-known sites to compare."),
     mark("Nothing is sent to us or to anybody else, and no result is kept after the program ends."),
     mark("You may refuse, and you may withdraw your agreement at any time: rozaneh consent --no"),
 )

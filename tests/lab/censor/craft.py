@@ -1,5 +1,6 @@
 """Packets made by hand, and a lane on which they cross one censor."""
 
+import itertools
 import struct
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -137,8 +138,7 @@ def client_hello(
     message = b"\1" + len(body).to_bytes(3, "big") + body
     cuts = [0, *records, len(message)]
     return b"".join(
-        b"\x16\3\1" + struct.pack("!H", end - start) + message[start:end]
-        for start, end in zip(cuts, cuts[1:], strict=False)
+        b"\x16\3\1" + struct.pack("!H", end - start) + message[start:end] for start, end in itertools.pairwise(cuts)
     )
 
 

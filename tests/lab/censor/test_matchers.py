@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from aioquic.quic.configuration import QuicConfiguration
@@ -27,11 +28,19 @@ HELLO = client_hello()
 RANDOM = bytes.fromhex("8f1d3c7ae2059b46d1f0283e6c95ba47" * 14)
 
 
-def say(payload: bytes, *, out: bool = True, **how: int) -> Send:
+def say(payload: bytes, *, out: bool = True, **how: Any) -> Send:
     return lambda lane: lane.say(payload, out=out, **how)
 
 
-def udp(payload: bytes, *, out: bool = True, **how: int) -> Send:
+def later(seconds: float, payload: bytes) -> Send:
+    def send(lane: Lane) -> Decision:
+        lane.wait(seconds)
+        return lane.say(payload)
+
+    return send
+
+
+def udp(payload: bytes, *, out: bool = True, **how: Any) -> Send:
     return lambda lane: lane.udp(payload, out=out, **how)
 
 
@@ -214,20 +223,24 @@ FLOWS = [
     ("flow.packets = '>=3'", both(say(b"x"), say(b"x", out=False), say(b"x")), both(say(b"x"), say(b"x"))),
     ("flow.packets_out = 2", both(say(b"x"), say(b"x", out=False), say(b"x")), both(say(b"x", out=False), say(b"x"))),
     ("flow.packets_in = 1", both(say(b"x", out=False), say(b"x")), say(b"x")),
-    ("flow.age = '>=1'", both(say(b"x"), lambda lane: (lane.wait(1), lane.say(b"x"))[1]), both(say(b"x"), say(b"x"))),
+    ("flow.age = '>=1'", both(say(b"x"), later(1, b"x")), both(say(b"x"), say(b"x"))),
     (
         "flow.idle = '>=1m'",
-        both(say(b"x"), lambda lane: (lane.wait(60), lane.say(b"x"))[1]),
+        both(say(b"x"), later(60, b"x")),
         both(say(b"x"), say(b"x")),
     ),
     ("flow.data_packet = 2", both(say(b"x"), segment(ACK), say(b"x")), both(say(b"x"), say(b"x", out=False))),
-    ("flow.opened = 'inside'", both(segment(SYN), say(b"x", out=False)), both(lambda l: l.syn(out=False), say(b"x"))),
-    ("flow.opened = 'outside'", both(lambda l: l.syn(out=False), say(b"x")), both(segment(SYN), say(b"x"))),
+    (
+        "flow.opened = 'inside'",
+        both(segment(SYN), say(b"x", out=False)),
+        both(lambda lane: lane.syn(out=False), say(b"x")),
+    ),
+    ("flow.opened = 'outside'", both(lambda lane: lane.syn(out=False), say(b"x")), both(segment(SYN), say(b"x"))),
     ("flow.established = true", both(lambda lane: lane.open(), say(b"x")), both(segment(SYN), say(b"x"))),
     (
         "flow.window = { seconds = 1, bytes = '>=150' }",
         both(say(b"x" * 40), say(b"x" * 40)),
-        both(say(b"x" * 40), lambda lane: (lane.wait(1), lane.say(b"x" * 40))[1]),
+        both(say(b"x" * 40), later(1, b"x" * 40)),
     ),
     ("flow.window = { packets = 2, direction = 'in' }", both(*[say(b"x", out=False)] * 2), both(*[say(b"x")] * 2)),
 ]
@@ -290,7 +303,7 @@ def test_chance_is_a_share_and_repeats_with_the_seed() -> None:
 
 def test_chance_per_flow_holds_for_the_flow() -> None:
     lane = dropping("chance = { probability = 0.5, per = 'flow' }")
-    answers = []
+    answers: list[bool] = []
     for _ in range(60):
         flow = {passed(lane.say(b"x")) for _ in range(3)}
         assert len(flow) == 1

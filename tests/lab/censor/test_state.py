@@ -1,11 +1,12 @@
 """Every knob of state: scopes, residuals, how TCP is followed, reassembly, attention, delays, capacity."""
 
+import itertools
 import struct
 
 import pytest
 
 from rozaneh.lab.censor import forge
-from rozaneh.lab.censor.packet import ACK, FIN, PSH, RST, SYN
+from rozaneh.lab.censor.packet import ACK, FIN, PSH, RST, SYN, checksum
 from tests.lab.censor.craft import BLOCKED, OTHER, Lane, client_hello, dropping, passed
 
 HELLO = client_hello()
@@ -14,7 +15,7 @@ SNI = "tls.sni = 'blocked.example'"
 
 def pieces(data: bytes, *cuts: int) -> list[bytes]:
     places = [0, *cuts, len(data)]
-    return [data[start:end] for start, end in zip(places, places[1:], strict=False)]
+    return [data[start:end] for start, end in itertools.pairwise(places)]
 
 
 # scope and residual
@@ -289,7 +290,7 @@ def fragments(raw: bytes, size: int = 24) -> list[bytes]:
         head[4:6] = b"\x0b\xad"
         head[6:8] = struct.pack("!H", more | at // 8)
         head[10:12] = b"\0\0"
-        head[10:12] = struct.pack("!H", forge.checksum(bytes(head)))
+        head[10:12] = struct.pack("!H", checksum(bytes(head)))
         found.append(bytes(head) + piece)
     return found
 

@@ -4,11 +4,15 @@ import struct
 from collections.abc import Callable
 
 import anyio
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rozaneh.core import RemoteFault
+from rozaneh.core import LocalFault, RemoteFault
+from rozaneh.lab.lab import Lab
+from rozaneh.lab.scenario import load_scenario
+from rozaneh.lab.topology import Service
 from rozaneh.lab.world.http import parse_head
 from tests.lab.world.conftest import SECONDS, Served, parse, read_all
 
@@ -253,3 +257,29 @@ def test_bad_peers_are_survived(served: Served, port: int) -> None:
         assert b"rozaneh lab: relay.example" in read_all(stream)
     for stream in half_open:
         stream.close()
+
+
+@pytest.mark.parametrize("tier", ["T0", pytest.param("T1", marks=pytest.mark.namespaces)])
+def test_a_service_is_added_while_the_lab_runs(tier: str) -> None:
+    added = Service(kind="web", names=("new.example",), addresses=("93.184.216.37",), options={"refuse": "451"})
+    with Lab(tier=tier) as lab, lab.client("mobile") as home:
+        ask = ["curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "http://new.example/"]
+        lab.serve([added])
+        lab.serve([added])
+        assert home.run(ask).stdout == "451"
+        for wrong, text in (
+            (Service(kind="teapot", addresses=("93.184.216.37",)), "teapot"),
+            (Service(kind="web", addresses=("9.9.9.10",)), "no host"),
+            (Service(kind="echo", addresses=("93.184.216.37",), ports=(443,)), "stands there"),
+        ):
+            with pytest.raises(LocalFault, match=text):
+                lab.serve([wrong])
+        assert home.run(ask).stdout == "451"
+
+
+@pytest.mark.parametrize("tier", ["T0", pytest.param("T1", marks=pytest.mark.namespaces)])
+def test_a_scenario_brings_its_services_along(tier: str) -> None:
+    scenario = msgspec.structs.replace(load_scenario("interception"), tier="streams")
+    with Lab(tier=tier) as lab, lab.client("mobile", scenario) as home:
+        ran = home.run(["curl", "-sS", "-m", "5", "-k", "https://blocked.example/"])
+        assert ran.returncode == (0 if tier == "T1" else 28)

@@ -1,7 +1,7 @@
 """Censors as the lab has them: matchers, state and actions, made from scenarios.
 
-:class:`Engine` decides what happens to each packet of one client. Its parsers are its own and deliberately naive: a mistake in the
-product's codecs must not hide behind the same mistake here.
+:class:`Engine` decides what happens to each packet of one client. Its parsers are its own and deliberately naive: a
+mistake in the product's codecs must not hide behind the same mistake here.
 """
 
 from rozaneh.lab.censor.actions import ProbeRequest

@@ -1,7 +1,7 @@
 """An action becomes a list of acts: small functions that do one thing to one packet.
 
-An act writes what it wants into an :class:`Outcome`. It says whether it acted on this packet; a rule of which nothing acted does
-not end the evaluation, so that a DNS forger at a place leaves everything but queries to the rules behind it.
+An act writes what it wants into an :class:`Outcome`. It says whether it acted on this packet; a rule of which nothing
+acted does not end the evaluation, so that a DNS forger at a place leaves everything but queries to the rules behind it.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """Acts that answer in a server's name: DNS over UDP and TCP, HTTP, a TLS alert.
 
-A forged answer on a TCP connection that goes through the box takes the connection over: nothing of it crosses any more, and the
-client's last segments are acknowledged so that its kernel ends in peace.
+A forged answer on a TCP connection that goes through the box takes the connection over: nothing of it crosses any
+more, and the client's last segments are acknowledged so that its kernel ends in peace.
 """
 
 from collections.abc import Callable

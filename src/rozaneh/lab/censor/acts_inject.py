@@ -1,7 +1,7 @@
 """Acts that forge packets: resets, ICMP errors, DNS and HTTP answers, payload."""
 
-from collections.abc import Callable
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
 from rozaneh.lab.censor import forge
 from rozaneh.lab.censor.actions import Act, Moment, Outcome, Toward, Workshop
@@ -11,6 +11,9 @@ from rozaneh.lab.censor.packet import ACK, FIN, PSH, RST, SYN, TCP, UDP, Packet
 from rozaneh.lab.censor.view import hop_address
 from rozaneh.lab.scenario.action import Action
 from rozaneh.lab.scenario.action_forge import Icmp, Reset, Send
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _ICMP = (1, 58)
 

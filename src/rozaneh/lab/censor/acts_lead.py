@@ -1,4 +1,4 @@
-"""Acts that remember (marks, events, probes) and acts that lead packets elsewhere (redirects, null routes, refusals)."""
+"""Acts that remember (marks, events, probes) or lead packets elsewhere (redirects, null routes, refusals)."""
 
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network

@@ -1,8 +1,9 @@
 """All rules of one place: a box on the cable with its own flow tables and verdicts.
 
-Order of work for a packet: translate what an earlier redirect leads back; null routes; connections that were taken over; verdicts
-that are kept; then the rules in order, until one acts and does not say ``continue``. Rules that can never match a flow are
-left out of its list; a flow nobody looks at any more is *quiet*, and its packets take the short path in the engine.
+Order of work for a packet: translate what an earlier redirect leads back; null routes; connections that were taken
+over; verdicts that are kept; then the rules in order, until one acts and does not say ``continue``. Rules that can
+never match a flow are left out of its list; a flow nobody looks at any more is *quiet*, and its packets take the
+short path in the engine.
 """
 
 import heapq
@@ -240,9 +241,11 @@ class Box:
     def _note_offences(self, packet: Packet, flow: Flow, rules: tuple[CompiledRule, ...], decided: set[int]) -> None:
         """A packet that a verdict stopped may be a new offence, which renews verdicts that are renewed by offences."""
         for rule in rules:
-            if rule.renews == "offence" and rule.number in decided and rule in self._live_of(flow, packet.outbound):
-                if rule.look(packet, flow, self._inspection(flow, rule)):
-                    self._renew(rule, packet, flow)
+            renewable = rule.renews == "offence" and rule.number in decided
+            if not renewable or rule not in self._live_of(flow, packet.outbound):
+                continue
+            if rule.look(packet, flow, self._inspection(flow, rule)):
+                self._renew(rule, packet, flow)
 
     def _renew(self, rule: CompiledRule, packet: Packet, flow: Flow) -> bool:
         verdict = self._verdict(rule, flow, packet)
@@ -264,14 +267,13 @@ class Box:
                     self._tickets += 1
                     heapq.heappush(self.pending, (verdict.since, self._tickets, verdict, flow))
                 return False
-        moment = Moment(True, packet.outbound, self._inspection(flow, rule))
+        moment = Moment(first=True, way=packet.outbound, inspection=self._inspection(flow, rule))
         return rule.act(packet, flow, outcome, moment, rule.acts)
 
     def _keep(self, verdict: Verdict, flow: Flow) -> None:
         rule = verdict.rule
         if rule.scope == "flow":
             flow.verdicts[rule.number] = verdict
-            flow.quiet = [False, False]  # the other direction may have been given up before; the verdict covers it
             return
         self._scoped[rule.number, flow.key(rule.scope)] = verdict
         if len(self._scoped) > _MOST_VERDICTS:
@@ -287,7 +289,13 @@ class Box:
             verdict.begun = True
             alone = Outcome(packet.raw, now)
             inspection = self._inspection(flow, verdict.rule)
-            verdict.rule.act(packet, flow, alone, Moment(True, verdict.way, inspection, free=True), verdict.rule.acts)
+            verdict.rule.act(
+                packet,
+                flow,
+                alone,
+                Moment(first=True, way=verdict.way, inspection=inspection, free=True),
+                verdict.rule.acts,
+            )
             outcome.inject += alone.inject
             outcome.probes += alone.probes
 
@@ -307,6 +315,7 @@ class Box:
                 if len(self._led) > _MOST_LED:
                     self._led.popitem(last=False)
         if flow.verdicts or flow.notes:
+            flow.quiet = [False, False]  # the other direction may have been given up before
             return
         other = flow.live[not packet.outbound]
         idle = not self._live_of(flow, packet.outbound)

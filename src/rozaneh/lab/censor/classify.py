@@ -15,8 +15,8 @@ _IS_PRINTABLE = bytes(1 if PRINTABLE[0] <= byte <= PRINTABLE[-1] else 0 for byte
 def classify(payload: bytes, *, tcp: bool, limit: int) -> str:
     """The class of protocol that the first ``limit`` bytes suggest, or ``unknown``.
 
-    HTTP and TLS as Iran's protocol filter told them apart in 2020 (Bock et al., "Iran's new protocol filter"): HTTP is eight
-    bytes or more that begin with a method, TLS is judged by its first five bytes.
+    HTTP and TLS as Iran's protocol filter told them apart in 2020 (Bock et al., "Iran's new protocol filter"): HTTP
+    is eight bytes or more that begin with a method, TLS is judged by its first five bytes.
     """
     data = payload[:limit]
     if len(data) >= 3 and data[0] in (20, 21, 22, 23) and data[1] == 3 and data[2] <= 4 and tcp:

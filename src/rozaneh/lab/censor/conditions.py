@@ -1,8 +1,8 @@
 """A match becomes a list of tests, cheap ones first.
 
-Two sorts of tests: *fixed* ones depend only on the flow and the direction, and are asked once per flow; the others are asked for
-each packet, and answer ``True``, ``False``, or ``NEVER``: not for this flow any more, so that the rule need not look at it
-again. That is what makes bulk data cheap.
+Two sorts of tests: *fixed* ones depend only on the flow and the direction, and are asked once per flow; the others
+are asked for each packet, and answer ``True``, ``False``, or ``NEVER``: not for this flow any more, so that the rule
+need not look at it again. That is what makes bulk data cheap.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -89,10 +89,7 @@ class Conditions:
             answer = test(packet, flow, inspection)
             if not answer:
                 return answer
-        for test in self.last:
-            if not test(packet, flow, inspection):
-                return False
-        return True
+        return all(test(packet, flow, inspection) for test in self.last)
 
     def whole(self, packet: Packet, flow: Flow, inspection: Inspection) -> bool | None:
         """All of it at once, for a match inside another one."""

@@ -102,7 +102,7 @@ def _end(end: Endpoint, pick: Pick, around: Surroundings) -> list[Fixed]:
     return fixed
 
 
-def _tests(match: Match) -> list[Test]:
+def _tests(match: Match) -> list[Test]:  # noqa: C901 - one line for each condition
     tests: list[Test] = []
     if match.ttl:
         ttl = in_ranges(match.ttl)

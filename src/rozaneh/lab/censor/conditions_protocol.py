@@ -51,9 +51,7 @@ def _looks_like(condition: LooksLike) -> Test:
 
 
 def _payload(condition: Payload) -> list[Test]:
-    checks: list[Callable[[bytes], bool]] = []
-    for piece in condition.bytes:
-        checks.append(_slice(piece.offset, piece.is_))
+    checks: list[Callable[[bytes], bool]] = [_slice(piece.offset, piece.is_) for piece in condition.bytes]
     if condition.prefix:
         prefixes = condition.prefix
         checks.append(lambda data: data.startswith(prefixes))
@@ -116,7 +114,7 @@ def _dns(condition: Dns, around: Surroundings) -> Test:
     return test
 
 
-def _http(condition: Http, around: Surroundings) -> Test:
+def _http(condition: Http, around: Surroundings) -> Test:  # noqa: C901 - one line for each condition
     checks: list[Callable[[Request], bool]] = []
     if condition.host is not None:
         host, absence = named(condition.host, around.sets), condition.host.present is False

@@ -1,8 +1,8 @@
 """The censors of one client: what happens to each packet at each place of its path.
 
-An engine holds everything that one client's censors remember (flows, verdicts, marks, counts, queues, chance), so that two
-clients never disturb each other. It reads no clock but the fake one it is given, and draws everything from its seed: the
-same packets at the same times give the same decisions.
+An engine holds everything that one client's censors remember (flows, verdicts, marks, counts, queues, chance), so
+that two clients never disturb each other. It reads no clock but the fake one it is given, and draws everything from
+its seed: the same packets at the same times give the same decisions.
 """
 
 from collections import Counter
@@ -10,12 +10,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from itertools import islice
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from rozaneh.lab.censor.actions import Outcome, ProbeRequest, Toward
-from rozaneh.lab.censor.acts_lead import Route
 from rozaneh.lab.censor.box import Box
 from rozaneh.lab.censor.conditions import Began, Surroundings
 from rozaneh.lab.censor.draw import Draws
@@ -26,6 +25,9 @@ from rozaneh.lab.censor.view import WorldView
 from rozaneh.lab.scenario.action import Action, Mark, Probe
 from rozaneh.lab.scenario.model import Scenario
 from rozaneh.lab.topology import World, default_world
+
+if TYPE_CHECKING:
+    from rozaneh.lab.censor.acts_lead import Route
 
 _USUAL_HOPS = {"operator": 2, "border": 4}
 _BUILT_IN = frozenset(_USUAL_HOPS)
@@ -44,8 +46,8 @@ class Decision:
 
     Attributes:
         forward: what goes on from here, each with the seconds that it is held back; empty if it is dropped.
-        inject: what starts here: the packet, ``client`` (towards the home network) or ``server``, and seconds until then.
-        events: active probes that the lab is asked to run.
+        inject: what starts here: the packet, ``client`` (towards the home network) or ``server``, and seconds until
+        then. events: active probes that the lab is asked to run.
     """
 
     __slots__ = ("events", "forward", "inject")
@@ -136,7 +138,8 @@ class Engine:
         box = self._boxes.get(place)
         if box is None:
             return Decision([(raw, 0.0)], [], [])
-        # The short path: plain IPv4 without options, of a flow that nobody looks at any more. Offsets as in flows.keys_of.
+        # The short path: plain IPv4 without options, of a flow that nobody looks at any more. Offsets as in
+        # flows.keys_of.
         if len(raw) >= 40 and raw[0] == 0x45 and not (raw[6] & 0x3F or raw[7]):
             flow = box.quick.get(raw[9:10] + raw[12:24])
             if (

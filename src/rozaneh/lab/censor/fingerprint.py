@@ -21,7 +21,7 @@ def ja3(hello: Hello) -> str:
 
 
 def ja4(hello: Hello) -> str:
-    """The JA4 text: counts in clear, then digests over sorted ciphers and sorted extensions with signature algorithms."""
+    """The JA4 text: counts in clear, then digests over sorted ciphers and extensions with signature algorithms."""
     ciphers = sorted(f"{number:04x}" for number in hello.ciphers if not is_grease(number))
     extensions = [number for number in hello.extensions if not is_grease(number)]
     hashed = sorted(f"{number:04x}" for number in extensions if number not in (0, 16))

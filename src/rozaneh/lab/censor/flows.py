@@ -3,12 +3,13 @@
 A table is bounded and forgets the flow that was silent longest, so that a flood cannot grow memory.
 """
 
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from rozaneh.lab.censor.packet import ACK, FIN, ICMP, ICMP6, RST, SYN, TCP, Packet
 
 if TYPE_CHECKING:
+    from collections import deque
+
     from rozaneh.lab.censor.inspection import Inspection
     from rozaneh.lab.censor.rule import CompiledRule, Verdict
 

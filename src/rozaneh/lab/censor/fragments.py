@@ -1,4 +1,4 @@
-"""IP fragments, joined for inspectors that want whole datagrams. Bounded; pieces of one datagram must agree (RFC 815)."""
+"""IP fragments, joined for inspectors that want whole datagrams. Bounded; pieces must agree (RFC 815)."""
 
 import struct
 from collections import OrderedDict

@@ -1,7 +1,7 @@
 """What one inspector has understood of one flow.
 
-Rules whose inspectors work alike (same TCP and reassembly settings) share an inspection. It sees each packet once, joins
-segments as its settings say, and reads on demand: a ClientHello, a request, a certificate.
+Rules whose inspectors work alike (same TCP and reassembly settings) share an inspection. It sees each packet once,
+joins segments as its settings say, and reads on demand: a ClientHello, a request, a certificate.
 """
 
 from typing import Any
@@ -201,7 +201,8 @@ class Inspection:
             found = parse_tls.read_hello(data, join_records=self._reassembly.records)
             if found is not None:
                 self.hello = found
-                # A segment inspector may meet another hello; one that joins has read the beginning of the stream for good.
+                # A segment inspector may meet another hello; one that joins has read the beginning of the stream for
+                # good.
                 full = self.halves[packet.outbound].full
                 if self._joined and not found.complete and full:
                     found.cut = True

@@ -1,4 +1,4 @@
-"""DNS as an inspector reads it, and the answers that injectors forge. RFC 1035, RFC 7766 (over TCP), RFC 9460 (HTTPS)."""
+"""DNS as an inspector reads it, and the answers that injectors forge: RFC 1035, 7766 (over TCP), 9460 (HTTPS)."""
 
 import struct
 from dataclasses import dataclass

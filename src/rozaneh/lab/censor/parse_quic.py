@@ -1,7 +1,8 @@
 """QUIC as an inspector reads it: long headers, and the ClientHello inside the client's Initial packets.
 
 Anybody on the path can derive the keys of Initial packets from the connection id (RFC 9001 section 5.2; RFC 9369 for
-version 2). The client's first keys stay those of its first destination connection id, so an inspector keeps them per flow.
+version 2). The client's first keys stay those of its first destination connection id, so an inspector keeps them per
+flow.
 """
 
 import hashlib

@@ -18,7 +18,7 @@ from rozaneh.lab.loopback.hop import Customer, Hop
 from rozaneh.lab.loopback.network import LoopbackNetwork
 from rozaneh.lab.loopback.path import Path
 from rozaneh.lab.ns.messages import ProbeOrder
-from rozaneh.lab.topology import Link, World
+from rozaneh.lab.topology import Link, Service, World
 from rozaneh.lab.world.doors import Doors
 from rozaneh.lab.world.serve import CA_FILE, RunningWorld
 from rozaneh.net.api import Network
@@ -69,6 +69,18 @@ class LoopbackLab:
             raise LocalFault(f"the lab's servers were not ready after {seconds:g} s")
         if self._failed:
             raise LocalFault(f"the lab's servers could not start: {self._failed[0]}") from self._failed[0]
+
+    def serve(self, services: Sequence[Service]) -> None:
+        """Put more services on hosts that exist. Raises ``LocalFault`` for one that cannot stand there."""
+
+        def add() -> None:
+            for service in services if self._servers else ():
+                self._running.add(service)
+
+        try:
+            self._call(add)
+        except OSError as error:
+            raise LocalFault(f"the lab cannot serve that: {error}") from error
 
     def add_client(self, name: str, home: str, addresses: Sequence[str], *, alone: bool, seed: int) -> None:
         """A customer of a home network. It has no network stack of its own here, whatever ``alone`` says."""
@@ -174,7 +186,7 @@ class LoopbackLab:
                 payload=wanted.payload,
                 delay=wanted.delay,
             )
-            report = await self._prober.probe(order)
+            report = await self._running.prober.probe(order)
             censors.judge.probe_result(report.token, frozenset(report.results), self._loop.time())
 
         self._doors.spawn(run())
@@ -215,7 +227,7 @@ class LoopbackLab:
         self._hop = Hop(self._addresses, doors)
         sources = {name: host.addresses[0] for name, host in self._world.host.items()}
         running = RunningWorld(self._world, LoopbackSockets(self._addresses, sources), self._room.path)
-        self._prober = running.prober
+        self._running = running
         if self._servers:
             running.start()
         self._ready.set()

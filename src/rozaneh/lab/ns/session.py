@@ -22,13 +22,14 @@ from rozaneh.lab.ns import messages
 from rozaneh.lab.ns.channel import Channel, ChannelClosed
 from rozaneh.lab.ns.launch import python_command
 from rozaneh.lab.scenario import Scenario
-from rozaneh.lab.topology import Link, World
+from rozaneh.lab.topology import Link, Service, World
 from rozaneh.net.api import Network
 from rozaneh.net.real import RealNetwork
 
 _LOG, _CA = "log", "ca.pem"
 _END_WITHIN = 5.0
 _LONGEST_EVENT = 1 << 16
+_SERVE_WITHIN = 30.0
 
 NAMES: dict[messages.Tier, str] = {"veth": "T1", "tun": "T2"}
 _REASONS: dict[messages.Tier, str] = {
@@ -116,6 +117,20 @@ class NamespaceLab:
         if event.get("event") != "ready":
             raise LocalFault(f"the lab's servers did not start: {event.get('text', '')}{self._last_words()}")
         self._ready = True
+
+    def serve(self, services: Sequence[Service]) -> None:
+        """See :class:`~rozaneh.lab.backend.Backend`."""
+        if self._events is None or not services:
+            return
+        self.wait_ready(_SERVE_WITHIN)
+        for service in services:
+            with self._lock:
+                self._events.send(msgspec.json.encode({"do": "add_service", "service": service}))
+                readable, _, _ = select.select([self._events], [], [], _SERVE_WITHIN)
+                message = self._events.recv(_LONGEST_EVENT) if readable else b""
+            answer = json.loads(message) if message else {}
+            if not answer.get("ok"):
+                raise LocalFault(f"the lab cannot serve that: {answer.get('text', 'no answer')}{self._last_words()}")
 
     def add_client(self, name: str, home: str, addresses: Sequence[str], *, alone: bool, seed: int) -> None:
         """See :class:`~rozaneh.lab.backend.Backend`."""

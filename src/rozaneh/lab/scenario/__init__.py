@@ -1,8 +1,8 @@
 """The scenario language: censors as text files.
 
 A rule is *match x state x action*; rules are not named after techniques. :func:`load_scenario` reads a file into frozen
-structs, :func:`variants` makes one scenario per value of its ``vary`` tables, and :func:`reference` prints everything that
-can be written, from the same structs.
+structs, :func:`variants` makes one scenario per value of its ``vary`` tables, and :func:`reference` prints everything
+that can be written, from the same structs.
 """
 
 from rozaneh.lab.scenario.load import load_scenario, parse_scenario, scenario_files

@@ -61,7 +61,8 @@ KINDS: Mapping[str, Kind] = {
     "moment": Kind(read=quantity.moment, says='a date and time, `"2022-09-21T15:00"`', schema=_TEXT),
     "numbers": Kind(
         read=quantity.numbers,
-        says='a number; a list of numbers (any of them); a range `"10-20"`; a bound `">=10"`, `">10"`, `"<=10"`, `"<10"`; '
+        says='a number; a list of numbers (any of them); a range `"10-20"`; a bound `">=10"`, `">10"`, `"<=10"`, '
+        '`"<10"`; '
         "or `{ at_least = 10, at_most = 20 }`",
         schema={
             "anyOf": [

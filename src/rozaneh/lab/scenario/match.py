@@ -43,7 +43,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Flow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The flow so far, this packet included. A flow is a 5-tuple, both directions; ICMP and others: the pair of addresses.
+    """The flow so far, this packet included. A flow is a 5-tuple, both ways; ICMP and others: the pair of addresses.
 
     Attributes:
         bytes: IP bytes in both directions.
@@ -76,7 +76,7 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How often something happened lately. What is counted are packets for which all *other* conditions of the same match hold.
+    """How often something happened lately. Counted are packets for which all *other* conditions of the match hold.
 
     Attributes:
         kind: `packets`; `flows` (different flows); `bytes` (IP bytes); `destinations` (different addresses at the

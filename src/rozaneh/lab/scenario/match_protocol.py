@@ -101,9 +101,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Tls(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """TLS over TCP, on any port. What the inspector can read depends on `state.reassembly`.
 
-    Conditions on the ClientHello (`sni` to `hello_size`) hold as soon as the inspector has read the bytes they need, and
-    from then on for every packet of the flow, both directions; absence (`present = false`) needs the whole hello. So
-    `not = { tls.sni = ... }` also holds for packets before the hello: put `tls.sni.present = true` beside it.
+    Conditions on the ClientHello (`sni` to `hello_size`) hold as soon as the inspector has read the bytes they need,
+    and from then on for every packet of the flow, both directions; absence (`present = false`) needs the whole hello.
+    So `not = { tls.sni = ... }` also holds for packets before the hello: put `tls.sni.present = true` beside it.
 
     Attributes:
         sni: the server name in the ClientHello. `sni.present = false` matches a hello without SNI.
@@ -180,7 +180,7 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Payload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The bytes a packet carries above TCP or UDP; conditions given together must all hold. An empty payload never matches.
+    """The bytes a packet carries above TCP or UDP; all given conditions must hold. An empty payload never matches.
 
     With `state.reassembly.tcp` the bytes are those of the joined stream so far instead of one packet's.
 
@@ -214,7 +214,7 @@ Class = Literal["tls", "http", "dns", "ssh", "quic", "wireguard", "openvpn", "un
 
 
 class LooksLike(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The class of protocol that the payload's first bytes suggest. Packets without payload have no class and do not match.
+    """The class of protocol that the payload's first bytes suggest. Packets without payload do not match.
 
     Attributes:
         protocol: one of these classes; `unknown` = none of the others. A plain text or list in place of the table

@@ -1,8 +1,8 @@
 """The values a scenario is written with: durations, rates, sets of numbers, addresses, bytes.
 
-A person may write ``60``, ``"60s"`` or ``"1m"``; the structs hold one form only (seconds as a float). Each sort of value
-has one :class:`Kind`: how it is read, how the reference describes it, and its JSON Schema. A struct names the kind of a
-field in its annotation, so that reader, reference and schema cannot drift apart.
+A person may write ``60``, ``"60s"`` or ``"1m"``; the structs hold one form only (seconds as a float). Each sort of
+value has one :class:`Kind`: how it is read, how the reference describes it, and its JSON Schema. A struct names the
+kind of a field in its annotation, so that reader, reference and schema cannot drift apart.
 """
 
 import math

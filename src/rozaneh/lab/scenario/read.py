@@ -1,8 +1,9 @@
 """From a parsed TOML table to the structs: one walk over their types, with errors that name the place.
 
-The types say everything: a field's annotation names the kind of its value (:mod:`rozaneh.lab.scenario.kinds`), a class may
-name a ``shorthand`` (the key meant when a plain value stands where a table is expected) and further spellings of its
-keys in ``also``. A list may be given as its only item. Rules and other repeated tables are counted from 1.
+The types say everything: a field's annotation names the kind of its value (:mod:`rozaneh.lab.scenario.kinds`), a
+class may name a ``shorthand`` (the key meant when a plain value stands where a table is expected) and further
+spellings of its keys in ``also``. A list may be given as its only item. Rules and other repeated tables are counted
+from 1.
 """
 
 import difflib

@@ -1,7 +1,7 @@
 """The printed reference of the scenario language, made from the structs themselves.
 
-Whatever can be written is said here: keys, types, defaults and meanings come from the annotations and docstrings of the structs,
-so that the reference cannot fall behind. Somebody who has read it and nothing else can write a scenario.
+Whatever can be written is said here: keys, types, defaults and meanings come from the annotations and docstrings of the
+structs, so that the reference cannot fall behind. Somebody who has read it and nothing else can write a scenario.
 """
 
 import importlib
@@ -183,8 +183,8 @@ def _values() -> str:
 def _world() -> str:
     parts = [
         "### `[world]`: additions to the lab's world\n",
-        "Hosts, services, networks and names that are added to the lab's own; where both name the same thing, the file's wins. "
-        "A name under `world.names` or `world.service` replaces all addresses of that name.\n",
+        "Hosts, services, networks and names that are added to the lab's own; where both name the same thing, the "
+        "file's wins. A name under `world.names` or `world.service` replaces all addresses of that name.\n",
         _table("`[world]`", World, 4),
     ]
     parts += _below("", type_of(World), "world", {})
@@ -220,7 +220,8 @@ def _service_lines(world: World) -> Iterator[str]:
         names = ", ".join(f"`{name}`" for name in service.names[:6]) or "(no name)"
         options = ", ".join(f"{key} {value}" for key, value in service.options.items())
         ports = f", ports {', '.join(map(str, service.ports))}" if service.ports else ""
-        yield f"- {names}: {service.kind} at {', '.join(service.addresses[:3])}{ports}{f' ({options})' if options else ''}"
+        more = f" ({options})" if options else ""
+        yield f"- {names}: {service.kind} at {', '.join(service.addresses[:3])}{ports}{more}"
     for name, addresses in world.names.items():
         yield f"- `{name}`: {', '.join(addresses[:3])} (nothing listens, or another service)"
 

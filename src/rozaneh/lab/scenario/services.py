@@ -13,8 +13,8 @@ _HTTPS = 443
 def interception_port(redirect: Redirect) -> int:
     """The port of the censor's machine on which TLS is ended as a ``redirect`` wants it.
 
-    Without an issuer and a version of its own that is 443; else a port that depends on both, so that several scenarios can share
-    a machine.
+    Without an issuer and a version of its own that is 443; else a port that depends on both, so that several
+    scenarios can share a machine.
     """
     if redirect.issuer is None and redirect.tls_version is None:
         return _HTTPS

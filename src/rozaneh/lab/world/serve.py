@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import resource
 import signal
 import socket
 import time
@@ -21,6 +22,7 @@ from rozaneh.lab.world.sockets import HostSockets, NamespaceSockets
 
 CA_FILE = "ca.pem"
 _LONGEST_MESSAGE = 1 << 16
+_MANY_SOCKETS = 20_000
 
 
 class RunningWorld:
@@ -33,6 +35,7 @@ class RunningWorld:
     """
 
     def __init__(self, world: World, sockets: HostSockets, room: Path) -> None:
+        _allow_many_sockets()
         self._servers = Servers(world, sockets, room)
         self._world = world
         (room / CA_FILE).write_bytes(self._servers.authority.certificate)
@@ -116,6 +119,13 @@ async def _serve(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await running.close()
+
+
+def _allow_many_sockets() -> None:
+    """A socket for each address and port of the world is more than the thousand that a process usually may open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < _MANY_SOCKETS:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(_MANY_SOCKETS, hard), hard))
 
 
 async def _obey(control: socket.socket, running: RunningWorld) -> None:

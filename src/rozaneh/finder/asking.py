@@ -1,0 +1,45 @@
+"""Ask a resolver by one way, and dial what it answers by another.
+
+A stack such as ``doh:NAME@IP|tlsfrag:sni|tcp`` asks the resolver through the trick below it. A race needs the two
+apart: where cut handshakes are dropped, the resolver would seem to be dead, though it is only the trick that is. So the
+finder's resolvers bring their own way to themselves, which is mostly the direct one.
+"""
+
+from dataclasses import dataclass
+
+from rozaneh.core import LocalFault, Spec, Target
+from rozaneh.dialers import build
+from rozaneh.dialers.resolver import StreamResolving
+from rozaneh.finder.ways import DIRECT, Way
+from rozaneh.net import ByteStream, Dialer, Network, Trace
+from rozaneh.net.trust import Trust
+
+__all__ = ["dialer"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """Resolves by the resolver's own way, then dials by the path."""
+
+    resolver: StreamResolving
+    path: Dialer
+    spec: Spec
+
+    async def dial(self, target: Target, trace: Trace) -> ByteStream:
+        """Resolve, then dial."""
+        return await self.path.dial(target.at(*await self.resolver.addresses(target.host, trace)), trace)
+
+
+def dialer(way: Way, network: Network, trust: Trust) -> Dialer:
+    """Make the dialer for a way.
+
+    Raises:
+        SpecError: it names an element that does not exist, or a wrong argument.
+    """
+    path = build(way.path, network, trust=trust)
+    if not way.asks:
+        return path
+    resolver = build(f"{way.resolver}|{DIRECT}", network, trust=trust)
+    if not isinstance(resolver, StreamResolving):
+        raise LocalFault(f"{way.resolver}: not a resolver that is asked over a stream")
+    return _Asking(resolver, path, way.spec)
