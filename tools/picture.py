@@ -17,7 +17,10 @@ _TOP = Path(__file__).parent.parent
 _README = _TOP / "README.md"
 _PICTURE = _TOP / "docs" / "demo.svg"
 _BEGIN, _END = "<!-- demo: written by make readme -->", "<!-- end of demo -->"
-_WIDTH = 100
+_SHOWN = "![The first part of what the demo printed](docs/demo.svg)"
+_WIDTH = 126
+_SECTIONS = 3
+"""How many of the demo's sections the picture shows; the text below it shows all."""
 # A page must not fetch a font from somebody else's server when it is read.
 _FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
@@ -45,6 +48,13 @@ def printed() -> str:
     return ran.stdout
 
 
+def beginning(text: Text) -> Text:
+    """The first sections: each begins with a heading that a rule fills up."""
+    lines = text.split("\n", allow_blank=True)
+    heads = [number for number, line in enumerate(lines) if line.plain.rstrip().endswith("──")]
+    return Text("\n").join(lines[: heads[_SECTIONS]] if len(heads) > _SECTIONS else lines)
+
+
 def svg(text: Text) -> str:
     """The text as it looks on a terminal."""
     console = Console(record=True, width=_WIDTH, file=io.StringIO(), force_terminal=True)
@@ -60,9 +70,9 @@ def main() -> None:
     _, end, after = rest.partition(_END)
     if not begin or not end:
         sys.exit(f"README.md has lost its markers; put back {_BEGIN} and {_END}")
-    _PICTURE.write_text(svg(text), encoding="utf-8")
+    _PICTURE.write_text(svg(beginning(text)), encoding="utf-8")
     plain = "\n".join(line.rstrip() for line in text.plain.splitlines()).strip("\n")
-    shown = f"![what the demo printed](docs/demo.svg)\n\n```text\n$ make demo\n{plain}\n```"
+    shown = f"{_SHOWN}\n\nAll of it, as text:\n\n```text\n$ make demo\n{plain}\n```"
     _README.write_text(f"{before}{_BEGIN}\n{shown}\n{_END}{after}", encoding="utf-8")
 
 
