@@ -1,5 +1,7 @@
 """The environment of programs that run in the lab."""
 
+import os
+import sys
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +32,8 @@ def program_environment(
     kept = {name: value for name, value in own.items() if name.lower() not in _OUTSIDE and name != "SSL_CERT_DIR"}
     return {
         **kept,
+        # Last, so that the rozaneh that made the lab is found inside even when its folder is on nobody's path.
+        "PATH": os.pathsep.join((kept.get("PATH", os.defpath), str(Path(sys.executable).parent))),
         **dict.fromkeys(_TRUST, str(ca_file)),
         LAB: host,
         LAB_CLOCK: now.isoformat(),
