@@ -233,7 +233,7 @@ class TestCensors:
 
     def test_a_scenario_whose_hosts_are_missing_is_refused(self, lab: Lab) -> None:
         alien = Scenario(id="alien", world=World(host={"new": Host(zone=Zone.WORLD, addresses=("45.1.1.1",))}))
-        with pytest.raises(LocalFault, match=r"'alien' brings hosts .*: new"):
+        with pytest.raises(LocalFault, match=r"'alien' brings what .*: new"):
             lab.client("mobile", alien)
         assert world_for([alien]).host["new"].addresses == ("45.1.1.1",)
 

@@ -74,8 +74,11 @@ class Hosts:
     def _build(self, request: messages.Build, given: list[int]) -> messages.AnyReply:
         world_end, caller_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         for_wire, for_world = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        # Both import their parts while the hosts are being made.
         with world_end, for_world:
             starter = _fork_world(request, world_end, for_world) if request.servers else None
+        with for_wire:
+            self._wire = self._fork_wire(request.world, for_wire)
         given.append(caller_end.detach())
         refused: list[messages.Refusal] = []
         for tier in request.tiers:
@@ -89,12 +92,12 @@ class Hosts:
                 self._forget_all()
                 refused.append(messages.Refusal(tier=tier, call=error.call, errno=error.errno or 0))
             else:
-                self._start_wire(request, for_wire)
+                for name, host in request.world.host.items():
+                    self._attach(name, host, request.seed)
                 if starter is not None:
                     self.essential[starter.pid] = "world"
                     starter.go({name: device.net for name, device in self._devices.items()})
                 return messages.Built(tier=tier, refused=tuple(refused), ipv6=self._ipv6)
-        for_wire.close()
         return messages.Built(tier=None, refused=tuple(refused), ipv6=self._ipv6)
 
     def _forget_all(self) -> None:
@@ -103,15 +106,12 @@ class Hosts:
             os.close(device.wire)
         self._devices.clear()
 
-    def _start_wire(self, request: messages.Build, probes: socket.socket) -> None:
-        self._wire, wires_end = Channel.pair()
-        with probes:
-            kept = [wires_end.fileno(), probes.fileno()]
-            pid = _fork(lambda: _run_wire(wires_end, request.world, probes), keep=kept)
-        wires_end.close()
+    def _fork_wire(self, world: World, probes: socket.socket) -> Channel:
+        channel, its_end = Channel.pair()
+        pid = _fork(lambda: _run_wire(its_end, world, probes), keep=[its_end.fileno(), probes.fileno()])
+        its_end.close()
         self.essential[pid] = "wire"
-        for name, host in self._world.host.items():
-            self._attach(name, host, request.seed)
+        return channel
 
     def _attach(self, name: str, host: Host, seed: int, share: str = "") -> None:
         device = self._devices.get(name)

@@ -4,6 +4,7 @@ Every request gets exactly one reply. Times of day travel as the text of ISO 860
 were right, because all processes of a machine share the monotonic clock.
 """
 
+import os
 from typing import Literal
 
 import msgspec
@@ -277,7 +278,7 @@ def ask(channel: Channel, request: Request, fds: tuple[int, ...] = ()) -> tuple[
     if isinstance(reply, Fault):
         raise LocalFault(reply.text)
     if isinstance(reply, Refusal):
-        raise OSError(reply.errno, f"{reply.call} failed in the lab")
+        raise OSError(reply.errno, f"{reply.call}: {os.strerror(reply.errno)}")
     return reply, received
 
 

@@ -109,8 +109,7 @@ class NamespaceLab:
         """See :class:`~rozaneh.lab.backend.Backend`."""
         if self._ready or self._events is None:
             return
-        readable, _, _ = select.select([self._events], [], [], seconds)
-        if not readable:
+        if not _readable(self._events, seconds):
             raise LocalFault(f"the lab's servers were not ready after {seconds:g} s{self._last_words()}")
         message = self._events.recv(_LONGEST_EVENT)
         event = json.loads(message) if message else {}
@@ -126,8 +125,7 @@ class NamespaceLab:
         for service in services:
             with self._lock:
                 self._events.send(msgspec.json.encode({"do": "add_service", "service": service}))
-                readable, _, _ = select.select([self._events], [], [], _SERVE_WITHIN)
-                message = self._events.recv(_LONGEST_EVENT) if readable else b""
+                message = self._events.recv(_LONGEST_EVENT) if _readable(self._events, _SERVE_WITHIN) else b""
             answer = json.loads(message) if message else {}
             if not answer.get("ok"):
                 raise LocalFault(f"the lab cannot serve that: {answer.get('text', 'no answer')}{self._last_words()}")
@@ -170,7 +168,7 @@ class NamespaceLab:
     def open_socket(self, host: str, kind: str, family: int, address: str = "", port: int = 0) -> socket.socket:
         """A non-blocking socket inside a host. Raises ``OSError`` as the system calls do."""
         request = messages.OpenSocket(host=host, kind=kind, family=family, address=address, port=port)  # type: ignore[arg-type]  # checked by the receiver
-        _, fds = self._ask(request)
+        _, fds = self._call(request)
         made = socket.socket(fileno=fds[0])
         made.setblocking(False)  # noqa: FBT003 - the system's own signature
         return made
@@ -217,6 +215,13 @@ class NamespaceLab:
 
     def _ask(self, request: messages.Request, fds: tuple[int, ...] = ()) -> tuple[messages.AnyReply, list[int]]:
         try:
+            return self._call(request, fds)
+        except OSError as error:
+            raise LocalFault(f"the lab could not do that: {error.strerror}") from error
+
+    def _call(self, request: messages.Request, fds: tuple[int, ...] = ()) -> tuple[messages.AnyReply, list[int]]:
+        """As :meth:`_ask`, but refused system calls are for the one who asked."""
+        try:
             with self._lock:
                 return messages.ask(self._channel, request, fds)
         except ChannelClosed:
@@ -229,6 +234,12 @@ class NamespaceLab:
             if lines:
                 return f": {lines[-1]}"
         return ""
+
+
+def _readable(end: socket.socket, seconds: float) -> bool:
+    poll = select.poll()
+    poll.register(end, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
 
 
 class TiersRefused(LocalFault):

@@ -6,6 +6,7 @@ and removes the lab's folder at the end. See the package's text for who dies wit
 """
 
 import os
+import resource
 import select
 import shutil
 import signal
@@ -148,6 +149,8 @@ class Supervisor:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         poll = select.poll()
         for fd in (self._channel.fileno(), self._caller, self._wakened.fileno()):
             poll.register(fd, select.POLLIN)

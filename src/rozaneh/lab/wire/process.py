@@ -8,9 +8,9 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from rozaneh.core import LocalFault
-from rozaneh.lab.censor.view import WorldView
 from rozaneh.lab.clock import LabClock
 from rozaneh.lab.ns import messages
 from rozaneh.lab.ns.channel import Channel, ChannelClosed
@@ -21,6 +21,9 @@ from rozaneh.lab.wire.path import Endpoint, packed
 from rozaneh.lab.wire.port import Port, packet_port, tun_port
 from rozaneh.lab.wire.probes import Probes
 from rozaneh.lab.wire.wire import PACKETS_PER_TURN, Wire
+
+if TYPE_CHECKING:
+    from rozaneh.lab.wire.load import Smith
 
 _MOST_EVENTS = 64
 _CLOSING_AT_ONCE = 64
@@ -49,7 +52,7 @@ class WireProcess:
     def __init__(self, channel: Channel, world: World, probes: Probes) -> None:
         self._channel = channel
         self._world = world
-        self._view: WorldView | None = None
+        self._smith: Smith | None = None
         self._wire = Wire()
         self._ports: dict[int, Port] = {}
         self._epoll = select.epoll()
@@ -181,11 +184,12 @@ class WireProcess:
         if not request.scenario:
             self._wire.load(endpoint, None)
             return
-        from rozaneh.lab.wire.load import load_censors  # noqa: PLC0415 - engines take time to import
+        if self._smith is None:
+            from rozaneh.lab.wire.load import Smith  # noqa: PLC0415 - engines take time to import, a free network has none
 
+            self._smith = Smith(self._world)
         clock = LabClock(datetime.fromisoformat(request.time), request.at)
-        self._view = self._view or WorldView.of(self._world)
-        self._wire.load(endpoint, load_censors(request, clock, self._view))
+        self._wire.load(endpoint, self._smith.make(request, clock))
 
     def _turn_clock(self, request: messages.TurnClock) -> None:
         shown = datetime.fromisoformat(request.time)
