@@ -23,11 +23,16 @@ class _Asking:
 
     resolver: StreamResolving
     path: Dialer
-    spec: Spec
+    way: Way
+
+    @property
+    def spec(self) -> Spec:
+        """The whole way, resolver first."""
+        return self.way.spec
 
     async def dial(self, target: Target, trace: Trace) -> ByteStream:
         """Resolve, then dial."""
-        return await self.path.dial(target.at(*await self.resolver.addresses(target.host, trace)), trace)
+        return await self.path.dial(self.way.at(target, await self.resolver.addresses(target.host, trace)), trace)
 
 
 def dialer(way: Way, network: Network, trust: Trust) -> Dialer:
@@ -42,4 +47,4 @@ def dialer(way: Way, network: Network, trust: Trust) -> Dialer:
     resolver = build(f"{way.resolver}|{DIRECT}", network, trust=trust)
     if not isinstance(resolver, StreamResolving):
         raise LocalFault(f"{way.resolver}: not a resolver that is asked over a stream")
-    return _Asking(resolver, path, way.spec)
+    return _Asking(resolver, path, way)

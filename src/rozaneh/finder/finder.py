@@ -69,7 +69,7 @@ class Finder:
         self._report = report
         self._warn = warn
         self._rules = rules or Rules()
-        self._dialers: dict[str, Dialer] = {}
+        self._dialers: dict[Way, Dialer] = {}
         self._knowledge = Knowledge(
             table=table or Table.shipped(),
             memory=memory or Memory(),
@@ -133,10 +133,9 @@ class Finder:
         return sorted(attempts, key=lambda attempt: attempt.started)
 
     def _dialer(self, way: Way) -> Dialer:
-        text = str(way.spec)
-        found = self._dialers.get(text)
+        found = self._dialers.get(way)
         if found is None:
-            found = self._dialers[text] = dialer(way, self._network, self._trust)
+            found = self._dialers[way] = dialer(way, self._network, self._trust)
             if len(self._dialers) > _MOST_DIALERS:
                 del self._dialers[next(iter(self._dialers))]
         return found

@@ -5,7 +5,7 @@ Times are seconds of a monotonic clock, passed in.
 
 import math
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from rozaneh.core import Attempt, Target
@@ -100,6 +100,13 @@ class Hosts:
         self._addresses.move_to_end(host)
         while len(self._addresses) > self._most:
             self._addresses.popitem(last=False)
+
+    def drop_addresses(self, host: str, silent: Collection[str]) -> None:
+        """Leave out addresses that did not answer while another one did, so that nobody waits for them again."""
+        found = self._addresses.get(host)
+        if found is not None:
+            left = tuple(address for address in found[0] if address not in silent)
+            self._addresses[host] = (left or found[0], *found[1:])
 
     def forget(self) -> None:
         """Forget everything, as on another network."""

@@ -13,7 +13,7 @@ from rozaneh.finder.speak import Heard
 from rozaneh.finder.ways import Way
 from rozaneh.net import ByteStream, Dialer, Trace
 
-__all__ = ["Runner", "Watched", "refuse_substitute", "resolved", "trouble_at_resolver"]
+__all__ = ["Runner", "Watched", "refuse_substitute", "resolved", "trouble_at_resolver", "unanswered"]
 
 Phase = Literal["dialling", "ready", "speaking"]
 
@@ -110,9 +110,22 @@ class Runner:
         )
 
     @property
+    def connected_to(self) -> set[str]:
+        """The addresses of the target to which it has a connection."""
+        return {_address(step) for step in self.seen if _own_connect(step) and step.failure is None}
+
+    @property
     def seen(self) -> tuple[Observation, ...]:
         """The steps of its attempt that have ended."""
         return self.trace.observations if self.trace is not None else ()
+
+
+def _own_connect(step: Observation) -> bool:
+    return step.op is Op.CONNECT and step.parent is None
+
+
+def _address(step: Observation) -> str:
+    return step.peer.rpartition(":")[0].strip("[]")
 
 
 def _looked_up(step: Observation) -> bool:
@@ -146,8 +159,8 @@ def refuse_substitute(runner: Runner, trace: Trace) -> None:
     if runner.target.is_literal or runner.target.addresses:
         return
     for step in trace.observations:
-        address = step.peer.rpartition(":")[0].strip("[]")
-        own = step.op is Op.CONNECT and step.failure is None and step.parent is None
+        address = _address(step)
+        own = _own_connect(step) and step.failure is None
         if own and address and signatures().address_kind(str(ip_address(address))):
             trace.note(Op.RESOLVE, Failure.DNS_BOGON_ERROR, answers=(address,))
             raise DialFailed(Failure.DNS_BOGON_ERROR, f"{runner.target.host} at {address}")
@@ -162,6 +175,11 @@ def resolved(steps: Iterable[Observation]) -> tuple[tuple[str, ...], float]:
             usable = tuple(address for address in step.names("answers") if not is_bogon(address))
             return usable, float(ttl) if isinstance(ttl, int | float) else 0.0
     return (), 0.0
+
+
+def unanswered(steps: Iterable[Observation]) -> set[str]:
+    """The addresses of the target to which a connection was begun and did not come about."""
+    return {_address(step) for step in steps if _own_connect(step) and step.failure is not None}
 
 
 _SAYS_NO = {Failure.DNS_NXDOMAIN_ERROR, Failure.DNS_NO_ANSWER}

@@ -16,7 +16,7 @@ from rozaneh.finder.hosts import Known
 from rozaneh.finder.knowledge import Knowledge
 from rozaneh.finder.rank import Ranked, merge, rank
 from rozaneh.finder.refusal import Refusal
-from rozaneh.finder.runner import Runner, resolved, trouble_at_resolver
+from rozaneh.finder.runner import Runner, resolved, trouble_at_resolver, unanswered
 from rozaneh.finder.table import UPSTREAM
 from rozaneh.finder.ways import DIRECT, Way
 
@@ -54,6 +54,7 @@ class Search:
     _bad_resolvers: set[str] = field(default_factory=set)
     _direct_failed: bool = False
     _dialled_directly: frozenset[str] = frozenset()
+    _spent: set[str] = field(default_factory=set)
     _failure: Failure | None = None
     _told: bytes = b""
 
@@ -125,7 +126,7 @@ class Search:
             same = way.path == self.knowledge.ways.direct.path and len(way.addresses) > 0
             same = same and self._dialled_directly.issuperset(way.addresses)
             if way.key not in self._tried and not waits and not same:
-                yield way
+                yield msgspec.structs.replace(way, avoid=frozenset(self._spent)) if way.resolver else way
 
     def progress(self, runner: Runner, now: float) -> None:
         """Look at a runner that is under way: its resolver may have answered."""
@@ -133,6 +134,9 @@ class Search:
             self._tried.add(runner.way.key)
         if runner.way.key == DIRECT:
             self._dialled_directly = runner.dialled
+        if not runner.way.private:
+            # Some obstacles go on punishing the address that they struck at: others are tried while there are any.
+            self._spent |= unanswered(runner.seen) | (runner.connected_to if runner.phase == "speaking" else set())
 
     def is_pointless(self, runner: Runner) -> bool:
         """Whether it only dials what the direct way dials as well: the resolvers agree about the addresses."""
@@ -193,6 +197,7 @@ class Search:
             known.learn("", None, now)
             return
         self.knowledge.weather.foreign_answered()
+        self.knowledge.hosts.drop_addresses(self.target.host, unanswered(runner.seen))
         until = known.until
         if not known.blocked(now):
             # A direct dial that was only slow is no proof: that is looked at again soon.
@@ -214,7 +219,7 @@ class Search:
         upstream = bool(knowledge.ways.upstreams)
         retry = _REFUSED if upstream or not residual else residual
         self.refusal = Refusal(
-            failure=self._failure or Failure.UNKNOWN_FAILURE,
+            failure=self._failure or (Failure.GENERIC_TIMEOUT_ERROR if outage else Failure.UNKNOWN_FAILURE),
             obstacle=obstacle,
             tried=self.dials,
             needs_upstream=not upstream and obstacle not in _NO_WAY_HELPS,

@@ -19,6 +19,7 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
         path: the stack below the resolver.
         resolver: whom to ask for the target's addresses; empty for the system, or for the far end of an upstream.
         addresses: what that resolver said before, so that it need not be asked again.
+        avoid: addresses to leave aside while there are others.
         private: whether it leads through a server of the user's.
     """
 
@@ -26,6 +27,7 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     path: Spec
     resolver: str = ""
     addresses: tuple[str, ...] = ()
+    avoid: frozenset[str] = frozenset()
     private: bool = False
 
     @property
@@ -52,7 +54,11 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
 
     def target(self, target: Target) -> Target:
         """The target as this way dials it."""
-        return target.at(*self.addresses) if self.addresses else target
+        return self.at(target, self.addresses) if self.addresses else target
+
+    def at(self, target: Target, addresses: Sequence[str]) -> Target:
+        """The target at those of its addresses that this way dials."""
+        return target.at(*([each for each in addresses if each not in self.avoid] or addresses))
 
 
 class Ways:
