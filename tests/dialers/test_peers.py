@@ -96,4 +96,4 @@ async def test_shadowsocks_through_ss_server(cipher: str, peer: Peer) -> None:
     port = free_port()
     with running(port, peer("ss-server"), "-s", "127.0.0.1", "-p", str(port), "-k", "lab", "-m", cipher):
         assert await outcome(f"ss://{cipher}:lab@127.0.0.1:{port}|tcp") is None
-        assert await outcome(f"ss://{cipher}:lab@127.0.0.1:{port}/?prefix=%16%03%01|split:3|tcp") is None
+        assert await outcome(f"ss://{cipher}:lab@127.0.0.1:{port}/?prefix=%16%03%01|tcp") is None
