@@ -66,7 +66,7 @@ def facts(evidence: Evidence, known: Signatures | None = None) -> frozenset[str]
             *_target_facts(evidence),
             *_dns_facts(evidence, known),
             *_page_facts(evidence, known),
-            *_reset_facts(path(evidence)),
+            *_reset_facts((*path(evidence), *evidence.of(Role.NEUTRAL_NAME))),
             *_control_facts(evidence.control),
             *network_facts(evidence.canaries),
             *speed_facts(evidence.slowness),
@@ -161,26 +161,24 @@ def _page_facts(evidence: Evidence, known: Signatures) -> Iterator[str]:
         yield "page.issuer"
 
 
-_FAR, _MIDWAY = 0.9, 0.75
+_FAR, _MIDWAY = 0.85, 0.7
 
 
 def _reset_facts(attempts: tuple[Attempt, ...]) -> Iterator[str]:
-    """How far away a reset came from, by its time against that of the TCP handshake with the server itself.
+    """How far away resets came from, by their time against that of the TCP handshake with the server itself.
 
-    A box between cannot answer later than the server unless it waits; the server cannot answer sooner than it can.
+    A box between cannot answer later than the server unless it waits; the server cannot answer sooner than it can. The
+    shortest times of all attempts are compared, because a busy machine makes times longer and never shorter.
     """
-    shares = []
-    for attempt in attempts:
-        round_trips = [step.took for step in attempt.steps(Op.CONNECT) if step.failure is None]
-        resets = [
-            step.took for op in (Op.TLS, Op.FIRST_BYTE) for step in attempt.steps(op)
-            if readings.manner(step) == "reset"
-        ]  # fmt: skip
-        if round_trips and resets:
-            shares.append(resets[-1] / max(round_trips[-1], 1e-6))
-    if shares and min(shares) >= _FAR:
+    round_trips = [step.took for attempt in attempts for step in attempt.steps(Op.CONNECT) if step.failure is None]
+    resets = [
+        step.took for attempt in attempts for step in attempt.steps(Op.TLS) if readings.manner(step) == "reset"
+    ]  # fmt: skip
+    if len(resets) < 2 or not round_trips:
+        return
+    if min(resets) >= _FAR * min(round_trips):
         yield "reset.from_far"
-    elif shares and max(shares) <= _MIDWAY:
+    elif min(resets) <= _MIDWAY * min(round_trips):
         yield "reset.from_midway"
 
 

@@ -29,6 +29,7 @@ from rozaneh.probe.vantages import Vantages
 _SPOKEN = ("tls.", "answer.", "body.")
 _DENIED = ("resolve.nxdomain", "resolve.no_answer", "resolve.bogon", "connect.bogon")
 _FORBIDDEN = (401, 403, 451)
+_MORE_TIMES = 3
 _RANDOM_BYTES = 200
 _LIKE_THE_WEB = b"GET / HTTP/1.1\r\nHost: example.org\r\nConnection: close\r\n\r\n"
 
@@ -163,7 +164,11 @@ class Experiment:
 
     async def _under_harmless_name(self, failed: Attempt, address: str) -> None:
         self.tools.provoked.setdefault(address, self.endpoint.target.host)
-        await self._try(Role.NEUTRAL_NAME, self.tools.dials.named(self.endpoint, self._neutral, address))
+        neutral = await self._try(Role.NEUTRAL_NAME, self.tools.dials.named(self.endpoint, self._neutral, address))
+        if reading(failed) == reading(neutral) == "tls.reset":
+            # Whatever the name: then it is the times that tell who resets, and single times are noisy.
+            for _ in range(_MORE_TIMES):
+                await self._try(Role.NEUTRAL_NAME, self.tools.dials.named(self.endpoint, self._neutral, address))
         if reading(failed) == "tls.certificate":
             await self._try(Role.UNVERIFIED, self.tools.dials.unverified(self.endpoint, address))
 
