@@ -106,7 +106,14 @@ class Host(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Autonomous(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A network in the sense of routing: who owns which prefixes, and where."""
+    """A network in the sense of routing: who owns which prefixes, and where.
+
+    Attributes:
+        asn: number of the autonomous system.
+        prefixes: the blocks of addresses it announces.
+        title: whose it is, in words.
+        country: two letters; ``IR`` is inside.
+    """
 
     asn: Annotated[int, msgspec.Meta(ge=1, le=4_294_967_295)]
     prefixes: tuple[str, ...]

@@ -1,5 +1,6 @@
 """What types cannot say: names that lead nowhere, boxes that do what they cannot do, rules that can never act."""
 
+import re
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -36,10 +37,13 @@ def check(scenario: Scenario) -> None:
 
 
 def _world(scenario: Scenario) -> World:
+    world = default_world()
     try:
-        return default_world().merged(scenario.world)
+        return world.merged(scenario.world)
     except LocalFault as fault:
         text, _, place = str(fault).rpartition(" - at $.")
+        # Services are counted through both worlds from 0; a file's own are counted from 1.
+        place = re.sub(r"(?<=^service\[)\d+", lambda found: str(int(found[0]) - len(world.service) + 1), place)
         raise LocalFault(f"world.{place}: {text}" if text else f"world: {fault}") from None
 
 

@@ -40,6 +40,7 @@ QuicVersion = Annotated[
 Label = Annotated[str, Meta(extra={"kind": "label"})]
 HostName = Annotated[str, Meta(extra={"kind": "host_name"})]
 Address = Annotated[str, Meta(extra={"kind": "address"})]
+Member = Annotated[str, Meta(extra={"kind": "member"})]
 IpAddress = Annotated[str, Meta(extra={"kind": "ip_address"})]
 Asn = Annotated[int, Meta(extra={"kind": "asn"})]
 Protocols = Annotated[tuple[int, ...], Meta(extra={"kind": "protocol"})]

@@ -58,6 +58,11 @@ KINDS: Mapping[str, Kind] = {
         says='a date: `"YYYY"`, `"YYYY-MM"` or `"YYYY-MM-DD"`',
         schema={"type": ["string", "integer"]},
     ),
+    "member": Kind(
+        read=names.member,
+        says='an address or block, a host name, a pattern of names (`"*.example"`), or another `"@set"`',
+        schema=_TEXT,
+    ),
     "moment": Kind(read=quantity.moment, says='a date and time, `"2022-09-21T15:00"`', schema=_TEXT),
     "numbers": Kind(
         read=quantity.numbers,

@@ -7,9 +7,9 @@ from msgspec import Meta
 
 from rozaneh.lab.scenario.action import Action
 from rozaneh.lab.scenario.fields import (
-    Address,
     Label,
     LooseDate,
+    Member,
     Moment,
     Outcome,
     Scope,
@@ -215,7 +215,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     clock: Clock | None = None
     schedule: dict[Label, tuple[When, ...]] = msgspec.field(default_factory=dict)
     places: dict[Label, Annotated[int, Meta(ge=1, le=32)]] = msgspec.field(default_factory=dict)
-    sets: dict[Label, tuple[Address, ...]] = msgspec.field(default_factory=dict)
+    sets: dict[Label, tuple[Member, ...]] = msgspec.field(default_factory=dict)
     world: World = World()
     rules: tuple[Rule, ...] = msgspec.field(default=(), name="rule")
     expect: tuple[Expect, ...] = ()

@@ -64,6 +64,19 @@ def address(value: Any, _options: Mapping[str, Any]) -> str:
     return name
 
 
+def member(value: Any, options: Mapping[str, Any]) -> str:
+    """What a named set may hold: addresses and blocks, and names or patterns of names."""
+    try:
+        return address(value, options)
+    except Misread:
+        pass
+    try:
+        return host_name(value, options)
+    except Misread:
+        expected = 'an address, a block, a host name, or a pattern such as "*.example"'
+        raise Misread(f"expected {expected}; got {shown(value)}") from None
+
+
 def ip_address(value: Any, _options: Mapping[str, Any]) -> str:
     """One IP address."""
     try:

@@ -183,8 +183,10 @@ def _values() -> str:
 def _world() -> str:
     parts = [
         "### `[world]`: additions to the lab's world\n",
-        "Hosts, services, networks and names that are added to the lab's own; where both name the same thing, the "
-        "file's wins. A name under `world.names` or `world.service` replaces all addresses of that name.\n",
+        (
+            "Hosts, services, networks and names that are added to the lab's own; where both name the same thing, the "
+            "file's wins. A name under `world.names` or `world.service` replaces all addresses of that name.\n"
+        ),
         _table("`[world]`", World, 4),
     ]
     parts += _below("", type_of(World), "world", {})
