@@ -142,8 +142,8 @@ def _round_trip(tier: str) -> Row:
     """A datagram there and back, measured by this process: what it takes beyond the 44 ms of the cables."""
     with Lab(tier, world=LINE, servers=False) as lab:
         home, far = lab.client(), lab.host("far")
-        here = home.network.sockets.datagram(socket.AF_INET)  # type: ignore[attr-defined] # the lab's network has sockets
-        there = far.network.sockets.datagram(socket.AF_INET)  # type: ignore[attr-defined] # as above
+        here = home.network.sockets.datagram(socket.AF_INET)  # type: ignore[attr-defined]  # the lab's network has sockets
+        there = far.network.sockets.datagram(socket.AF_INET)  # type: ignore[attr-defined]  # as above
         with here, there:
             here.settimeout(2)
             there.settimeout(2)

@@ -102,9 +102,21 @@ _DROP_EVERYTHING = struct.pack("HBBI", 0x06, 0, 0, 0)  # BPF: return 0
 
 
 def hush(listener: socket.socket) -> None:
-    """Make a listening socket silent: a filter drops every SYN before the kernel answers it. Needs no privilege."""
+    """Make a listening socket silent: a filter drops every SYN before the kernel answers it.
+
+    Where the kernel grants this user no filter (its memory for them is limited), the queue of connections is filled
+    instead: a full queue drops SYNs as well. The connections that fill it last as long as the listener.
+    """
     program = ctypes.create_string_buffer(_DROP_EVERYTHING)
-    listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", 1, ctypes.addressof(program)))
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", 1, ctypes.addressof(program)))
+    except PermissionError:
+        listener.listen(0)
+        for _ in range(2):
+            filler = socket.socket(listener.family, socket.SOCK_STREAM)
+            filler.setblocking(False)  # noqa: FBT003 - the system's own signature
+            filler.connect_ex(listener.getsockname())
+            filler.detach()
 
 
 async def _accepted(raw: socket.socket, context: ssl.SSLContext | None = None) -> Stream:
