@@ -101,22 +101,27 @@ _SO_ATTACH_FILTER = 26
 _DROP_EVERYTHING = struct.pack("HBBI", 0x06, 0, 0, 0)  # BPF: return 0
 
 
-def hush(listener: socket.socket) -> None:
+def hush(listener: socket.socket) -> list[socket.socket]:
     """Make a listening socket silent: a filter drops every SYN before the kernel answers it.
 
     Where the kernel grants this user no filter (its memory for them is limited), the queue of connections is filled
-    instead: a full queue drops SYNs as well. The connections that fill it last as long as the listener.
+    instead: a full queue drops SYNs as well.
+
+    Returns:
+        The connections that fill the queue, to be kept open as long as the listener, which nobody may accept from; none
+        where the filter is in place.
     """
     program = ctypes.create_string_buffer(_DROP_EVERYTHING)
     try:
         listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", 1, ctypes.addressof(program)))
     except PermissionError:
         listener.listen(0)
-        for _ in range(2):
-            filler = socket.socket(listener.family, socket.SOCK_STREAM)
+        fillers = [socket.socket(listener.family, socket.SOCK_STREAM) for _ in range(2)]
+        for filler in fillers:
             filler.setblocking(False)  # noqa: FBT003 - the system's own signature
             filler.connect_ex(listener.getsockname())
-            filler.detach()
+        return fillers
+    return []
 
 
 async def _accepted(raw: socket.socket, context: ssl.SSLContext | None = None) -> Stream:
@@ -230,6 +235,10 @@ class Doors:
         """Serve whoever connects to a listening socket."""
         self._sockets.append(listener)
         self.spawn(self._accept(listener, handler))
+
+    def keep(self, *sockets: socket.socket) -> None:
+        """Hold sockets open until the doors close; nobody accepts from them."""
+        self._sockets += sockets
 
     def open_datagrams(self, raw: socket.socket, make: MakeProtocol, *, when_spoken_to: bool = False) -> None:
         """Serve a bound UDP socket.

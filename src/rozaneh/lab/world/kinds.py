@@ -152,8 +152,9 @@ class Servers:
         host = self.directory.host_of(address)
         if not door.udp:
             listener = self._sockets.listener(host, address, port)
-            if door.server == "silence":
-                hush(listener)
+            if door.server == "silence" and (fillers := hush(listener)):
+                self._doors.keep(listener, *fillers)
+                return
             handler = self._handler(door.server, service, address, host)
             self._doors.open(listener, handler)
             return
