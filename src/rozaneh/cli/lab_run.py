@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from types import FrameType
@@ -14,6 +13,8 @@ from rozaneh.cli.options import Json, Lang, console, print_json, words
 from rozaneh.words import Words, mark
 
 if TYPE_CHECKING:
+    import subprocess
+
     from rozaneh.lab import Lab, LabClient
 
 _SIGNALLED = 128  # as shells have it
@@ -149,16 +150,15 @@ def _run_to_end(start: "Callable[[], subprocess.Popen[Any]]") -> int:
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
         process.send_signal(number)
-        try:
-            process.wait(_END_WITHIN)
-        except subprocess.TimeoutExpired:
-            sys.exit(_SIGNALLED + number)
+        signal.signal(signal.SIGALRM, lambda *_: sys.exit(_SIGNALLED + number))
+        signal.setitimer(signal.ITIMER_REAL, _END_WITHIN)
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, pass_on)
     try:
         status = process.wait()
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         if process.poll() is None:
             process.kill()
             process.wait()
