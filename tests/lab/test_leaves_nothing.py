@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -145,15 +144,16 @@ def test_when_all_are_killed_at_once_the_next_lab_sweeps_the_folder() -> None:
 
 
 def test_a_lab_that_ends_well_leaves_nothing() -> None:
-    folders = set(Path(tempfile.gettempdir()).glob("rozaneh-lab-*"))
     before = set(below(os.getpid()))
     with Lab() as lab:
+        folder = lab.ca_file.parent
+        assert folder.is_dir()
         lab.client().run(["sh", "-c", "setsid sleep 4322 >&- 2>&- &"])
         namespaces = {net for _, net, _ in below(os.getpid()).values()} - {own_namespace()}
         assert namespaces
     assert set(below(os.getpid())) <= before
     assert not namespaces & {net for _, net, _ in processes().values()}
-    assert set(Path(tempfile.gettempdir()).glob("rozaneh-lab-*")) <= folders
+    assert not folder.exists()
 
 
 def test_nothing_in_the_lab_can_reach_the_machine_or_beyond() -> None:
