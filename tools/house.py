@@ -36,7 +36,7 @@ _INDEX = re.compile(r"^\s*(?:--(?:extra-)?index-url|-i |--find-links|--trusted-h
 def files() -> Iterator[Path]:
     """Every text file that belongs to the repository, relative to its top."""
     for path in sorted(TOP.iterdir()):
-        if path.is_file():
+        if path.is_file() and path.name != ".git":  # a file, in a second work tree
             yield path.relative_to(TOP)
     for room in _ROOMS:
         for path in sorted((TOP / room).rglob("*")):
