@@ -2,19 +2,26 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
+RUNS := .venv/.ready-to-run
 # The programs of an environment hold its path: a folder that was moved is set up again.
-MOVED := $(if $(filter $(CURDIR),$(shell cat .venv/.ready 2>/dev/null)),,moved)
+MOVED := $(if $(filter $(CURDIR),$(shell cat .venv/.ready-to-run 2>/dev/null)),,moved)
 
-.PHONY: demo test check bench prove docs words readme lock clean setup peers moved
+.PHONY: demo test check bench prove docs words readme lock clean setup develop peers moved
 
-setup: $(STAMP)
+setup: $(RUNS)  ## only what it takes to use Rozaneh
+
+develop: $(STAMP)  ## and what it takes to change it
 
 moved:
 
-$(STAMP): requirements/develop.lock pyproject.toml tools/setup.sh $(MOVED)
-	@PYTHON="$(PYTHON)" sh tools/setup.sh
+# What it takes to run is a tenth of what it takes to develop: whoever only wants to use it waits for no more than that.
+$(RUNS): requirements/product.lock pyproject.toml tools/setup.sh $(MOVED)
+	@PYTHON="$(PYTHON)" sh tools/setup.sh product
 
-demo: $(STAMP)  ## the main job, in the lab, in under a minute
+$(STAMP): requirements/develop.lock $(RUNS)
+	@PYTHON="$(PYTHON)" sh tools/setup.sh develop
+
+demo: $(RUNS)  ## the main job, in the lab, in under a minute
 	@$(BIN)/rozaneh demo
 
 test: $(STAMP) peers  ## what continuous integration runs

@@ -1,12 +1,22 @@
 #!/bin/sh
-# Makes .venv from the lock file: versions and hashes, no index named. Needs python3 (3.11 or later); as root on Debian a
+# Makes .venv from a lock file: versions and hashes, no index named. Needs python3 (3.11 or later); as root on Debian a
 # missing venv module is installed, otherwise the one line that does it is printed.
 #
-# make calls it whenever the lock file, pyproject.toml or this script is newer than .venv/.ready, and whenever the
-# folder has moved: the programs of an environment hold its path.
+#   sh tools/setup.sh product    what it takes to run Rozaneh and its lab (.venv/.ready-to-run)
+#   sh tools/setup.sh develop    and the observatory, the gates and the tests (.venv/.ready)
+#
+# make calls it whenever the lock file, pyproject.toml or this script is newer than the stamp, and whenever the folder has
+# moved: the programs of an environment hold its path.
 set -eu
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
+what=${1:-product}
+lock=requirements/$what.lock
+case $what in
+product) stamp=.venv/.ready-to-run long="(half a minute, once)" ;;
+develop) stamp=.venv/.ready long="(a minute or two, once)" ;;
+*) echo "usage: sh tools/setup.sh product|develop" >&2; exit 2 ;;
+esac
 
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || {
     echo "Rozaneh needs Python 3.11 or later; '$python' is not. Try: make PYTHON=/path/to/python3.11 ..." >&2
@@ -14,7 +24,7 @@ python=${PYTHON:-python3}
 }
 # Two runs at once take turns; the second finds the work done.
 if [ -z "${ROZANEH_SETUP_LOCKED:-}" ] && command -v flock >/dev/null 2>&1; then
-    ROZANEH_SETUP_LOCKED=1 exec flock requirements/develop.lock sh tools/setup.sh
+    ROZANEH_SETUP_LOCKED=1 exec flock requirements/product.lock sh tools/setup.sh "$what"
 fi
 
 if ! "$python" -c 'import venv, ensurepip' 2>/dev/null; then
@@ -27,9 +37,9 @@ if ! "$python" -c 'import venv, ensurepip' 2>/dev/null; then
     fi
 fi
 
-if [ -f .venv/.ready ] && [ "$(cat .venv/.ready)" = "$(pwd -P)" ] &&
-    [ .venv/.ready -nt requirements/develop.lock ] && [ .venv/.ready -nt pyproject.toml ] &&
-    [ .venv/.ready -nt tools/setup.sh ]; then
+if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(pwd -P)" ] && [ "$stamp" -nt "$lock" ] &&
+    [ "$stamp" -nt pyproject.toml ] && [ "$stamp" -nt tools/setup.sh ] &&
+    { [ "$what" = product ] || [ "$stamp" -nt .venv/.ready-to-run ]; }; then
     exit 0
 fi
 
@@ -48,8 +58,8 @@ step() {
 if ! .venv/bin/python -c 'import pip' 2>/dev/null || ! grep -qs "$(pwd -P)" .venv/bin/pip; then
     step "making .venv" "$python" -m venv --clear .venv
 fi
-step "installing what requirements/develop.lock lists into .venv (about a minute, once)" \
-    .venv/bin/python -m pip install --disable-pip-version-check --no-input --require-hashes -r requirements/develop.lock
+step "installing what $lock lists into .venv $long" \
+    .venv/bin/python -m pip install --disable-pip-version-check --no-input --require-hashes -r "$lock"
 step "installing rozaneh itself" \
     .venv/bin/python -m pip install --disable-pip-version-check --no-input --no-deps --no-build-isolation -e .
-pwd -P >.venv/.ready
+pwd -P >"$stamp"
