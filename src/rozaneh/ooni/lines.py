@@ -1,0 +1,206 @@
+"""From the bytes of a file to its lines, with bounded memory: packed or not, broken or not.
+
+Theory of operation. Feed chunks; each gives the lines that it completed. A gzip stream is unpacked in bounded steps; a
+line that grows too long is dropped up to its end and reported, and the next one is read as usual, so that a bomb costs
+its own line and no more. A stream that opens to far more than real measurements do is given up as a whole. What was
+whole before a broken place is kept; after a broken gzip member nothing more can be read, and that is reported once.
+"""
+
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from rozaneh.ooni.decode import LONGEST_LINE
+
+_GZIP = b"\x1f\x8b"
+_STEP = 1 << 18
+_RATIO = 1100
+"""Deflate itself ends at about 1,032 to 1; real measurements are packed by 5 to 30."""
+
+
+class Decompressor(Protocol):
+    """As ``zlib.decompressobj`` makes them; ``isal.isal_zlib`` makes faster ones."""
+
+    @property
+    def unused_data(self) -> bytes:
+        """What came after the end of the member."""
+
+    @property
+    def unconsumed_tail(self) -> bytes:
+        """What was not unpacked yet, because ``max_length`` was reached."""
+
+    @property
+    def eof(self) -> bool:
+        """Whether a member has ended."""
+
+    def decompress(self, data: bytes, max_length: int = ..., /) -> bytes:
+        """Unpack at most so many bytes; the rest of the input stays in ``unconsumed_tail``."""
+
+
+def _zlib() -> Decompressor:
+    return zlib.decompressobj(wbits=31)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line, without its end.
+
+    Attributes:
+        number: 1 for the first.
+        data: its bytes.
+    """
+
+    number: int
+    data: bytes
+
+
+@dataclass(frozen=True)
+class BadLine:
+    """A place that could not be read.
+
+    Attributes:
+        number: which line.
+        reason: one line of text.
+    """
+
+    number: int
+    reason: str
+
+
+class Lines:
+    """The lines of one file, as its bytes come in.
+
+    Args:
+        longest: the longest line that is kept, in bytes.
+        largest: the most bytes that the whole may open to.
+        decompressor: makes one for each gzip member.
+    """
+
+    def __init__(
+        self,
+        *,
+        longest: int = LONGEST_LINE,
+        largest: int = 1 << 40,
+        decompressor: Callable[[], Decompressor] = _zlib,
+    ) -> None:
+        self._longest = longest
+        self._largest = largest
+        self._make = decompressor
+        self._member: Decompressor | None = None
+        self._head = b""
+        self._plain: bool | None = None
+        self._parts: list[bytes] = []
+        self._held = 0
+        self._number = 1
+        self._skipping = False
+        self._over = False
+        self.taken = 0
+        """Bytes fed so far."""
+        self.opened = 0
+        """Bytes that they opened to so far."""
+
+    def feed(self, chunk: bytes) -> Iterator[Line | BadLine]:
+        """The lines that are completed by these bytes. Must be read to its end before the next chunk is fed."""
+        self.taken += len(chunk)
+        if self._over:
+            return
+        if self._plain is None:
+            self._head += chunk
+            if len(self._head) < len(_GZIP):
+                return
+            chunk, self._head = self._head, b""
+            self._plain = not chunk.startswith(_GZIP)
+        if self._plain:
+            yield from self._split(chunk)
+        else:
+            yield from self._unpack(chunk)
+
+    def end(self) -> Iterator[Line | BadLine]:
+        """What is left when the file has ended."""
+        if self._over:
+            return
+        if self._plain is None:
+            yield from self._split(self._head)
+        yield from self._last()
+        if self._member is not None:
+            yield from self._give_up("the gzip file is cut off here")
+        elif self._plain is False and self._head:
+            yield from self._give_up("trailing bytes that are no gzip")
+
+    def _last(self) -> Iterator[Line]:
+        """The line that no line feed ends."""
+        data = b"".join(self._parts)
+        self._parts, self._held = [], 0
+        if data.strip():
+            yield Line(self._number, data)
+
+    def _unpack(self, chunk: bytes) -> Iterator[Line | BadLine]:
+        while chunk:
+            if self._member is None:
+                # Zero padding after a member is what tape and some copying programs leave; it holds nothing.
+                self._head = (self._head + chunk).lstrip(b"\0")
+                if len(self._head) < len(_GZIP):
+                    return
+                chunk, self._head = self._head, b""
+                if not chunk.startswith(_GZIP):
+                    yield from self._last()
+                    yield from self._give_up("trailing bytes that are no gzip")
+                    return
+                self._member = self._make()
+            try:
+                data = self._member.decompress(chunk, _STEP)
+            except (zlib.error, OSError) as error:
+                yield from self._give_up(f"broken gzip: {error}")
+                return
+            chunk = self._member.unconsumed_tail
+            if self._member.eof:
+                chunk = self._member.unused_data
+                self._member = None
+            self.opened += len(data)
+            if self.opened > min(self._largest, _RATIO * self.taken + _STEP):
+                yield from self._give_up("the file opens to more than is read")
+                return
+            yield from self._split(data)
+
+    def _give_up(self, reason: str) -> Iterator[BadLine]:
+        self._over = True
+        self._parts, self._held = [], 0
+        yield BadLine(self._number, reason)
+
+    def _split(self, data: bytes) -> Iterator[Line | BadLine]:
+        start = 0
+        while (stop := data.find(b"\n", start)) >= 0:
+            whole = self._take(data[start:stop])
+            if whole is not None:
+                if whole.strip():
+                    yield Line(self._number, whole)
+            elif not self._skipping:
+                yield self._too_long()
+            self._number += 1
+            self._skipping = False
+            start = stop + 1
+        rest = data[start:]
+        if self._skipping or not rest:
+            return
+        if self._held + len(rest) > self._longest:
+            yield self._too_long()
+            self._parts, self._held, self._skipping = [], 0, True
+            return
+        self._parts.append(rest)
+        self._held += len(rest)
+
+    def _take(self, last: bytes) -> bytes | None:
+        """The line that ends with these bytes; none when it is too long."""
+        if self._skipping or self._held + len(last) > self._longest:
+            self._parts, self._held = [], 0
+            return None
+        if not self._parts:
+            return last
+        self._parts.append(last)
+        whole = b"".join(self._parts)
+        self._parts, self._held = [], 0
+        return whole
+
+    def _too_long(self) -> BadLine:
+        return BadLine(self._number, f"longer than {self._longest} bytes")

@@ -1,0 +1,41 @@
+"""What strangers upload: files, lines, and the parts of a measurement."""
+
+from contextlib import suppress
+
+from msgspec import Raw
+
+from rozaneh.ooni import BadMeasurement, Line, Lines, decode, values, web_keys
+from rozaneh.ooni.decode import recorded
+
+
+def fuzz_lines(data: bytes) -> None:
+    whole, bytewise = Lines(longest=100), Lines(longest=100)
+    found = [*whole.feed(data), *whole.end()]
+    again = [line for byte in data for line in bytewise.feed(bytes((byte,)))] + list(bytewise.end())
+    assert [one for one in found if isinstance(one, Line)] == [one for one in again if isinstance(one, Line)]
+
+
+def fuzz_line(data: bytes) -> None:
+    with suppress(BadMeasurement):
+        read = decode(data)
+        assert len(read.country) == 2
+        assert read.asn >= 0
+        repr((read.started, read.address))
+
+
+def fuzz_test_keys(data: bytes) -> None:
+    with suppress(BadMeasurement):
+        read = decode(b'{"test_keys":%b}' % data)
+        with suppress(BadMeasurement):
+            recorded(read)
+        web_keys(read)
+
+
+def fuzz_values(data: bytes) -> None:
+    raw = Raw(data)
+    values.content(raw)
+    values.header_pairs(raw, raw)
+    values.certificates(raw)
+    values.network_events(raw)
+    values.late_answers(raw)
+    values.annotations(raw)
