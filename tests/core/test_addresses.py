@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rozaneh.core.addresses import is_bogon
+from rozaneh.core.addresses import is_bogon, is_public
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,52 @@ def test_what_python_calls_global_is_so_here_but_for_the_retired_relay_and_multi
 def test_a_name_is_no_address() -> None:
     with pytest.raises(ValueError, match="example"):
         is_bogon("example.org")
+
+
+_NOT_FOR_STRANGERS = [
+    "64:ff9b::7f00:1",  # NAT64 of 127.0.0.1
+    "64:ff9b::a9fe:a9fe",  # NAT64 of a cloud's metadata
+    "64:ff9b:1::a00:1",  # local NAT64
+    "2002:7f00:1::",  # 6to4 of 127.0.0.1
+    "2002:c0a8:101::1",
+    "::127.0.0.1",  # IPv4-compatible
+    "::ffff:127.0.0.1",
+    "::ffff:169.254.169.254",
+    "192.88.99.1",  # retired 6to4 relay
+    "224.0.0.1",
+    "2001:0:4136:e378:8000:63bf:3fff:fdd2",  # Teredo
+    "2a00:1450:4001:81b:0:5efe:10.0.0.1",  # ISATAP of a private address under a public prefix
+    "2a00:1450:4001:81b:200:5efe:127.0.0.1",
+    "100.64.0.1",
+    "0.0.0.0",
+    "255.255.255.255",
+    "fe80::1%eth0",
+    "fec0::1",  # site-local
+    "fc00::1",
+    "100::1",  # discard
+    "ff02::1",
+]
+
+
+@pytest.mark.parametrize("address", _NOT_FOR_STRANGERS)
+def test_a_server_dials_none_of_these_for_a_stranger(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "2a00:1450:4001:81b::200e", "2002:808:808::1", "64:ff9b::808:808", "::ffff:8.8.8.8"]
+)
+def test_a_public_address_may_be_dialled_for_a_stranger(address: str) -> None:
+    assert is_public(address)
+
+
+@given(st.ip_addresses(v=6))
+def test_public_is_never_wider_than_what_is_no_bogon(address: ipaddress.IPv6Address) -> None:
+    assert not (is_public(str(address)) and is_bogon(str(address)))
+
+
+@given(
+    st.ip_addresses(v=4, network="10.0.0.0/8"), st.sampled_from(["::ffff:{}", "64:ff9b::{}", "::{}", "64:ff9b:1::{}"])
+)
+def test_a_private_address_is_found_in_every_wrapping(inner: ipaddress.IPv4Address, form: str) -> None:
+    assert not is_public(form.format(inner))

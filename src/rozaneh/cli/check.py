@@ -12,6 +12,7 @@ from rozaneh.cli.check_view import View
 from rozaneh.cli.consent import ask, show_text
 from rozaneh.cli.options import Json, Lang, console, print_json, words
 from rozaneh.diagnosis import Outcome
+from rozaneh.finder import Finder, Found
 from rozaneh.net.clock import clock_from_environment
 from rozaneh.net.real import RealNetwork
 from rozaneh.net.trust import Trust
@@ -63,13 +64,15 @@ def check(
 async def _measure(
     chosen: Sequence[Service], view: View, *, one_at_a_time: bool, seconds: float
 ) -> list[ServiceResult]:
+    network, trust, clock = RealNetwork(), Trust.system(), clock_from_environment()
     with view.running(chosen):
         return await run_check(
             chosen,
-            RealNetwork(),
-            Trust.system(),
-            clock_from_environment(),
+            network,
+            trust,
+            clock,
             vantages(),
+            way=Found(Finder(network, trust=trust, clock=clock)),
             progress=view.progress,
             one_at_a_time=one_at_a_time,
             seconds=seconds,

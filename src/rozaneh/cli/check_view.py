@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rozaneh.diagnosis import Mechanism, Outcome, Verdict, sureness
+from rozaneh.diagnosis.judge import AGREEMENT
 from rozaneh.diagnosis.sentences import BY, HOW, STATE, SURE, sentence
 from rozaneh.probe import Service, ServiceResult
 from rozaneh.words import Said, Words
@@ -81,6 +82,11 @@ class View:
         if _NO_CONTROL in verdict.missing:
             return self.words.say(
                 "[how: {mechanism}; step: {layer}; by: {who}; {sure}, {confidence}%; no control elsewhere answered]",
+                **values,
+            )
+        if AGREEMENT in verdict.missing:
+            return self.words.say(
+                "[how: {mechanism}; step: {layer}; by: {who}; {sure}, {confidence}%; the controls elsewhere disagree]",
                 **values,
             )
         return self.words.say("[how: {mechanism}; step: {layer}; by: {who}; {sure}, {confidence}%]", **values)

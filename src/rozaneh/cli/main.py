@@ -21,6 +21,7 @@ COMMANDS = {
     "check": mark("What is blocked here, how, and by whom."),
     "consent": mark("Read what measuring shows to others, and agree or not."),
     "demo": mark("One evening in the lab: what is blocked, and the way through."),
+    "helper": mark("Host a control vantage: others ask it whether a site works from outside."),
     "lab": mark("A censored internet on this machine."),
     "up": mark("Start the local gateway that finds the way that works."),
 }

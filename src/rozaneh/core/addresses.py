@@ -2,7 +2,11 @@
 
 A forged DNS answer often points at such a place: Iran's resolvers answer with 10.10.34.34 to 10.10.34.36, and with
 ``d0::11`` over IPv6. Nothing of a user may be sent there. Sources: the IANA registries of special-purpose IPv4 and IPv6
-addresses (RFC 6890 and its updates), RFC 7526 for the retired 6to4 relay, RFC 6052 for NAT64.
+addresses (RFC 6890 and its updates), RFC 7526 for the retired 6to4 relay, RFC 6052 and 8215 for NAT64, RFC 4380 for
+Teredo, RFC 5214 for ISATAP.
+
+Python's ``is_global`` does not answer this: it calls NAT64 of 127.0.0.1 global, and the loopback address in its
+IPv4-compatible form, and multicast.
 """
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -37,7 +41,12 @@ _BOGON_V6 = tuple(
     )
 )
 _NAT64 = IPv6Network("64:ff9b::/96")
+_LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
 _SIX_TO_FOUR = IPv6Network("2002::/16")
+_TEREDO = IPv6Network("2001::/32")
+_COMPATIBLE = IPv6Network("::/96")
+_ISATAP = (0x0000_5EFE, 0x0200_5EFE)
+_LOW_32 = 0xFFFF_FFFF
 
 
 def is_bogon(address: str) -> bool:
@@ -48,15 +57,35 @@ def is_bogon(address: str) -> bool:
     ip = ip_address(address)
     if isinstance(ip, IPv4Address):
         return any(ip in block for block in _BOGON_V4)
-    carried = _carried(ip)
-    if carried is not None:
-        return is_bogon(str(carried))
+    if ip in _NAT64 or ip in _SIX_TO_FOUR or ip.ipv4_mapped is not None:
+        return any(is_bogon(str(inner)) for inner in carried(ip))
     return ip.scope_id is not None or ip not in _GLOBAL_V6 or any(ip in block for block in _BOGON_V6)
 
 
-def _carried(ip: IPv6Address) -> IPv4Address | None:
-    if ip in _NAT64:
-        return IPv4Address(int(ip) & 0xFFFFFFFF)
+def is_public(address: str) -> bool:
+    """Whether a server may dial an address for a stranger. A text that is no IP address is a ``ValueError``.
+
+    It is stricter than the opposite of :func:`is_bogon`: every IPv4 address that an IPv6 one may carry must be public
+    too, in whatever form, because a router or a tunnel of this machine may unpack it.
+    """
+    ip = ip_address(address)
+    if is_bogon(address):
+        return False
+    return isinstance(ip, IPv4Address) or not any(is_bogon(str(inner)) for inner in carried(ip))
+
+
+def carried(ip: IPv6Address) -> tuple[IPv4Address, ...]:
+    """The IPv4 addresses that an IPv6 address carries: mapped, compatible, NAT64, 6to4, Teredo (both), ISATAP."""
+    number = int(ip)
+    found = []
+    if ip.ipv4_mapped is not None:
+        found.append(ip.ipv4_mapped)
+    if ip in _NAT64 or ip in _LOCAL_NAT64 or (ip in _COMPATIBLE and number > 1):
+        found.append(IPv4Address(number & _LOW_32))
     if ip in _SIX_TO_FOUR:
-        return ip.sixtofour
-    return ip.ipv4_mapped
+        found.append(IPv4Address(number >> 80 & _LOW_32))
+    if ip in _TEREDO:
+        found += [IPv4Address(number >> 64 & _LOW_32), IPv4Address(~number & _LOW_32)]
+    if number >> 32 & _LOW_32 in _ISATAP:
+        found.append(IPv4Address(number & _LOW_32))
+    return tuple(found)

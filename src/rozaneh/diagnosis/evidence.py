@@ -55,6 +55,8 @@ class Control(msgspec.Struct, frozen=True, kw_only=True):
         quic: whether HTTP/3 works.
         status: the HTTP status of the last answer; 0 without one.
         failure: the failure that ended its attempt, or none.
+        way: how the vantage was reached, where that was not directly.
+        age: seconds since it said so; 0 for an answer of this run.
     """
 
     vantage: str
@@ -66,6 +68,8 @@ class Control(msgspec.Struct, frozen=True, kw_only=True):
     quic: bool | None = None
     status: int = 0
     failure: Failure | None = None
+    way: str = ""
+    age: int = 0
 
 
 class Zone(StrEnum):

@@ -16,7 +16,8 @@ from rozaneh.core import Attempt, Failure, Op
 from rozaneh.core.addresses import is_bogon
 from rozaneh.core.target import is_ip
 from rozaneh.diagnosis import readings
-from rozaneh.diagnosis.evidence import Control, Evidence, Role
+from rozaneh.diagnosis.controls import CONTROL_FACTS, control_facts
+from rozaneh.diagnosis.evidence import Evidence, Role
 from rozaneh.diagnosis.network import NETWORK_FACTS, network_facts
 from rozaneh.diagnosis.signatures import Signatures, signatures
 from rozaneh.diagnosis.speed import SPEED_FACTS, speed_facts
@@ -38,15 +39,10 @@ _PAGE_FACTS = (
     "page.block", "page.refusal", "page.challenge", "page.forbidden", "page.legal", "page.fine", "page.issuer",
 )  # fmt: skip
 _RESET_FACTS = ("reset.from_far", "reset.from_midway")
-_CONTROL_FACTS = (
-    "control.asked", "control.works", "control.down", "control.dns.ok", "control.dns.denies", "control.tcp.ok",
-    "control.tcp.failed", "control.tls.ok", "control.tls.failed", "control.quic.ok", "control.fine",
-    "control.forbidden",
-)  # fmt: skip
 
 FACTS = frozenset(
     (
-        *_TARGET_FACTS, *_DNS_FACTS, *_PAGE_FACTS, *_RESET_FACTS, *_CONTROL_FACTS, *NETWORK_FACTS, *SPEED_FACTS,
+        *_TARGET_FACTS, *_DNS_FACTS, *_PAGE_FACTS, *_RESET_FACTS, *CONTROL_FACTS, *NETWORK_FACTS, *SPEED_FACTS,
         *view_facts("path"), *(fact for role in Role for fact in view_facts(role.value)),
     )
 )  # fmt: skip
@@ -67,7 +63,7 @@ def facts(evidence: Evidence, known: Signatures | None = None) -> frozenset[str]
             *_dns_facts(evidence, known),
             *_page_facts(evidence, known),
             *_reset_facts((*path(evidence), *evidence.of(Role.NEUTRAL_NAME))),
-            *_control_facts(evidence.control),
+            *control_facts(evidence.control),
             *network_facts(evidence.canaries),
             *speed_facts(evidence.slowness),
             *View("path", path(evidence), evidence.issuer).facts(),
@@ -180,39 +176,6 @@ def _reset_facts(attempts: tuple[Attempt, ...]) -> Iterator[str]:
         yield "reset.from_far"
     elif min(resets) <= _MIDWAY * min(round_trips):
         yield "reset.from_midway"
-
-
-def _control_facts(control: tuple[Control, ...]) -> Iterator[str]:
-    if not control:
-        return
-    yield "control.asked"
-    for name, seen in (
-        ("dns", [c.dns for c in control]),
-        ("tcp", [c.tcp for c in control]),
-        ("tls", [c.tls for c in control]),
-    ):
-        if True in seen:
-            yield f"control.{name}.ok"
-        elif False in seen:
-            yield "control.dns.denies" if name == "dns" else f"control.{name}.failed"
-    if any(c.quic for c in control):
-        yield "control.quic.ok"
-    works = [_works(c) for c in control]
-    if any(works):
-        yield "control.works"
-    else:
-        yield "control.down"
-    statuses = [c.status for c in control if c.status]
-    if any(200 <= status < 400 for status in statuses):
-        yield "control.fine"
-    elif any(status in (401, 403, 451) for status in statuses):
-        yield "control.forbidden"
-
-
-def _works(control: Control) -> bool:
-    """Whether the furthest step that this vantage took worked there."""
-    taken = [step for step in (control.http, control.quic, control.tls, control.tcp, control.dns) if step is not None]
-    return bool(taken) and taken[0]
 
 
 def _host(peer: str) -> str:

@@ -9,6 +9,8 @@ from rozaneh.diagnosis.verdict import Mechanism, Outcome, Verdict, Who
 
 _EACH_MISSING = 0.1
 _LEAST = 0.3
+AGREEMENT = "control.agreement"
+"""What is missing where vantages say opposite things."""
 
 
 def judge(evidence: Evidence, known_rules: Sequence[Rule] | None = None) -> Verdict:
@@ -50,4 +52,5 @@ _COULD_TELL_MORE: tuple[tuple[str, frozenset[str]], ...] = (
 
 def missing_evidence(known: frozenset[str]) -> tuple[str, ...]:
     """What was not tried, or not often enough, that could have told more."""
-    return tuple(name for name, instead in _COULD_TELL_MORE if known.isdisjoint(instead))
+    disputed = (AGREEMENT,) if "control.disagrees" in known else ()
+    return (*(name for name, instead in _COULD_TELL_MORE if known.isdisjoint(instead)), *disputed)

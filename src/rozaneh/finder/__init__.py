@@ -6,10 +6,12 @@ past it; the memory says what of that worked on this network around this hour; a
 client's own first bytes as its test. What wins is remembered for the destination in RAM, and for network x hour x
 obstacle on disk.
 
-:class:`Finder` is the door. :class:`Opening` is one connection being made, :class:`Connection` or :class:`Refusal` its
+:class:`Finder` is the door; :class:`Found` makes it a dialer, for what this program itself has to reach.
+:class:`Opening` is one connection being made, :class:`Connection` or :class:`Refusal` its
 end, and :class:`Flight` what the client said first.
 """
 
+from rozaneh.finder.dialer import Found
 from rozaneh.finder.finder import Finder
 from rozaneh.finder.flight import Flight, FlightReader
 from rozaneh.finder.memory import Memory
@@ -22,6 +24,7 @@ __all__ = [
     "Finder",
     "Flight",
     "FlightReader",
+    "Found",
     "Memory",
     "Opening",
     "Refusal",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import anyio
 
 from rozaneh.diagnosis import judge
-from rozaneh.net import Network
+from rozaneh.net import Dialer, Network
 from rozaneh.net.clock import Clock
 from rozaneh.net.trust import Trust
 from rozaneh.probe.canaries import Canaries
@@ -15,6 +15,7 @@ from rozaneh.probe.dials import Dials
 from rozaneh.probe.experiment import Experiment, Tools
 from rozaneh.probe.lookups import Lookups
 from rozaneh.probe.pace import AT_ONCE, Pace
+from rozaneh.probe.remembered import Remembered
 from rozaneh.probe.results import EndpointResult, ServiceResult, together, unfinished
 from rozaneh.probe.services import Endpoint, Service
 from rozaneh.probe.vantages import Vantages
@@ -37,6 +38,8 @@ async def check(
     one_at_a_time: bool = False,
     seconds: float = SECONDS,
     at_once: int = AT_ONCE,
+    way: Dialer | None = None,
+    remembered: Remembered | None = None,
 ) -> list[ServiceResult]:
     """Say of each service whether it works here and, if not, what keeps the user from it.
 
@@ -50,6 +53,8 @@ async def check(
         one_at_a_time: one service after another instead of side by side.
         seconds: in all; what is unfinished then is judged by what was seen, or said to be unknown.
         at_once: how many attempts may be under way.
+        way: another way to a control vantage that does not answer directly.
+        remembered: what control vantages said before; what they say now is added to it.
 
     Returns:
         The results, in the order of the services.
@@ -58,7 +63,7 @@ async def check(
     tools = Tools(
         dials=dials,
         lookups=Lookups(dials, vantages.resolvers),
-        controls=Controls(dials, vantages.control),
+        controls=Controls(dials, vantages.control, way, remembered or Remembered()),
         canaries=Canaries(dials, vantages.canary),
         vantages=vantages,
     )

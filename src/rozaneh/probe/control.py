@@ -1,68 +1,53 @@
-"""Asking a control vantage, in the words of OONI's test helper (ooni/spec, ``backends/bk-003-web-connectivity.md``)."""
+"""Asking control vantages, in the words of OONI's test helper (ooni/spec, ``backends/bk-003-web-connectivity.md``).
+
+Several are asked at once, because one can be wrong or lie. A vantage that is blocked here is reached by another way,
+where the caller gives one; and what a vantage said earlier stands in for it, with its age, when it cannot be reached at
+all. What is no answer counts as none.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import anyio
 import msgspec
 
 from rozaneh.codecs.http1 import Body, End, Head
 from rozaneh.codecs.http1 import Exchange as HttpExchange
-from rozaneh.core import DialFailed, Failure, Op, RemoteFault, Target
+from rozaneh.codecs.test_helper import LONGEST_ANSWER, Answer, Question, Tcp, Tls, read_answer
+from rozaneh.core import Attempt, DialFailed, Failure, Op, RemoteFault, Target
+from rozaneh.core.target import is_ip
 from rozaneh.diagnosis import Control
-from rozaneh.net import ByteStream, Trace
+from rozaneh.net import ByteStream, Dialer, Trace
 from rozaneh.net.tls import start_tls
 from rozaneh.probe.dials import Dials
+from rozaneh.probe.remembered import Remembered
 from rozaneh.probe.services import Endpoint
 from rozaneh.probe.vantages import ControlSite
 
-_LONGEST_ANSWER = 1 << 20
 _SECONDS = 9.0
+_OTHER_WAY_AFTER = 1.5
 _MOST_ADDRESSES = 4
 _UNKNOWN_AUTHORITY = "ssl_unknown_authority"
 
 
-class _Question(msgspec.Struct, frozen=True, kw_only=True):
-    http_request: str
-    http_request_headers: dict[str, list[str]]
-    tcp_connect: list[str]
-    x_quic_enabled: bool
-
-
-class _Step(msgspec.Struct, frozen=True):
-    status: bool = False
-    failure: str | None = None
-
-
-class _Page(msgspec.Struct, frozen=True):
-    failure: str | None = None
-    status_code: int = 0
-
-
-class _Names(msgspec.Struct, frozen=True):
-    failure: str | None = None
-    addrs: list[str] | None = None
-
-
-class _Answer(msgspec.Struct, frozen=True):
-    """What a helper answers; keys that we do not use are passed over."""
-
-    tcp_connect: dict[str, _Step] | None = None
-    tls_handshake: dict[str, _Step] | None = None
-    quic_handshake: dict[str, _Step] | None = None
-    http_request: _Page = _Page()
-    dns: _Names = _Names()
-
-
 @dataclass(frozen=True)
 class Controls:
-    """The vantages of a run."""
+    """The vantages of a run.
+
+    Attributes:
+        dials: how to dial.
+        sites: which.
+        way: another way to a vantage that does not answer directly.
+        remembered: what vantages said before; what they say now is added.
+    """
 
     dials: Dials
     sites: tuple[ControlSite, ...]
+    way: Dialer | None = None
+    remembered: Remembered = field(default_factory=Remembered)
 
     async def ask(self, endpoint: Endpoint, addresses: Sequence[str]) -> tuple[Control, ...]:
-        """What every vantage sees of an endpoint; those that do not answer are left out.
+        """What every vantage sees of an endpoint; those that do not answer, and never did, are left out.
 
         Args:
             endpoint: what the probe dials.
@@ -70,41 +55,66 @@ class Controls:
         """
         if endpoint.kind in ("udp", "quic"):
             return ()
-        answered: list[Control] = []
+        answered: dict[str, Control] = {}
 
         async def one(site: ControlSite) -> None:
             answer = await self._ask(site, endpoint, addresses)
             if answer is not None:
-                answered.append(answer)
+                answered[site.name] = answer
+                self.remembered.keep(endpoint, answer)
 
         with anyio.move_on_after(_SECONDS):
             async with anyio.create_task_group() as group:
                 for site in self.sites:
                     group.start_soon(one, site)
-        return tuple(answered)
+        earlier = [self.remembered.said(endpoint, site.name) for site in self.sites if site.name not in answered]
+        return (*answered.values(), *(control for control in earlier if control is not None))
 
     async def _ask(self, site: ControlSite, endpoint: Endpoint, addresses: Sequence[str]) -> Control | None:
-        target = endpoint.target
-        url = str(target) if endpoint.kind in ("https", "http") else ""
-        if endpoint.kind == "tls":
-            url = f"https://{target.authority}/"
-        places = [_place(address, target.port) for address in addresses[:_MOST_ADDRESSES]]
-        if target.is_literal and not places:
-            places = [target.authority]
-        question = _Question(http_request=url, http_request_headers={}, tcp_connect=places, x_quic_enabled=False)
+        question = _question(endpoint, addresses)
+        found: list[Control] = []
+        async with anyio.create_task_group() as group:
+
+            async def by(way: Dialer | None, over: anyio.Event) -> None:
+                answer = await self._ask_by(way, site, question)
+                if answer is not None and not found:
+                    shown = "" if way is None else way.spec.redacted()
+                    found.append(_understood(answer, site.name, endpoint, shown))
+                    group.cancel_scope.cancel()
+                over.set()
+
+            for way in (None, self.way) if self.way is not None else (None,):
+                over = anyio.Event()
+                group.start_soon(by, way, over)
+                with anyio.move_on_after(_OTHER_WAY_AFTER):
+                    await over.wait()
+        return found[0] if found else None
+
+    async def _ask_by(self, way: Dialer | None, site: ControlSite, question: Question) -> Answer | None:
         heard = bytearray()
 
         async def exchange(stream: ByteStream, trace: Trace) -> None:
             secured = await start_tls(stream, trace, self.dials.trust, site.name, alpn=("http/1.1",))
             await _post(secured, trace, site.target, msgspec.json.encode(question), heard)
 
-        attempt = await self.dials.attempt(site.target, exchange)
+        attempt: Attempt = await self.dials.attempt(site.target, exchange, way)
         if not attempt.ok:
             return None
         try:
-            return _understood(msgspec.json.decode(bytes(heard), type=_Answer), site.name, endpoint)
-        except msgspec.MsgspecError:
-            return None
+            return read_answer(bytes(heard))
+        except RemoteFault:
+            return None  # rubbish is no answer
+
+
+def _question(endpoint: Endpoint, addresses: Sequence[str]) -> Question:
+    target = endpoint.target
+    url = str(target) if endpoint.kind in ("https", "http") else ""
+    if endpoint.kind == "tls":
+        url = f"https://{target.authority}/"
+    places = [_place(address, target.port) for address in addresses[:_MOST_ADDRESSES]]
+    if target.is_literal and not places:
+        places = [target.authority]
+    return Question(http_request=url, tcp_connect=places)
 
 
 async def _post(stream: ByteStream, trace: Trace, target: Target, body: bytes, heard: bytearray) -> None:
@@ -131,11 +141,11 @@ async def _post(stream: ByteStream, trace: Trace, target: Target, body: bytes, h
                 if isinstance(event, Body):
                     heard += event.data
                 ended = ended or isinstance(event, End)
-            if len(heard) > _LONGEST_ANSWER:
+            if len(heard) > LONGEST_ANSWER:
                 raise DialFailed(Failure.HTTP_REQUEST_FAILED, "the vantage's answer is too long")
 
 
-def _understood(answer: _Answer, vantage: str, endpoint: Endpoint) -> Control:
+def _understood(answer: Answer, vantage: str, endpoint: Endpoint, way: str) -> Control:
     tls = _any(answer.tls_handshake)
     http = None
     if endpoint.kind in ("https", "http"):
@@ -145,24 +155,26 @@ def _understood(answer: _Answer, vantage: str, endpoint: Endpoint) -> Control:
     if private and _only_authority(answer):
         # The vantage does not know this service's own authority: that it got a certificate is all it can say.
         tls, http, failure = True, None, None
+    addresses = tuple(address for address in answer.dns.addrs or () if is_ip(address))[:16]
     return Control(
         vantage=vantage,
-        addresses=tuple(answer.dns.addrs or ())[:16],
-        dns=None if endpoint.target.is_literal else bool(answer.dns.addrs),
+        addresses=addresses,
+        dns=None if endpoint.target.is_literal else bool(addresses),
         tcp=_any(answer.tcp_connect),
         tls=tls if endpoint.kind in ("https", "tls") else None,
         http=http,
         quic=_any(answer.quic_handshake),
         status=max(answer.http_request.status_code, 0),
         failure=_failure(failure) if http is False else None,
+        way=way,
     )
 
 
-def _any(steps: dict[str, _Step] | None) -> bool | None:
+def _any(steps: dict[str, Tcp] | dict[str, Tls] | None) -> bool | None:
     return any(step.status for step in steps.values()) if steps else None
 
 
-def _only_authority(answer: _Answer) -> bool:
+def _only_authority(answer: Answer) -> bool:
     failures = {step.failure for step in (answer.tls_handshake or {}).values() if not step.status}
     return failures == {_UNKNOWN_AUTHORITY}
 

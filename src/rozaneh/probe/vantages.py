@@ -50,12 +50,13 @@ class ControlSite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     name: str
     address: str
+    port: Annotated[int, msgspec.Meta(ge=1, le=65_535)] = 443
     path: str = "/"
 
     @property
     def target(self) -> Target:
         """What to dial."""
-        return Target(host=self.name, port=443, speaks="https", path=self.path, addresses=(self.address,))
+        return Target(host=self.name, port=self.port, speaks="https", path=self.path, addresses=(self.address,))
 
 
 class Vantages(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,0 +1,83 @@
+"""What control vantages said earlier, for a time when none can be reached. In memory, and in a file only if asked."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import time
+
+import msgspec
+
+from rozaneh.core import LocalFault
+from rozaneh.diagnosis import Control
+from rozaneh.probe.services import Endpoint
+
+LONGEST = 24 * 3600
+"""Seconds for which an answer may stand in for a vantage. Sites do not move in a day; they may be down by the hour, so
+an old answer says that the site exists and worked, with its age, and never more."""
+
+_MOST = 500
+_LONGEST_FILE = 1 << 20
+
+
+class _Kept(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    endpoint: str
+    at: float
+    control: Control
+
+
+@dataclass
+class Remembered:
+    """Answers by endpoint and vantage.
+
+    Attributes:
+        now: seconds since the epoch.
+    """
+
+    now: Callable[[], float] = time
+    _kept: OrderedDict[tuple[str, str], _Kept] = field(default_factory=OrderedDict)
+
+    def keep(self, endpoint: Endpoint, control: Control) -> None:
+        """Take note of an answer."""
+        key = (endpoint.url, control.vantage)
+        self._kept.pop(key, None)
+        self._kept[key] = _Kept(endpoint=endpoint.url, at=self.now(), control=control)
+        if len(self._kept) > _MOST:
+            self._kept.popitem(last=False)
+
+    def said(self, endpoint: Endpoint, vantage: str) -> Control | None:
+        """What a vantage said last, with its age, if that is not too long ago. A clock that went back forgets."""
+        kept = self._kept.get((endpoint.url, vantage))
+        age = self.now() - kept.at if kept is not None else -1.0
+        if kept is None or not 0 <= age <= LONGEST:
+            return None
+        return msgspec.structs.replace(kept.control, age=max(round(age), 1))
+
+    def write(self, path: Path) -> None:
+        """Keep everything in a file that only its owner can read.
+
+        Raises:
+            LocalFault: it cannot be written.
+        """
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            fresh = path.with_suffix(".new")
+            fresh.touch(mode=0o600)
+            fresh.write_bytes(msgspec.json.encode(list(self._kept.values())))
+            fresh.replace(path)
+        except OSError as error:
+            raise LocalFault(f"cannot keep the controls' answers in {path}: {error.strerror}") from error
+
+    @classmethod
+    def read(cls, path: Path, now: Callable[[], float] = time) -> "Remembered":
+        """What a file holds; nothing where there is none, or it is no such file."""
+        found = cls(now)
+        try:
+            with path.open("rb") as file:
+                data = file.read(_LONGEST_FILE + 1)
+            kept = msgspec.json.decode(data[:_LONGEST_FILE], type=list[_Kept])
+        except (OSError, msgspec.MsgspecError):
+            return found
+        for each in kept[-_MOST:]:
+            found._kept[each.endpoint, each.control.vantage] = each
+        return found
