@@ -15,7 +15,7 @@ DOWN = {"dns": True, "tcp": False, "http": False}
 
 
 def vantage(name: str, **seen: object) -> Control:
-    return Control(vantage=name, **seen)  # type: ignore[arg-type] # a table of cases
+    return Control(vantage=name, **seen)  # type: ignore[arg-type]  # a table of cases
 
 
 def silent(control: tuple[Control, ...]) -> Evidence:
