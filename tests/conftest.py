@@ -74,6 +74,15 @@ def peer() -> Callable[[str], str]:
     return find
 
 
+@pytest.fixture
+def outside() -> Path:
+    """The corpora of others, which cannot be part of this repository; ``ROZANEH_OUTSIDE_DATA`` says where they are."""
+    folder = Path(os.environ.get("ROZANEH_OUTSIDE_DATA") or _HERE.parents[1] / "shared" / "data")
+    if not (folder / "measurement").is_dir():
+        pytest.skip(f"{_LACKS}outside-data (ROZANEH_OUTSIDE_DATA names no such folder)")
+    return folder
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A skip that is not listed is a failure."""

@@ -5,7 +5,9 @@ from contextlib import suppress
 from msgspec import Raw
 
 from rozaneh.ooni import BadMeasurement, Line, Lines, decode, values, web_keys
+from rozaneh.ooni.classic import classic
 from rozaneh.ooni.decode import recorded
+from rozaneh.ooni.observations import flatten, title_of
 
 
 def fuzz_lines(data: bytes) -> None:
@@ -39,3 +41,13 @@ def fuzz_values(data: bytes) -> None:
     values.network_events(raw)
     values.late_answers(raw)
     values.annotations(raw)
+
+
+def fuzz_classic(data: bytes) -> None:
+    with suppress(BadMeasurement):
+        flat = flatten(web_keys(decode(b'{"test_keys":%b}' % data)), data.decode("utf-8", "replace"))
+        assert classic(flat).x_blocking_flags < 64
+
+
+def fuzz_title(data: bytes) -> None:
+    assert len(title_of(data)) <= 512

@@ -18,19 +18,26 @@ Nothing here waits, reads a clock or opens a file or a socket.
 Sources of the format: ooni/spec, ``data-formats/`` (df-000 to df-008); ooni/probe-cli, ``internal/model``.
 """
 
+from rozaneh.ooni.classic import Classic, classic
 from rozaneh.ooni.decode import BadMeasurement, decode, keys_of, web_keys
 from rozaneh.ooni.lines import BadLine, Line, Lines
+from rozaneh.ooni.observations import Flat, Seen, flatten
 from rozaneh.ooni.records import Measurement
 from rozaneh.ooni.webkeys import WebKeys
 
 __all__ = [
     "BadLine",
     "BadMeasurement",
+    "Classic",
+    "Flat",
     "Line",
     "Lines",
     "Measurement",
+    "Seen",
     "WebKeys",
+    "classic",
     "decode",
+    "flatten",
     "keys_of",
     "web_keys",
 ]
