@@ -21,7 +21,7 @@ from tests.fuzz.runner import LONGEST, Target, targets
 
 _CONSOLE = Console(highlight=False)
 _TOP = Path(__file__).parent.parent
-_IDENTITY = ("scenario", "vary", "network", "at", "way", "target")
+_IDENTITY = ("scenario", "vary", "network", "at", "spec", "target")
 
 
 def fuzz(name: str, target: Target, seconds: float) -> str:
@@ -95,7 +95,7 @@ def matrices(times: int) -> list[str]:
             key = tuple(str(cell[part]) for part in _IDENTITY)
             seen.setdefault(key, set()).add(f"{cell['observed']} ({'ok' if cell['ok'] else 'NOT OK'})")
             bad += not cell["ok"]
-            if cell.get("loss"):
+            if cell["lossy"]:
                 lossy.add(key)
         took = time.monotonic() - began
         _CONSOLE.print(f"  matrix {turn}: {len(cells)} cells in {took:.1f} s, {bad} not ok")

@@ -19,7 +19,7 @@ from rozaneh.core import LocalFault
 from rozaneh.lab import describe
 from rozaneh.lab.check import runner as checks
 from rozaneh.lab.lab import Lab, world_for
-from rozaneh.lab.matrix import STANDARD_WAYS, Cell, Matrix, choose_ways, differing, plan, run
+from rozaneh.lab.matrix import STANDARD_WAYS, Cell, Matrix, choose_ways, differing, left_out, plan, run
 from rozaneh.lab.matrix.runner import AT_ONCE
 from rozaneh.lab.scenario import Scenario, load_scenario, scenario_files
 from rozaneh.lab.scenario.reference import json_schema, reference
@@ -195,6 +195,12 @@ def matrix(
     with _progress() as progress, Lab(tier=tier, world=world_for(chosen), pcap=pcap) as lab:
         cells = plan(chosen, chosen_ways, networks=network or (), real_packets=lab.tier.packets)
         task = progress.add_task(said.say("asking"), total=None)
+        if not lab.tier.packets and (left := left_out(chosen, chosen_ways)):
+            console(errors=True).print(
+                said.say(
+                    "Tier {tier} has no real packets; left out: {names}.", tier=lab.tier.name, names=", ".join(left)
+                )
+            )
         runs = [_once(cells, lab, concurrency, partial(progress.update, task)) for _ in range(repeat)]
         name, reason = lab.tier.name, lab.tier.reason
     result = differing(runs)

@@ -19,15 +19,19 @@ Json = Annotated[bool, typer.Option("--json", help=mark("Print the result as JSO
 """``as_json: Json = False``"""
 
 
+_NO_WIDTH = 100_000
+
+
 def console(*, errors: bool = False) -> Console:
     """Where a command prints: colours and live tables on a terminal, plain lines anywhere else.
 
     Args:
         errors: print to standard error, as progress does, so that standard output holds the result alone.
     """
-    # A pipe has no width: wrapping there would break the one line that holds a fact.
+    # A pipe has no width: wrapping or cutting there would break the one line that holds a fact.
     stream = sys.stderr if errors else sys.stdout
-    return Console(stderr=errors, soft_wrap=not stream.isatty(), highlight=False, markup=False, emoji=False)
+    width = None if stream.isatty() else _NO_WIDTH
+    return Console(stderr=errors, soft_wrap=width is not None, width=width, highlight=False, markup=False, emoji=False)
 
 
 def print_json(value: object) -> None:

@@ -172,6 +172,26 @@ def test_echoed_datagrams_cross_and_dropped_ones_do_not(home: Callable[[str], La
     assert anyio.run(echo, home(rule.format(everything))) == b""
 
 
+def test_datagrams_that_a_censor_leads_elsewhere_are_answered_from_there(home: Callable[[str], LabClient]) -> None:
+    led = home("""
+[[rule]]
+match = { direction = "out", protocol = "udp", destination.port = 53 }
+state.scope = "flow"
+action = { redirect = { to = "raw.example", port = 443 } }
+""")
+
+    async def ask(address: str) -> bytes:
+        datagrams = await led.network.connect_udp(address, 53)
+        try:
+            await datagrams.send(b"hello")
+            with anyio.fail_after(5):
+                return await datagrams.receive()
+        finally:
+            await datagrams.aclose()
+
+    assert [anyio.run(ask, address) for address in ("8.8.8.8", "2001:4860:4860::8888")] == [b"hello", b"hello"]
+
+
 def test_a_host_of_the_world_dials_without_censors(lab: Lab) -> None:
     network = lab.host("control").network
 

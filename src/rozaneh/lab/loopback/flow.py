@@ -11,6 +11,7 @@ dropped                     it is repeated as TCP would, at growing intervals; u
 answered by a RST           that side's connection is aborted; a client that is still connecting is refused
 answered by ICMP            a client that is still connecting gets that error
 answered by a segment       its payload appears; as many bytes of the true peer are then old news and vanish
+led elsewhere               that machine is reached instead; what it sends goes past the censors in its own name
 ==========================  ==========================================================================================
 
 Acknowledgements, windows and losses of the kernel's own are not modelled: a censor that reads these needs a real wire.
@@ -23,7 +24,7 @@ from collections.abc import Awaitable, Callable
 
 from rozaneh.core import LocalFault
 from rozaneh.lab.loopback.path import Passage, Path
-from rozaneh.lab.loopback.segments import ACK, FIN, PSH, RST, SYN, Conversation, Happening, happening_of
+from rozaneh.lab.loopback.segments import ACK, FIN, PSH, RST, SYN, Conversation, Happening, Place, happening_of
 from rozaneh.lab.world.doors import PEER_ERRORS, Stream
 
 _SEGMENT = 1400
@@ -33,8 +34,8 @@ _DATA_WAITS = (0.3, 0.6, 1.2, 2.4, 4.8, 9.6, 19.2, 38.4)
 _FOR_EVER = 3600.0
 _numbers = itertools.count(1000, 7919)
 
-Reach = Callable[[], Awaitable[Stream]]
-"""Opens the connection to the true server. Raises ``OSError``."""
+Reach = Callable[[Place], Awaitable[Stream]]
+"""Opens the connection to a server. Raises ``OSError``."""
 
 
 class Flow:
@@ -44,10 +45,10 @@ class Flow:
         path: of the client.
         client: its address and port.
         server: what it wants to reach.
-        reach: how the hop reaches that.
+        reach: how the hop reaches that, or where a censor leads it.
     """
 
-    def __init__(self, path: Path, client: tuple[str, int], server: tuple[str, int], reach: Reach) -> None:
+    def __init__(self, path: Path, client: Place, server: Place, reach: Reach) -> None:
         self._path = path
         self._address = server[0]
         self._reach = reach
@@ -65,8 +66,10 @@ class Flow:
             0, or the error number that ``connect`` would have given.
         """
         for wait in _SYN_WAITS:
-            if self._send(SYN, outbound=True).through and not self._path.is_black_hole(self._address):
-                number = await self._arrive()
+            syn = self._send(SYN, outbound=True)
+            place = self._talk.led_to(syn.raw)
+            if syn.through and not self._path.is_black_hole(place[0]):
+                number = await self._arrive(place)
                 if number is not None:
                     return number
             done, _ = await asyncio.wait([self._refused], timeout=wait)
@@ -74,15 +77,17 @@ class Flow:
                 return self._refused.result()
         return errno.ETIMEDOUT
 
-    async def _arrive(self) -> int | None:
-        """The SYN arrives at the server, whose answer has to come back; none if that is lost."""
+    async def _arrive(self, place: Place) -> int | None:
+        """The SYN arrives at a server, whose answer has to come back; none if that is lost."""
+        self._talk.answered_by(place)
+        self._near, self._far = self._path.delays(place[0])
         await self._unless_refused(self._near + self._far)
         if self._refused.done():
             return self._refused.result()
-        if not self._path.leads_to(self._address):
+        if not self._path.leads_to(place[0]):
             return errno.ENETUNREACH
         try:
-            server = await self._reach()
+            server = await self._reach(place)
         except OSError as error:
             back = self._send(RST | ACK, outbound=False)
             await self._unless_refused(self._near + self._far + back.delay)

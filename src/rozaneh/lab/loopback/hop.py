@@ -19,7 +19,7 @@ from rozaneh.lab.loopback.addresses import LoopbackAddresses, moved, sourced
 from rozaneh.lab.loopback.associations import Association
 from rozaneh.lab.loopback.flow import Flow
 from rozaneh.lab.loopback.path import Path
-from rozaneh.lab.loopback.segments import Conversation
+from rozaneh.lab.loopback.segments import Conversation, Place
 from rozaneh.lab.world.doors import Caller, Doors, Handler, Stream, opened
 from rozaneh.lab.world.sockets import bound, connected, unbound
 
@@ -138,9 +138,9 @@ class Hop:
         source = customer.source(wish.address)
         port: int = client.writer.get_extra_info("peername")[1]
 
-        async def reach() -> Stream:
+        async def reach(place: Place) -> Stream:
             made = sourced(socket.SOCK_STREAM, self._addresses.of(source))
-            return await opened(await connected(made, self._addresses.of(wish.address), moved(wish.port)))
+            return await opened(await connected(made, self._addresses.of(place[0]), moved(place[1])))
 
         return Flow(customer.path, (source, port), (wish.address, wish.port), reach)
 
@@ -151,12 +151,15 @@ class Hop:
         except LocalFault:
             await client.send(REPLY.pack(errno.ENETUNREACH, 0))
             return
-        near = bound(unbound("127.0.0.1", socket.SOCK_DGRAM), self._host, 0)
-        with near, sourced(socket.SOCK_DGRAM, self._addresses.of(source)) as far:
-            await connected(far, self._addresses.of(wish.address), moved(wish.port))
+
+        async def reach(place: Place) -> socket.socket:
+            made = sourced(socket.SOCK_DGRAM, self._addresses.of(source))
+            return await connected(made, self._addresses.of(place[0]), moved(place[1]))
+
+        with bound(unbound("127.0.0.1", socket.SOCK_DGRAM), self._host, 0) as near:
             port: int = near.getsockname()[1]
             talk = Conversation((source, port), (wish.address, wish.port), 0)
-            carrying = asyncio.create_task(Association(customer.path, talk, wish.address, near, far).carry())
+            carrying = asyncio.create_task(Association(customer.path, talk, wish.address, near, reach).carry())
             try:
                 await client.send(REPLY.pack(0, port))
                 while await client.some():

@@ -8,7 +8,10 @@ import msgspec
 from rozaneh.lab.censor.forge import tcp_packet, udp_packet
 from rozaneh.lab.censor.packet import ACK, FIN, ICMP, ICMP6, PSH, RST, SYN, TCP, UDP, Packet, read_packet
 
-__all__ = ["ACK", "FIN", "PSH", "RST", "SYN", "Conversation", "Happening", "happening_of"]
+__all__ = ["ACK", "FIN", "PSH", "RST", "SYN", "Conversation", "Happening", "Place", "happening_of"]
+
+Place = tuple[str, int]
+"""An address of the lab and a port."""
 
 _ERRNO_OF_ICMP = {0: errno.ENETUNREACH, 1: errno.EHOSTUNREACH, 2: errno.ENOPROTOOPT, 3: errno.ECONNREFUSED}
 _ERRNO_OF_ICMP6 = {0: errno.ENETUNREACH, 1: errno.EACCES, 3: errno.EHOSTUNREACH, 4: errno.ECONNREFUSED}
@@ -36,22 +39,38 @@ class Conversation:
     Args:
         client: address and port of who began it.
         server: address and port of the other end.
+        first: from which the numbers of its first bytes follow.
     """
 
-    def __init__(self, client: tuple[str, int], server: tuple[str, int], first: int) -> None:
+    def __init__(self, client: Place, server: Place, first: int) -> None:
         self._client = (ip_address(client[0]).packed, client[1])
         self._server = (ip_address(server[0]).packed, server[1])
+        self._answering = self._server
         self._sent = {True: first & 0xFFFFFFFF, False: (first * 2654435761 + 1) & 0xFFFFFFFF}
 
     def segment(self, flags: int, payload: bytes = b"", *, outbound: bool) -> bytes:
         """A TCP segment that comes next in one direction; :meth:`spoken` moves on."""
-        ends = (*self._client, *self._server) if outbound else (*self._server, *self._client)
+        ends = self._ends(outbound=outbound)
         acknowledged = self._sent[not outbound] if flags & ACK else 0
         return tcp_packet(ends, (self._sent[outbound], acknowledged), flags, payload)
 
     def datagram(self, payload: bytes, *, outbound: bool) -> bytes:
         """A UDP datagram in one direction."""
-        return udp_packet((*self._client, *self._server) if outbound else (*self._server, *self._client), payload)
+        return udp_packet(self._ends(outbound=outbound), payload)
+
+    def led_to(self, raw: bytes) -> Place:
+        """Where a packet of the client arrives that has met all censors: at the server, or where one of them led it."""
+        packet = read_packet(raw, outbound=True, now=0.0)
+        if packet is None or packet.dport is None:
+            return str(ip_address(self._server[0])), self._server[1]
+        return str(ip_address(packet.dst)), packet.dport
+
+    def answered_by(self, place: Place) -> None:
+        """What comes back comes from there, until the censors put the server's name on it."""
+        self._answering = (ip_address(place[0]).packed, place[1])
+
+    def _ends(self, *, outbound: bool) -> tuple[bytes, int, bytes, int]:
+        return (*self._client, *self._server) if outbound else (*self._answering, *self._client)
 
     def spoken(self, count: int, *, outbound: bool) -> None:
         """One side has spoken so many bytes (SYN and FIN count as one)."""

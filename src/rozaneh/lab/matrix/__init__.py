@@ -11,8 +11,8 @@ What the cells prove is that our ways behave as expected against a *modelled* ce
 is worth.
 """
 
-from rozaneh.lab.matrix.plan import Cell, plan
+from rozaneh.lab.matrix.plan import Cell, left_out, plan
 from rozaneh.lab.matrix.runner import Finished, Matrix, differing, run
 from rozaneh.lab.matrix.ways import STANDARD_WAYS, Way, choose_ways
 
-__all__ = ["STANDARD_WAYS", "Cell", "Finished", "Matrix", "Way", "choose_ways", "differing", "plan", "run"]
+__all__ = ["STANDARD_WAYS", "Cell", "Finished", "Matrix", "Way", "choose_ways", "differing", "left_out", "plan", "run"]

@@ -78,6 +78,11 @@ def seed_of(*parts: str) -> int:
     return int.from_bytes(hashlib.sha256("/".join(parts).encode()).digest()[:6], "big")
 
 
+def is_download(target: Target) -> bool:
+    """Whether a target is asked for the speed at which it comes."""
+    return target.path.startswith("/bytes/")
+
+
 def is_lossy(scenario: Scenario) -> bool:
     """Whether packets get lost by chance in a scenario."""
     return any(
@@ -116,6 +121,15 @@ def plan(
         for variant in variants(scenario):
             found.extend(_cells(scenario.id, variant, ways, networks))
     return tuple(cell for cell in found if real_packets or not cell.way.needs_packets)
+
+
+def left_out(scenarios: Iterable[Scenario], ways: Sequence[Way] = ()) -> tuple[str, ...]:
+    """Names of the scenarios and ways that a lab without real packets leaves out."""
+    chosen = tuple(ways) or choose_ways()
+    return (
+        *(scenario.id for scenario in scenarios if scenario.tier == "packets"),
+        *(way.name for way in chosen if way.needs_packets),
+    )
 
 
 def applies(expect: Expect, variant: Variant) -> bool:

@@ -3,8 +3,10 @@
 Theory of operation. The controls come first: every way to every target once, from a home address without any censor.
 They prove that the way works at all, they give the usual speed of a download, and they make the servers' certificates
 before anything is timed. Then all cells run together, each from a home address of its own with a censor of its own.
-Nothing is judged by the clock except throttling, which is a ratio to the control's speed; so a busy machine changes
-seconds, not outcomes.
+
+A busy machine changes seconds, not outcomes. Silence counts only if something free was answered well within the same
+deadline meanwhile (:mod:`rozaneh.lab.matrix.yardstick`); else the cell is asked again, from another home, with more
+patience. Throttling is a ratio to the speed of a free download, which is measured again beside the one that was slow.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -13,19 +15,23 @@ from functools import partial
 import anyio
 import msgspec
 
-from rozaneh.core import Attempt, Target
+from rozaneh.core import Attempt, Failure, Target
 from rozaneh.dialers.registry import build
 from rozaneh.lab.lab import Lab, LabClient
 from rozaneh.lab.matrix.outcome import is_expected, outcome_of, rate_of
-from rozaneh.lab.matrix.plan import Cell
+from rozaneh.lab.matrix.plan import DEFAULT_NETWORK, Cell, is_download
 from rozaneh.lab.matrix.together import together
-from rozaneh.lab.matrix.ways import Way
+from rozaneh.lab.matrix.ways import Way, choose_ways
+from rozaneh.lab.matrix.yardstick import Yardstick
 from rozaneh.net import Deadlines, Exchange, measure
 from rozaneh.net.exchange import http_get, https_get
 from rozaneh.net.trust import Trust
 
-AT_ONCE = 90
+AT_ONCE = 60
 _DOWNLOADS_AT_ONCE = 6
+_PATIENCE = (1, 3, 9)
+"""How many times the usual deadlines a cell gets each time that it is asked; the last time is believed."""
+_FREE = Target.parse("https://example.org/")
 _QUICK = Deadlines(
     resolve=2.5, connect=2.5, proxy=3.0, tls_handshake=2.5, request=2.5, first_byte=4.0, throughput=10.0, close=0.5
 )
@@ -157,46 +163,88 @@ class _Table:
         self._total = total
         self._done = 0
         self._progress = progress
+        (plain,) = choose_ways(["plain"])
+        self._yardstick = Yardstick(partial(self._control, (DEFAULT_NETWORK, plain, _FREE)))
 
     async def controls(self, keys: Collection[_ControlKey]) -> dict[_ControlKey, _Control]:
         """Try every way to every target without a censor; downloads later and few at once, for their speed counts."""
         found: dict[_ControlKey, _Control] = {}
 
         async def one(key: _ControlKey, limit: anyio.CapacityLimiter) -> None:
-            network, way, target = key
             async with limit:
-                client = self._lab.client(network=network, programs=False)
-                attempt = await self._dial(client, way, target, _PATIENT)
-                client.close()
-            found[key] = _Control(outcome_of(attempt, target, self._truth), rate_of(attempt))
+                found[key] = await self._control(key)
             self._count()
 
-        downloads = [key for key in keys if key[2].path.startswith("/bytes/")]
+        downloads = [key for key in keys if is_download(key[2])]
         await together(partial(one, key, self._limit) for key in keys if key not in downloads)
         few = anyio.CapacityLimiter(_DOWNLOADS_AT_ONCE)
         await together(partial(one, key, few) for key in downloads)
         return found
 
     async def cells(self, cells: Sequence[Cell], controls: Mapping[_ControlKey, _Control]) -> tuple[Finished, ...]:
-        """Ask every cell."""
+        """Ask every cell; few downloads at once, as their controls."""
         found: dict[int, Finished] = {}
 
-        async def one(index: int, cell: Cell) -> None:
-            async with self._limit:
-                deadlines = _PATIENT if cell.is_lossy else _QUICK
-                client = self._lab.client(
-                    network=cell.network, scenario=cell.rules, at=cell.at, seed=cell.seed, programs=False
-                )
-                for target in cell.before:
-                    await self._dial(client, cell.way, target, deadlines)
-                await anyio.sleep(cell.wait)
-                attempt = await self._dial(client, cell.way, cell.target, deadlines)
-                client.close()
-            found[index] = self._judge(cell, attempt, controls.get(_control_key(cell)))
+        async def one(index: int, limit: anyio.CapacityLimiter) -> None:
+            found[index] = await self._cell(cells[index], controls, limit)
             self._count()
 
-        await together(partial(one, index, cell) for index, cell in enumerate(cells))
+        few = anyio.CapacityLimiter(_DOWNLOADS_AT_ONCE)
+        scope = anyio.CancelScope()
+
+        async def measure() -> None:
+            with scope:
+                await self._yardstick.run()
+
+        async def ask() -> None:
+            await together(
+                partial(one, index, few if is_download(cell.target) else self._limit)
+                for index, cell in enumerate(cells)
+            )
+            scope.cancel()
+
+        await together([measure, ask])
         return tuple(found[index] for index in range(len(cells)))
+
+    async def _cell(
+        self, cell: Cell, controls: Mapping[_ControlKey, _Control], limit: anyio.CapacityLimiter
+    ) -> Finished:
+        """Ask one cell, until its silence or slowness is the censor's and not this machine's."""
+        control = controls.get(_control_key(cell))
+        usual = _PATIENT if cell.is_lossy else _QUICK
+        for patience in _PATIENCE:
+            deadlines = usual.scaled(patience)
+            async with limit:
+                began = anyio.current_time()
+                attempt = await self._ask(cell, deadlines)
+                finished = self._judge(cell, attempt, control)
+                if finished.observed == "throttled":
+                    control = await self._control(_control_key(cell))
+                    finished = self._judge(cell, attempt, control)
+            failed = attempt.last_failed()
+            silent = failed is not None and failed.failure is Failure.GENERIC_TIMEOUT_ERROR
+            if failed is None or not silent or self._yardstick.proves(deadlines.of(failed.op), began):
+                break
+        return finished
+
+    async def _ask(self, cell: Cell, deadlines: Deadlines) -> Attempt:
+        client = self._lab.client(network=cell.network, scenario=cell.rules, at=cell.at, seed=cell.seed, programs=False)
+        try:
+            for target in cell.before:
+                await self._dial(client, cell.way, target, deadlines)
+            await anyio.sleep(cell.wait)
+            return await self._dial(client, cell.way, cell.target, deadlines)
+        finally:
+            client.close()
+
+    async def _control(self, key: _ControlKey) -> _Control:
+        network, way, target = key
+        client = self._lab.client(network=network, programs=False)
+        try:
+            attempt = await self._dial(client, way, target, _PATIENT)
+        finally:
+            client.close()
+        return _Control(outcome_of(attempt, target, self._truth), rate_of(attempt))
 
     def _judge(self, cell: Cell, attempt: Attempt, control: _Control | None) -> Finished:
         observed = outcome_of(attempt, cell.target, self._truth, control.rate if control else None)

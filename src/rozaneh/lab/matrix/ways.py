@@ -10,6 +10,8 @@ from types import MappingProxyType
 import msgspec
 
 from rozaneh.core import LocalFault, Spec, SpecError
+from rozaneh.dialers.registry import build
+from rozaneh.net.memory import MemoryNetwork
 
 _DOH = "doh:dns.google@8.8.8.8"
 
@@ -69,11 +71,8 @@ def _way(text: str) -> Way:
         return Way(name=text, spec=Spec.parse(spec))
     try:
         parsed = Spec.parse(text)
+        build(parsed, MemoryNetwork())
     except SpecError as error:
         raise LocalFault(f"not a way: {text[:80]!r} ({error}); aliases: {', '.join(STANDARD_WAYS)}") from None
-    if parsed.elements[-1].name != "tcp":
-        raise LocalFault(
-            f"not a way: {text[:80]!r} has no leaf; aliases: {', '.join(STANDARD_WAYS)}, or end it in |tcp"
-        )
     alias = next((name for name, known in STANDARD_WAYS.items() if known == text), None)
     return Way(name=alias or str(parsed.redacted()), spec=parsed)
