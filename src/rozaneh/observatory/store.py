@@ -1,0 +1,230 @@
+"""The store: a directory of Parquet files that are put in place as a whole or not at all.
+
+Theory of operation. Whoever writes, writes into ``ledger/staging``. A *change* says which of those files go where, which
+files go away, and which inputs are done with that. It becomes true in one SQLite transaction in ``ledger/ledger.sqlite``;
+only then are files renamed and removed, which may be repeated without harm. When a store is opened, a change that was
+noted and not finished is finished, and staging is emptied. So ``kill -9`` at any point leaves either the state before
+or, after the next opening, the state behind a change.
+
+One process writes at a time, held by a lock on the ledger; any number read.
+"""
+
+import datetime as dt
+import fcntl
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, NamedTuple, Self
+from uuid import uuid4
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rozaneh.core import LocalFault
+from rozaneh.observatory import schema
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS input (path TEXT PRIMARY KEY, size INTEGER, changed INTEGER, lines INTEGER, kept INTEGER,
+                                  doubled INTEGER, rejected INTEGER, done TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS pending (number INTEGER PRIMARY KEY, staged TEXT, final TEXT);
+CREATE TABLE IF NOT EXISTS stale (country TEXT, day TEXT, PRIMARY KEY (country, day)) WITHOUT ROWID;
+"""
+
+
+class Partition(NamedTuple):
+    """A country and a day (UTC): what tables are divided by."""
+
+    country: str
+    day: dt.date
+
+    def inside(self, table: Path) -> Path:
+        """Its directory below that of a table."""
+        return table / f"country={self.country}" / f"day={self.day.isoformat()}"
+
+
+class Input(NamedTuple):
+    """A file that was read to its end, and what came of it."""
+
+    path: str
+    size: int
+    changed: int
+    lines: int
+    kept: int
+    doubled: int
+    rejected: int
+
+
+class Change(NamedTuple):
+    """What becomes true at once.
+
+    Attributes:
+        put: files in staging, and where they go.
+        drop: files that go away.
+        done: inputs that are whole in the store with this.
+        stale: partitions whose verdicts no longer fit their observations.
+        fresh: partitions whose verdicts fit again.
+    """
+
+    put: Sequence[tuple[Path, Path]] = ()
+    drop: Sequence[Path] = ()
+    done: Sequence[Input] = ()
+    stale: Sequence[Partition] = ()
+    fresh: Sequence[Partition] = ()
+
+
+class Store:
+    """A store that is open for writing. Use it as a context manager, or :meth:`close` it."""
+
+    def __init__(self, place: Path) -> None:
+        """Open a store, making it where there is none, and finish what an earlier process had noted.
+
+        Raises:
+            LocalFault: it cannot be written, or another process writes it.
+        """
+        self.place = place
+        self.staging = place / schema.LEDGER / "staging"
+        try:
+            self.staging.mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(place / schema.LEDGER / "lock", place)
+            self._ledger = sqlite3.connect(place / schema.LEDGER / "ledger.sqlite", isolation_level=None)
+            self._ledger.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; {_TABLES}")
+        except (OSError, sqlite3.Error) as error:
+            raise LocalFault(f"cannot write the store {place}: {error}") from None
+        self._finish()
+        for left in self.staging.iterdir():
+            left.unlink() if left.is_file() else shutil.rmtree(left)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let others write."""
+        self._ledger.close()
+        self._lock.close()
+
+    def stage(self, table: pa.Table, row_group: int = 1 << 16) -> Path:
+        """Write a table into staging, durably; a change can put it in its place."""
+        path = self.staging / f"{uuid4().hex}.parquet"
+        pq.write_table(table, path, compression="zstd", compression_level=1, row_group_size=row_group)
+        _sync(path)
+        return path
+
+    def commit(self, change: Change) -> None:
+        """Make a change true."""
+        moves = [(self._name(staged), self._name(final)) for staged, final in change.put]
+        moves += [(None, self._name(path)) for path in change.drop]
+        now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+        self._ledger.execute("BEGIN IMMEDIATE")
+        with _rolled_back(self._ledger):
+            self._ledger.executemany("INSERT INTO pending (staged, final) VALUES (?, ?)", moves)
+            self._ledger.executemany(
+                "INSERT OR REPLACE INTO input VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [(*done, now) for done in change.done]
+            )
+            self._ledger.executemany(
+                "INSERT OR IGNORE INTO stale VALUES (?, ?)", [(p.country, p.day.isoformat()) for p in change.stale]
+            )
+            self._ledger.executemany(
+                "DELETE FROM stale WHERE country = ? AND day = ?",
+                [(p.country, p.day.isoformat()) for p in change.fresh],
+            )
+            self._ledger.execute("COMMIT")
+        self._finish()
+
+    def is_done(self, path: str, size: int, changed: int) -> bool:
+        """Whether this input was read to its end, and has not changed since."""
+        found = self._ledger.execute("SELECT size, changed FROM input WHERE path = ?", (path,)).fetchone()
+        return found == (size, changed)
+
+    def stale(self) -> list[Partition]:
+        """The partitions whose verdicts are missing or older than their observations, in order."""
+        rows = self._ledger.execute("SELECT country, day FROM stale ORDER BY day, country").fetchall()
+        return [Partition(country, dt.date.fromisoformat(day)) for country, day in rows]
+
+    def inputs(self) -> Iterator[Input]:
+        """Every input that is done."""
+        columns = "path, size, changed, lines, kept, doubled, rejected"
+        for row in self._ledger.execute(f"SELECT {columns} FROM input ORDER BY path"):  # noqa: S608 - constant names
+            yield Input(*row)
+
+    def new_file(self, table: str, partition: Partition | None = None) -> Path:
+        """A free name for a file of a table."""
+        where = self.place / table
+        return (partition.inside(where) if partition else where) / f"{uuid4().hex}.parquet"
+
+    def _name(self, path: Path) -> str:
+        return str(path.relative_to(self.place))
+
+    def _finish(self) -> None:
+        """Do what is noted. Doing it twice is the same as doing it once."""
+        todo = self._ledger.execute("SELECT staged, final FROM pending ORDER BY number").fetchall()
+        if not todo:
+            return
+        touched: set[Path] = set()
+        for staged, final in todo:
+            target = self.place / final
+            if staged is not None:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with suppress(FileNotFoundError):  # renamed before we were killed
+                    (self.place / staged).replace(target)
+            else:
+                target.unlink(missing_ok=True)
+            touched.add(target.parent)
+        for directory in touched:
+            _sync(directory)
+        self._ledger.execute("DELETE FROM pending")
+
+
+class _rolled_back:  # noqa: N801 - reads as what it does, like contextlib's own
+    """Leaves no transaction open behind an error."""
+
+    def __init__(self, ledger: sqlite3.Connection) -> None:
+        self._ledger = ledger
+
+    def __enter__(self) -> None:
+        """Nothing to do."""
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and self._ledger.in_transaction:
+            self._ledger.execute("ROLLBACK")
+
+
+def files(place: Path, table: str, partitions: Iterable[Partition] | None = None) -> list[Path]:
+    """The files of a table, for reading: all of them, or those of some partitions."""
+    root = place / table
+    if partitions is None:
+        return sorted(root.rglob("*.parquet"))
+    return [path for partition in partitions for path in sorted(partition.inside(root).glob("*.parquet"))]
+
+
+def partitions_of(place: Path, table: str) -> list[Partition]:
+    """The partitions that a table has, by day and country."""
+    found = []
+    for path in (place / table).glob("country=*/day=*"):
+        with suppress(ValueError):
+            day = dt.date.fromisoformat(path.name.removeprefix("day="))
+            found.append(Partition(path.parent.name.removeprefix("country="), day))
+    return sorted(found, key=lambda p: (p.day, p.country))
+
+
+def _locked(path: Path, place: Path) -> IO[bytes]:
+    lock = path.open("ab")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise LocalFault(f"another process writes the store {place}") from None
+    return lock
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
