@@ -23,6 +23,7 @@ COMMANDS = {
     "demo": mark("One evening in the lab: what is blocked, and the way through."),
     "helper": mark("Host a control vantage: others ask it whether a site works from outside."),
     "lab": mark("A censored internet on this machine."),
+    "observe": mark("Many measurements together: outages, curfews and blocks of a country."),
     "up": mark("Start the local gateway that finds the way that works."),
 }
 """Each command, and what it does, in one line."""

@@ -7,8 +7,10 @@ from rozaneh.diagnosis.facts import facts
 from rozaneh.diagnosis.rules import Rule, rules
 from rozaneh.diagnosis.verdict import Mechanism, Outcome, Verdict, Who
 
-_EACH_MISSING = 0.1
-_LEAST = 0.3
+EACH_MISSING = 0.1
+"""What each absent one of a rule's wants takes off its confidence."""
+LEAST = 0.3
+"""Below this no confidence falls, but that of a verdict that cannot tell."""
 AGREEMENT = "control.agreement"
 """What is missing where vantages say opposite things."""
 
@@ -34,7 +36,7 @@ def judge(evidence: Evidence, known_rules: Sequence[Rule] | None = None) -> Verd
         mechanism=first.mechanism,
         where=first.where,
         who=first.who,
-        confidence=round(max(_LEAST if not unsure else 0.0, first.confidence - _EACH_MISSING * len(absent)), 2),
+        confidence=round(max(LEAST if not unsure else 0.0, first.confidence - EACH_MISSING * len(absent)), 2),
         rules=(first.id, *(rule.id for rule in others if rule.mechanism is first.mechanism)),
         missing=tuple(dict.fromkeys((*absent, *(missing_evidence(known) if unsure else ())))),
     )

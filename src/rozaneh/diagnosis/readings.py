@@ -73,7 +73,12 @@ def manner(step: Observation) -> str:
     if step.failure is Failure.SSL_FAILED_HANDSHAKE:
         # An alert is the server's own word; anything else that breaks a handshake is no TLS at all.
         return "alert" if "ALERT" in str(step.tag("reason")).upper() else "garbage"
-    return _MANNERS.get(step.failure, "other")
+    return manner_of(step.failure)
+
+
+def manner_of(failure: Failure) -> str:
+    """The manner that a failure stands for, where nothing but the failure is known."""
+    return _MANNERS.get(failure, "other")
 
 
 def connected(attempt: Attempt) -> bool:

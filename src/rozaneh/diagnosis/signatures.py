@@ -91,7 +91,11 @@ class Signatures:
 
     def page_kinds(self, attempt: Attempt) -> frozenset[str]:
         """Which kinds of pages the answer of an attempt is known as."""
-        return frozenset(page.kind for page in self.matches(page_text(attempt)))
+        return frozenset(page.kind for page in self.page_matches(attempt))
+
+    def page_matches(self, attempt: Attempt) -> tuple[Page, ...]:
+        """The signatures in the answer of an attempt."""
+        return self.matches(page_text(attempt))
 
     def matches(self, text: str) -> tuple[Page, ...]:
         """The signatures in a text, each once, in the order of their appearance."""

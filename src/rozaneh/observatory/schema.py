@@ -10,8 +10,9 @@
     STORE/quarantine/*.parquet                               lines that were set aside, and why
     STORE/ledger/                                            which inputs are done, and what is being put in place
 
-``country`` and ``day`` (of the measurement's start, UTC) stand in the path and in the rows. Times are UTC. Verdicts and
-hours are derived: whatever is in them comes from observations, and a partition of them is replaced as a whole.
+``country`` and ``day`` (of the measurement's start, UTC) stand in the path and in the rows. Times are UTC and say no
+zone, because engines differ in what they make of one. Verdicts and hours are derived: whatever is in them comes from
+observations, and a partition of them is replaced as a whole.
 """
 
 from typing import Final
@@ -31,8 +32,8 @@ PARTITIONED: Final = (OBSERVATIONS, VERDICTS, HOURLY)
 
 _TEXT = pa.string()
 _FLAG = pa.bool_()
-_MOMENT = pa.timestamp("us", tz="UTC")
-_SECONDS = pa.float32()
+_MOMENT = pa.timestamp("us")
+_SECONDS = pa.float64()
 
 
 def _schema(columns: dict[str, tuple[pa.DataType, str]]) -> pa.Schema:
@@ -40,7 +41,7 @@ def _schema(columns: dict[str, tuple[pa.DataType, str]]) -> pa.Schema:
 
 
 MEASUREMENT: Final = _schema({
-    "measurement": (pa.int64(), "hash of measurement_uid: the key that joins tables"),
+    "measurement": (pa.int64(), "hash of measurement_uid, country and day: the key that joins tables"),
     "measurement_uid": (_TEXT, "the collector's id, or 'content-' and a digest of the line where there is none"),
     "country": (_TEXT, "two capitals, ZZ where unknown"),
     "day": (pa.date32(), "of time"),
@@ -74,7 +75,9 @@ TARGET: Final = _schema({
     "trusted_bogon": (_FLAG, "one of those is no public address"),
     "trusted_failure": (_TEXT, "how the encrypted lookup failed, where it gave none"),
     "control_asked": (_FLAG, "a control elsewhere answered"),
-    "control_works": (_FLAG, "the furthest step that it tried worked there"),
+    "control_works": (_FLAG, "the furthest step that it tried worked there; null where vantages stand equal"),
+    "control_disagrees": (_FLAG, "vantages say opposite things, and as many the one as the other"),
+    "control_remembered": (_FLAG, "some of it is what a vantage said earlier"),
     "control_dns": (_FLAG, "the name resolves there; null where not tried"),
     "control_tcp": (_FLAG, "an address accepts connections there"),
     "control_tls": (_FLAG, "a handshake with a valid certificate there"),
@@ -90,7 +93,7 @@ DIAL: Final = _schema({
     "role": (_TEXT, "why it was made: a role of rozaneh.diagnosis, or 'resolver' for a lookup that no role has"),
     "ended": (_TEXT, "the step in which it ended: resolve, connect, tls, quic, answer, body; null where it worked"),
     "failure": (_TEXT, "how it ended, a string of OONI's df-007; null where it worked"),
-    "alert": (_FLAG, "the handshake was ended by an alert"),
+    "alert": (_FLAG, "a handshake that failed was ended by an alert; null where that is not told"),
     "hop": (pa.int16(), "how many redirects led here"),
     "dns_asked": (_FLAG, "it began with a lookup"),
     "dns_engine": (_TEXT, "what resolved: getaddrinfo, udp, doh ..."),
@@ -99,13 +102,14 @@ DIAL: Final = _schema({
     "dns_answers": (pa.list_(_TEXT), "addresses that the lookup gave"),
     "dns_took": (_SECONDS, "seconds of the lookup"),
     "answered_bogon": (_FLAG, "one of the answers is no public address"),
-    "answered_trusted": (_FLAG, "one of the answers, or the address dialled, is a trusted one"),
+    "answered_trusted": (_FLAG, "one of the answers is a trusted address"),
     "answered_block": (_FLAG, "an answer that is not trusted is known as a block page's address"),
     "answered_substitute": (_FLAG, "an answer that is not trusted is known as a tamer variant's address"),
     "answered_twice": (_FLAG, "a second, different answer came late"),
     "ip": (_TEXT, "address that was dialled"),
     "ip_asn": (pa.int64(), "its autonomous system as the measurement says, 0 where unknown"),
     "ip_bogon": (_FLAG, "it is no public address"),
+    "ip_trusted": (_FLAG, "it is a trusted address"),
     "port": (pa.int32(), "1 to 65535"),
     "connected": (_FLAG, "a TCP connection came about"),
     "tcp_failure": (_TEXT, "how connecting failed"),
@@ -169,8 +173,8 @@ VERDICT: Final = _schema({
 })  # fmt: skip
 """The table of verdicts, sorted by asn, domain, time."""
 
-COUNTS: Final = ("n", "ok", "blocked", "throttled", "refused", "down", "outage", "domestic_only", "failed")
-"""What is counted by hour. ``n`` is the sum of the others; ``failed`` is whatever failed and got no clearer verdict."""
+COUNTS: Final = ("n", "ok", "blocked", "throttled", "refused", "down", "outage", "domestic_only", "failed", "void")
+"""What is counted by hour. ``n`` is the sum of the others; ``failed`` is what failed and got no clearer verdict."""
 
 HOUR: Final = _schema({
     "country": (_TEXT, "as in observations"),
@@ -192,6 +196,7 @@ HOUR: Final = _schema({
     "outage": (pa.int64(), "nothing works"),
     "domestic_only": (pa.int64(), "what is abroad is cut off"),
     "failed": (pa.int64(), "failed, and no rule can tell why; or the network wants a login"),
+    "void": (pa.int64(), "shows nothing of whether something can be reached"),
     "received": (_MOMENT, "when the last of them came in, where known"),
 })  # fmt: skip
 """The table of hours. A series is a sum over ``mechanism``, ``reading`` and ``source``."""

@@ -1,10 +1,10 @@
 """The store: a directory of Parquet files that are put in place as a whole or not at all.
 
-Theory of operation. Whoever writes, writes into ``ledger/staging``. A *change* says which of those files go where, which
-files go away, and which inputs are done with that. It becomes true in one SQLite transaction in ``ledger/ledger.sqlite``;
-only then are files renamed and removed, which may be repeated without harm. When a store is opened, a change that was
-noted and not finished is finished, and staging is emptied. So ``kill -9`` at any point leaves either the state before
-or, after the next opening, the state behind a change.
+Theory of operation. Whoever writes, writes into ``ledger/staging``. A *change* says which of those files go where,
+which files go away, and which inputs are done with that. It becomes true in one SQLite transaction in
+``ledger/ledger.sqlite``; only then are files renamed and removed, which may be repeated without harm. When a store is
+opened, a change that was noted and not finished is finished, and staging is emptied. So ``kill -9`` at any point leaves
+either the state before or, after the next opening, the state behind a change.
 
 One process writes at a time, held by a lock on the ledger; any number read.
 """
@@ -27,8 +27,8 @@ from rozaneh.core import LocalFault
 from rozaneh.observatory import schema
 
 _TABLES = """
-CREATE TABLE IF NOT EXISTS input (path TEXT PRIMARY KEY, size INTEGER, changed INTEGER, lines INTEGER, kept INTEGER,
-                                  doubled INTEGER, rejected INTEGER, done TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS input (path TEXT PRIMARY KEY, size INTEGER, changed INTEGER, lines INTEGER, read INTEGER,
+                                  rejected INTEGER, done TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS pending (number INTEGER PRIMARY KEY, staged TEXT, final TEXT);
 CREATE TABLE IF NOT EXISTS stale (country TEXT, day TEXT, PRIMARY KEY (country, day)) WITHOUT ROWID;
 """
@@ -46,14 +46,13 @@ class Partition(NamedTuple):
 
 
 class Input(NamedTuple):
-    """A file that was read to its end, and what came of it."""
+    """A file that was read to its end: of its lines, how many were measurements, and how many were set aside."""
 
     path: str
     size: int
     changed: int
     lines: int
-    kept: int
-    doubled: int
+    read: int
     rejected: int
 
 
@@ -117,14 +116,14 @@ class Store:
 
     def commit(self, change: Change) -> None:
         """Make a change true."""
-        moves = [(self._name(staged), self._name(final)) for staged, final in change.put]
+        moves: list[tuple[str | None, str]] = [(self._name(staged), self._name(final)) for staged, final in change.put]
         moves += [(None, self._name(path)) for path in change.drop]
         now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
         self._ledger.execute("BEGIN IMMEDIATE")
         with _rolled_back(self._ledger):
             self._ledger.executemany("INSERT INTO pending (staged, final) VALUES (?, ?)", moves)
             self._ledger.executemany(
-                "INSERT OR REPLACE INTO input VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [(*done, now) for done in change.done]
+                "INSERT OR REPLACE INTO input VALUES (?, ?, ?, ?, ?, ?, ?)", [(*done, now) for done in change.done]
             )
             self._ledger.executemany(
                 "INSERT OR IGNORE INTO stale VALUES (?, ?)", [(p.country, p.day.isoformat()) for p in change.stale]
@@ -139,7 +138,7 @@ class Store:
     def is_done(self, path: str, size: int, changed: int) -> bool:
         """Whether this input was read to its end, and has not changed since."""
         found = self._ledger.execute("SELECT size, changed FROM input WHERE path = ?", (path,)).fetchone()
-        return found == (size, changed)
+        return bool(found == (size, changed))
 
     def stale(self) -> list[Partition]:
         """The partitions whose verdicts are missing or older than their observations, in order."""
@@ -148,7 +147,7 @@ class Store:
 
     def inputs(self) -> Iterator[Input]:
         """Every input that is done."""
-        columns = "path, size, changed, lines, kept, doubled, rejected"
+        columns = "path, size, changed, lines, read, rejected"
         for row in self._ledger.execute(f"SELECT {columns} FROM input ORDER BY path"):  # noqa: S608 - constant names
             yield Input(*row)
 

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from rozaneh.core import Failure
+from rozaneh.core.addresses import is_bogon
 from rozaneh.core.target import is_ip
 from rozaneh.diagnosis import signatures
 from rozaneh.ooni.records import Handshake, HttpTransaction, Query, TcpConnect
@@ -97,9 +98,9 @@ class Helped(msgspec.Struct, gc=False, kw_only=True):
 
     @property
     def works(self) -> bool | None:
-        """Whether the furthest step that the control took worked; none without a control."""
+        """Whether the furthest step that the control took worked; none where it took none."""
         taken = [step for step in (self.http, self.quic, self.tls, self.tcp, self.dns) if step is not None]
-        return (taken[0] if taken else False) if self.asked else None
+        return taken[0] if taken and self.asked else None
 
 
 class Sight(msgspec.Struct, gc=False, kw_only=True):
@@ -136,7 +137,7 @@ def sights_of_web(url: str, keys: WebKeys) -> Sight:
     """The one target of a Web Connectivity measurement."""
     queries, connects = keys.queries or [], keys.tcp_connect or []
     shakes, requests = keys.tls_handshakes or [], keys.requests or []
-    hop = max((_hop(x.tags) for records in (queries, connects, requests) for x in records), default=0)  # type: ignore[attr-defined]  # a list of unlike records, all with tags
+    hop = max((_hop(x.tags) for records in (queries, connects, requests) for x in records), default=0)
     if hop:
         queries = [x for x in queries if _hop(x.tags) == hop]
         connects = [x for x in connects if _hop(x.tags) == hop]
@@ -148,15 +149,22 @@ def sights_of_web(url: str, keys: WebKeys) -> Sight:
     if hop and not last:
         there = next((x.hostname.lower() for x in queries if x.hostname), there)
         here = "https" if shakes or any(x.port == 443 for x in connects) else here
-    dials, system, trusted, denied = _dials(queries, connects, shakes, requests, hop, here)
-    helped = _helped(keys.control, there == host, here, dials)
+    names = _names(queries)
+    dials = _dials(names, _Records(connects, shakes, requests), hop, here)
+    helped = _helped(keys.control, same_host=there == host, scheme=here, here={dial.ip for dial in dials})
+    trusted = frozenset(names.trusted)
+    if there == host:
+        trusted = _believed(names, helped, keys.control)
+        for dial in dials:
+            if dial.role == "resolver" and dial.ip in trusted:
+                dial.role = "trusted"
     return Sight(
         url=url,
         host=host,
         kind="https" if here == "https" else "http",
         dials=dials,
-        trusted=_believed(system, trusted, helped, keys.control, queries) if there == host else frozenset(trusted),
-        trusted_failure=denied if not trusted else None,
+        trusted=trusted,
+        trusted_failure=names.denied if not trusted else None,
         control=helped,
     )
 
@@ -177,64 +185,85 @@ def _place(url: str) -> tuple[str, str]:
         return "", ""
 
 
-def _dials(
-    queries: Iterable[Query],
-    connects: Sequence[TcpConnect],
-    shakes: Sequence[Handshake],
-    requests: Sequence[HttpTransaction],
-    hop: int,
-    scheme: str,
-) -> tuple[list[Dial], dict[str, Query], dict[str, int], str | None]:
-    """The dials; the system's answers with their lookups; encrypted answers with their networks; how the latter failed."""
-    system: dict[str, Query] = {}
-    trusted: dict[str, int] = {}
-    failed: list[Query] = []
+class _Names(msgspec.Struct, gc=False):
+    """What the lookups gave: the system's answers with their lookups, and encrypted ones with their networks."""
+
+    system: dict[str, Query] = msgspec.field(default_factory=dict)
+    trusted: dict[str, int] = msgspec.field(default_factory=dict)
+    failed: list[Query] = msgspec.field(default_factory=list)
     denied: str | None = None
+
+
+def _names(queries: Iterable[Query]) -> _Names:
+    names = _Names()
     for query in queries:
-        engine = query.engine
-        found = False
-        for answer in query.answers or ():
-            address = answer.ipv4 or answer.ipv6
-            if address:
-                found = True
-                if engine in _SYSTEM:
-                    system.setdefault(address, query)
-                elif engine in _ENCRYPTED:
-                    trusted.setdefault(address, answer.asn or 0)
-        if engine in _SYSTEM:
+        if query.engine in _SYSTEM:
+            found = False
+            for answer in query.answers or ():
+                if address := answer.ipv4 or answer.ipv6:
+                    names.system.setdefault(address, query)
+                    found = True
             if not found:
-                failed.append(query)
-        elif engine in _ENCRYPTED and query.failure and query.query_type != "AAAA":
-            denied = failure_of(query.failure)
-    by_id = {x.transaction_id: x for x in shakes if x.transaction_id}
-    by_place = {x.address: x for x in shakes if x.address and not x.transaction_id}
-    asked_id = {x.transaction_id: x for x in requests if x.transaction_id}
-    loose = [x for x in requests if not x.transaction_id][:1]
+                names.failed.append(query)
+        elif query.engine in _ENCRYPTED:
+            for answer in query.answers or ():
+                if address := answer.ipv4 or answer.ipv6:
+                    names.trusted.setdefault(address, answer.asn or 0)
+            if query.failure and query.query_type != "AAAA":
+                names.denied = failure_of(query.failure)
+    return names
+
+
+class _Records(msgspec.Struct, gc=False):
+    """The records of one hop."""
+
+    connects: Sequence[TcpConnect]
+    shakes: Sequence[Handshake]
+    requests: Sequence[HttpTransaction]
+
+
+def _dials(names: _Names, records: _Records, hop: int, scheme: str) -> list[Dial]:
+    by_id = {x.transaction_id: x for x in records.shakes if x.transaction_id}
+    by_place = {x.address: x for x in records.shakes if x.address and not x.transaction_id}
+    asked_by_id = {x.transaction_id: x for x in records.requests if x.transaction_id}
     dials: list[Dial] = []
-    for tcp in connects[:MOST_DIALS]:
-        ip = tcp.ip or ""
-        lookup = system.get(ip)
+    for tcp in records.connects[:MOST_DIALS]:
+        ip, number = tcp.ip or "", tcp.transaction_id
         port = tcp.port if isinstance(tcp.port, int) else 0
-        number = tcp.transaction_id
-        tls = by_id.get(number) if number else by_place.get(f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}")
-        role = "system" if lookup is not None or not (system or failed) else "trusted"
+        lookup = names.system.get(ip)
         dials.append(
-            Dial(role=role, hop=hop, lookup=lookup, tcp=tcp, tls=tls, http=asked_id.get(number), ip=ip, port=port)
+            Dial(
+                role="system" if lookup or not (names.system or names.failed) else _other(ip, names),
+                hop=hop,
+                lookup=lookup,
+                tcp=tcp,
+                tls=by_id.get(number) if number else by_place.get(f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"),
+                http=asked_by_id.get(number) if number else None,
+                ip=ip,
+                port=port,
+            )
         )
-    if loose:
-        _attach(loose[0], dials, hop)
-    dials += [Dial(role="system", hop=hop, lookup=query) for query in _once(failed, found=bool(system))]
-    fetched = bool(requests)
+    loose = next((x for x in records.requests if not x.transaction_id), None)
+    if loose is not None:
+        _attach(loose, dials, hop)
+    dials += [Dial(role="system", hop=hop, lookup=query) for query in _leading_nowhere(names, dials)]
+    fetched = bool(records.requests)
     for dial in dials:
         dial.ended, dial.failure = _ended(dial, scheme, fetched=fetched)
-        if dial.role == "trusted" and dial.ip not in trusted:
-            dial.role = "resolver"
-    return dials[:MOST_DIALS], system, trusted, denied
+    return dials[:MOST_DIALS]
 
 
-def _once(failed: Sequence[Query], *, found: bool) -> Sequence[Query]:
-    """Failed lookups that count: a name may have addresses of one family only."""
-    return () if found else [x for x in failed if x.query_type != "AAAA"] or failed[:1]
+def _other(ip: str, names: _Names) -> str:
+    return "trusted" if ip in names.trusted else "resolver"
+
+
+def _leading_nowhere(names: _Names, dials: Sequence[Dial]) -> Sequence[Query]:
+    """Lookups that no dial followed: failed ones, and answers that the probe did not want to dial."""
+    if names.system:
+        went = {dial.ip for dial in dials}
+        return () if went & set(names.system) else [next(iter(names.system.values()))]
+    # A name may have addresses of one family only.
+    return [x for x in names.failed if x.query_type != "AAAA"] or names.failed[:1]
 
 
 def _attach(request: HttpTransaction, dials: list[Dial], hop: int) -> None:
@@ -255,8 +284,7 @@ def _ended(dial: Dial, scheme: str, *, fetched: bool) -> tuple[str | None, str |
     """Step and failure; ``interrupted`` for what the probe ended itself."""
     tcp, tls, http = dial.tcp, dial.tls, dial.http
     if tcp is None and dial.quic is None and http is None:
-        told = dial.lookup.failure if dial.lookup else None
-        return "resolve", failure_of(told or Failure.DNS_NO_ANSWER.value)
+        return "resolve", _why_undialled(dial.lookup)
     if tcp is not None and tcp.failure:
         return "connect", failure_of(tcp.failure)
     if tls is not None and tls.failure:
@@ -275,54 +303,59 @@ def _ended(dial: Dial, scheme: str, *, fetched: bool) -> tuple[str | None, str |
     return None, None
 
 
-def _believed(
-    system: dict[str, Query],
-    encrypted: dict[str, int],
-    helped: Helped,
-    control: HelperAnswer | None,
-    queries: Iterable[Query],
-) -> frozenset[str]:
+def _why_undialled(lookup: Query | None) -> str:
+    if lookup is None or lookup.failure:
+        return failure_of(lookup.failure or "") if lookup else Failure.UNKNOWN_FAILURE.value
+    addresses = [address for x in lookup.answers or () if (address := x.ipv4 or x.ipv6)]
+    if not addresses:
+        return Failure.DNS_NO_ANSWER.value
+    return (Failure.DNS_BOGON_ERROR if any(map(bogon, addresses)) else Failure.INTERRUPTED).value
+
+
+@lru_cache(maxsize=65536)
+def bogon(address: str) -> bool:
+    """Whether a text is an address that no public site can have."""
+    return is_literal(address) and is_bogon(address)
+
+
+def _believed(names: _Names, helped: Helped, control: HelperAnswer | None) -> frozenset[str]:
     """Addresses from encrypted lookups and the control, and those of the system's that stand in the same networks.
 
-    Large sites answer every resolver with other addresses; what is in the same network is not forged, unless it is known
-    as a substitute.
+    Large sites answer every resolver with other addresses; what is in the same network is not forged, unless it is
+    known as a substitute.
     """
-    good = set(encrypted)
-    good.update(helped.addresses)
-    if not good or not system or good.issuperset(system):
+    good = {*names.trusted, *helped.addresses}
+    if not good or not names.system or good.issuperset(names.system):
         return frozenset(good)
     info = (control.ip_info if control else None) or {}
-    networks = {asn for asn in encrypted.values() if asn}
+    networks = {asn for asn in names.trusted.values() if asn}
     networks.update(told.asn for address in good if (told := info.get(address)) and told.asn)
     if networks:
         known = signatures()
-        told_by = {
-            address: answer.asn
-            for query in queries
-            for answer in query.answers or ()
-            if (address := answer.ipv4 or answer.ipv6) and answer.asn
-        }
-        for address in system:
+        for address, query in names.system.items():
             heard = info.get(address)
-            asn = told_by.get(address) or (heard.asn if heard else 0)
+            asn = (heard.asn if heard else 0) or _network_of(address, query)
             if asn in networks and not known.address_kind(address):
                 good.add(address)
     return frozenset(good)
 
 
-def _helped(control: HelperAnswer | None, same_host: bool, scheme: str, dials: Iterable[Dial]) -> Helped:
+def _network_of(address: str, query: Query) -> int:
+    return next((x.asn for x in query.answers or () if x.asn and address in (x.ipv4, x.ipv6)), 0)
+
+
+def _helped(control: HelperAnswer | None, *, same_host: bool, scheme: str, here: set[str]) -> Helped:
     if control is None or (control.dns is None and control.http_request is None and not control.tcp_connect):
         return Helped()
     helped = Helped(asked=True)
     if same_host and control.dns is not None:
-        addresses = [x for x in control.dns.addrs or () if x]
+        addresses = [x for x in control.dns.addrs or () if x and is_literal(x)]
         helped.addresses = addresses
         if addresses:
             helped.dns = True
-        elif control.dns.failure:
+        elif control.dns.failure in _CONTROL_DENIES:
             helped.dns = False
     port = "443" if scheme == "https" else "80"
-    here = {dial.ip for dial in dials}
     helped.tcp = _any(control.tcp_connect, port, here, same_host=same_host)
     helped.tls = _any(control.tls_handshake, port, here, same_host=same_host) if scheme == "https" else None
     helped.quic = _any(control.quic_handshake, port, here, same_host=same_host)
@@ -349,3 +382,48 @@ def _any(places: dict[str, Any] | None, port: str, here: set[str], *, same_host:
 def is_literal(host: str) -> bool:
     """Whether a host is an address."""
     return bool(host) and (host[-1].isdigit() or ":" in host) and is_ip(host)
+
+
+def targets_of(keys: WebKeys) -> list[Sight]:
+    """The targets of a test without a control: one for each name, and one for all addresses that have none."""
+    names = {
+        address: query.hostname.lower()
+        for query in keys.queries or ()
+        if query.hostname
+        for answer in query.answers or ()
+        if (address := answer.ipv4 or answer.ipv6)
+    }
+    parts: dict[str, WebKeys] = {}
+    for name in dict.fromkeys((*(q.hostname.lower() for q in keys.queries or () if q.hostname), "")):
+        parts[name] = WebKeys(
+            queries=[x for x in keys.queries or () if (x.hostname or "").lower() == name],
+            tcp_connect=[x for x in keys.tcp_connect or () if names.get(x.ip or "", "") == name],
+            tls_handshakes=[x for x in keys.tls_handshakes or () if _of_address(x.address, names) == name],
+            requests=[x for x in keys.requests or () if x.request and _named(x.request.url or "", names) == name],
+        )
+    found = []
+    for name, part in parts.items():
+        if not (part.queries or part.tcp_connect or part.requests):
+            continue
+        requests = part.requests or []
+        scheme, _ = _place((requests[0].request.url if requests and requests[0].request else "") or "")
+        kind = scheme if scheme in ("https", "http") and name else "tls" if part.tls_handshakes else "tcp"
+        looked = _names(part.queries or ())
+        records = _Records(part.tcp_connect or (), part.tls_handshakes or (), requests if name else ())
+        dials = _dials(looked, records, 0, kind)
+        if dials:
+            url = f"{kind}://{name}/" if name else ""
+            trusted = frozenset(looked.trusted)
+            found.append(
+                Sight(url=url, host=name, kind=kind, dials=dials, trusted=trusted, trusted_failure=looked.denied)
+            )
+    return found
+
+
+def _of_address(place: str | None, names: dict[str, str]) -> str:
+    return names.get((place or "").rpartition(":")[0].strip("[]"), "")
+
+
+def _named(url: str, names: dict[str, str]) -> str:
+    _, host = _place(url)
+    return names.get(host, "") if is_literal(host) else host

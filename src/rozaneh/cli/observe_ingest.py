@@ -1,0 +1,99 @@
+"""``rozaneh observe ingest | judge``: files of measurements become observations, and observations become verdicts."""
+
+import datetime as dt
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from rozaneh.cli.options import Json, Lang, console, print_json, words
+from rozaneh.observatory import ingest as reading
+from rozaneh.observatory.judging import judge_all, judge_stale
+from rozaneh.observatory.store import Store
+from rozaneh.words import Words, mark
+
+app = typer.Typer(no_args_is_help=True)
+
+StorePlace = Annotated[Path, typer.Option("--store", metavar="DIR", help=mark("The directory that holds all tables."))]
+
+
+class _Ingested(msgspec.Struct, frozen=True):
+    files: int
+    skipped: int
+    lines: int
+    kept: int
+    doubled: int
+    rows: int
+    rejected: dict[str, int]
+    verdicts: int
+
+
+@app.command()
+def ingest(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help=mark("Files, or directories of files."))],
+    store: StorePlace,
+    as_json: Json = False,
+    lang: Lang = None,
+) -> None:
+    """Read files of OONI's format, packed or not, into a store, and judge what is new. May be stopped and run again."""
+    said = words(lang)
+    now = dt.datetime.now(dt.UTC)
+    with Store(store) as opened:
+        size = sum(path.stat().st_size for path in reading.inputs(paths))
+        with _progress(DownloadColumn()) as progress:
+            task = progress.add_task(said.say("reading"), total=size)
+            found = reading.ingest(paths, opened, now, lambda read, _: progress.advance(task, read))
+        verdicts = _judged(opened, said, everything=False)
+    if as_json:
+        print_json(_Ingested(**vars(found), verdicts=verdicts))
+        return
+    _print_summary(found, verdicts, said)
+
+
+def _print_summary(found: reading.Summary, verdicts: int, said: Words) -> None:
+    out = console()
+    out.print(
+        said.say(
+            "{files} files read, {skipped} had been read before; {lines} lines.",
+            files=found.files,
+            skipped=found.skipped,
+            lines=found.lines,
+        )
+    )
+    out.print(
+        said.say(
+            "{kept} new measurements, {doubled} that were there already; {verdicts} verdicts.",
+            kept=found.kept,
+            doubled=found.doubled,
+            verdicts=verdicts,
+        )
+    )
+    for reason, count in sorted(found.rejected.items()):
+        out.print(said.say("{count} lines set aside: {reason}", count=count, reason=reason))
+
+
+@app.command()
+def judge(store: StorePlace, as_json: Json = False, lang: Lang = None) -> None:
+    """Judge everything in a store again, by the rules of this version. The files it came from are not needed."""
+    said = words(lang)
+    with Store(store) as opened:
+        verdicts = _judged(opened, said, everything=True)
+    if as_json:
+        print_json({"verdicts": verdicts})
+    else:
+        console().print(said.say("{verdicts} verdicts.", verdicts=verdicts))
+
+
+def _judged(store: Store, said: Words, *, everything: bool) -> int:
+    with _progress(MofNCompleteColumn()) as progress:
+        task = progress.add_task(said.say("judging"), total=None)
+        run = judge_all if everything else judge_stale
+        return run(store, lambda done, total: progress.update(task, completed=done, total=total))
+
+
+def _progress(column: DownloadColumn | MofNCompleteColumn) -> Progress:
+    out = console(errors=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), column, TimeElapsedColumn())
+    return Progress(*columns, console=out, transient=True, disable=not out.is_terminal)

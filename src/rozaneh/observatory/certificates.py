@@ -1,0 +1,41 @@
+"""What stands in the certificate that a server showed. The same few come over and over, so they are kept by bytes."""
+
+import warnings
+from functools import lru_cache
+from hashlib import sha256
+
+import msgspec
+from cryptography import x509
+
+from rozaneh.diagnosis import signatures
+from rozaneh.ooni.values import certificates
+
+NO_CERTIFICATE = (None, None, None, None, False)
+"""Digest, issuer, subject, end of validity, and whether the issuer is known for interception."""
+
+_NOTHING = (b"null", b"[]", b"")
+_LONGEST = 1 << 16
+
+
+def certificate_of(raw: bytes) -> tuple[object, ...]:
+    """The columns of the leaf certificate in OONI's ``peer_certificates``; what cannot be read is left empty."""
+    if raw in _NOTHING or len(raw) > _LONGEST:
+        return NO_CERTIFICATE
+    return _parsed(raw)
+
+
+@lru_cache(maxsize=2048)
+def _parsed(raw: bytes) -> tuple[object, ...]:
+    chain = certificates(msgspec.Raw(raw))
+    if not chain:
+        return NO_CERTIFICATE
+    digest = sha256(chain[0]).hexdigest()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # certificates of interception are odd on purpose
+            leaf = x509.load_der_x509_certificate(chain[0])
+            issuer, subject = leaf.issuer.rfc4514_string()[:500], leaf.subject.rfc4514_string()[:500]
+            until = leaf.not_valid_after_utc.replace(tzinfo=None)
+            return digest, issuer, subject, until, signatures().known_issuer(issuer)
+    except (ValueError, TypeError, OverflowError):
+        return digest, None, None, None, False

@@ -1,0 +1,121 @@
+"""Where queries run. Each is written once, in Ibis; an engine is an Ibis backend that knows the tables of a store.
+
+DuckDB on the store's own Parquet files is what everybody has. A ClickHouse server is named by an address and holds the
+tables under the same names; ``docs/scale.md`` says how they get there, and how Spark reads them.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import ibis
+import pyarrow as pa
+
+from rozaneh.core import LocalFault
+from rozaneh.observatory import schema
+from rozaneh.observatory.store import files
+
+TABLES: Final = {
+    schema.OBSERVATIONS: schema.OBSERVATION,
+    schema.VERDICTS: schema.VERDICT,
+    schema.HOURLY: schema.HOUR,
+}
+"""The tables that queries are about."""
+
+_MEMORY: Final = "320MB"
+
+
+def duckdb(place: Path | None = None, *, serving: bool = False, threads: int | None = None) -> Any:
+    """DuckDB, with a view for each table of a store.
+
+    Args:
+        place: the store; a table without files is empty.
+        serving: shut the engine in: it reads below the store, nothing else, and its settings cannot be changed. What
+            strangers ask for is answered by such a one only.
+        threads: how many to use; by default as many as there are processors.
+    """
+    settings: dict[str, Any] = {"memory_limit": _MEMORY, "preserve_insertion_order": False}
+    if threads is not None:
+        settings["threads"] = threads
+    connection = ibis.duckdb.connect(**settings)
+    if serving:
+        shut = [f"SET allowed_directories = [{_quoted(str((place or Path()).absolute()))}]"]
+        shut += ["SET enable_external_access = false", "SET lock_configuration = true"]
+        for statement in shut:
+            connection.raw_sql(statement)
+    if place is not None:
+        for name in TABLES:
+            show(connection, name, files(place.absolute(), name))
+    return connection
+
+
+def show(connection: Any, name: str, paths: Sequence[Path]) -> None:
+    """Let a table's name stand for some files; without any for an empty table of its kind."""
+    if paths:
+        connection.read_parquet([str(path) for path in paths], table_name=name, hive_partitioning=False)
+    else:
+        connection.create_view(name, ibis.memtable(TABLES[name].empty_table()), overwrite=True)
+
+
+def clickhouse(address: str) -> Any:
+    """A ClickHouse server, as ``clickhouse://user:password@host:port/database``; ``clickhouse://chdb`` is one in here.
+
+    Raises:
+        LocalFault: its client is not installed, the address is wrong, or nobody answers.
+    """
+    try:
+        import clickhouse_connect  # noqa: PLC0415 - installed by those alone who have such a server
+        from clickhouse_connect.driver.exceptions import Error  # noqa: PLC0415 - the same
+        from ibis.backends.clickhouse import Backend  # noqa: PLC0415 - the same
+    except ImportError as error:
+        raise LocalFault(f"this engine needs what requirements/scale.lock lists: {error}") from None
+    parts = urlsplit(address)
+    try:
+        if parts.hostname == "chdb":
+            client = clickhouse_connect.get_client(interface="chdb")
+        else:
+            client = clickhouse_connect.get_client(
+                host=parts.hostname,
+                port=parts.port or 8123,
+                username=parts.username or "default",
+                password=parts.password or "",
+                database=parts.path.strip("/") or "default",
+            )
+    except (Error, OSError, ValueError) as error:
+        raise LocalFault(f"no ClickHouse at {parts.hostname}: {str(error)[:200]}") from None
+    return Backend.from_connection(client)
+
+
+def engine(text: str, place: Path, *, serving: bool = False) -> Any:
+    """The engine that a command line names: ``duckdb``, or the address of a ClickHouse.
+
+    Raises:
+        LocalFault: there is no such engine.
+    """
+    if text == "duckdb":
+        return duckdb(place, serving=serving)
+    if text.startswith("clickhouse://"):
+        return clickhouse(text)
+    raise LocalFault(f"no engine is called {text!r}; there are duckdb and clickhouse://HOST:PORT/DATABASE")
+
+
+def table(connection: Any, name: str) -> Any:
+    """A table of an engine, as an Ibis expression."""
+    return connection.table(name)
+
+
+def expression(name: str) -> Any:
+    """A table by its schema alone, for queries that are compiled before there is an engine."""
+    return ibis.table(ibis.Schema.from_pyarrow(TABLES[name]), name=name)
+
+
+def fetch(connection: Any, query: Any, kind: pa.Schema) -> pa.Table:
+    """The result of a query, with exactly the columns and types of a schema."""
+    found = connection.to_pyarrow(query)
+    return found.select(kind.names).cast(kind)
+
+
+def _quoted(text: str) -> str:
+    """A text as a literal, for the few settings that take no parameter; none of them comes from a measurement."""
+    return "'" + text.replace("'", "''") + "'"
