@@ -19,6 +19,16 @@ app = typer.Typer(no_args_is_help=True)
 StorePlace = Annotated[Path, typer.Option("--store", metavar="DIR", help=mark("The directory that holds all tables."))]
 
 
+REASONS = {
+    "impossible time": mark("They say that they began at an impossible time."),
+    "no time": mark("They do not say when they began."),
+    "not a measurement": mark("They are no measurements, or broken ones."),
+    "too many days": mark("Their file spreads over too many days and countries."),
+    "unreadable": mark("They are too long, or the file is broken there."),
+}
+"""Why lines are set aside."""
+
+
 class _Ingested(msgspec.Struct, frozen=True):
     files: int
     skipped: int
@@ -71,7 +81,7 @@ def _print_summary(found: reading.Summary, verdicts: int, said: Words) -> None:
         )
     )
     for reason, count in sorted(found.rejected.items()):
-        out.print(said.say("{count} lines set aside: {reason}", count=count, reason=reason))
+        out.print(said.say("{count} lines were set aside. {reason}", count=count, reason=said.say(REASONS[reason])))
 
 
 @app.command()
