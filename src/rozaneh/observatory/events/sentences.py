@@ -1,0 +1,147 @@
+"""What events say to people."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from rozaneh.diagnosis.verdict import sureness
+from rozaneh.observatory.events.event import Event, Evidence, Found, Withheld
+from rozaneh.words import Words, mark
+
+KINDS = {
+    "outage": mark("Outage: the connections of {place} were cut."),
+    "domestic_only": mark("Domestic only: {place} was cut off from the internet abroad."),
+    "curfew": mark("Curfew: {place} was cut at the same hours of most days."),
+    "block": mark("Block: {services} did not work in {place}, and somebody on the path was the reason."),
+    "throttling": mark("Throttling: {services} was slowed down in {place}."),
+    "protocol_block": mark("Blocked protocol: {services} did not work in {place}, whatever it was for."),
+    "refusal": mark("Refusal: {services} itself turned away people in {place}, as services do under sanctions."),
+    "silence": mark("Silence: far fewer measurements than usual came from {place}. By itself that is no outage."),
+}
+"""Each kind of event."""
+
+STATES = {
+    "down": mark("It goes on."),
+    "partly back": mark("It goes on; part of what was lost is back."),
+    "over": mark("It is over."),
+}
+"""How it stands."""
+
+CHANGES = {
+    "recovery": mark(
+        "It ends when three quarters of what was lost are back and stay so, against what was usual before."
+    ),
+    "late-data": mark("Data that come late may move its start or its end."),
+    "other-signals-well": mark("Other signals saw nothing; if they are right, it was smaller than it looks."),
+    "second-signal": mark("Only one signal was looked at; a second one could confirm or refute it."),
+    "quiet-days": mark("It ends when some days pass without it."),
+    "more-sources": mark("More independent sources would make it surer."),
+    "control": mark("If the service is down for everybody, it was no block."),
+    "works-again": mark("It ends when the service works again for most sources, and stays so."),
+    "pairs": mark("Paired transfers that show no difference would refute it."),
+    "volume": mark("Measurements that come late could fill the silence."),
+}
+"""What would change an event."""
+
+REASONS = {
+    "sources": mark("Not enough: {had} independent sources say so; {wanted} are needed."),
+    "breadth": mark("Not enough: {had} services show it; {wanted} are needed."),
+    "mark": mark("Not enough: the measuring itself changed then, and no second signal shows it."),
+}
+"""Why a claim is not made."""
+
+_SURENESS = {
+    "certain": mark("certain"),
+    "likely": mark("likely"),
+    "possible": mark("possible"),
+    "unsure": mark("unsure"),
+}
+
+
+def event_lines(found: Found, words: Words) -> Iterator[str]:
+    """An event in sentences, the first of which says what it is."""
+    event, evidence = found.event, found.evidence
+    say = words.say
+    yield what(event, words)
+    if event.end is None:
+        yield say("From {start}. {state}", start=_when(event.start), state=say(STATES[evidence.state]))
+    else:
+        yield say(
+            "From {start} to {end}, {length}.",
+            start=_when(event.start),
+            end=_when(event.end),
+            length=_length(event.end - event.start, words),
+        )
+    if event.hours:
+        hours = f"{event.hours[0]:02}:00-{(event.hours[-1] + 1):02}:00"
+        yield say("Hours: {hours} ({zone}).", hours=hours, zone=evidence.zone)
+        yield words.say_n("It was in force on {n} day.", "It was in force on {n} days.", len(evidence.days))
+    if evidence.forecast is not None:
+        yield say(
+            "Next expected from {start} to {end}; such a forecast held on {hits} of {all} days.",
+            start=_when(evidence.forecast.start),
+            end=_when(evidence.forecast.end),
+            hits=evidence.forecast.hits,
+            all=evidence.forecast.hits + evidence.forecast.misses,
+        )
+    if event.networks:
+        yield say("Networks: {networks}.", networks=", ".join(event.networks))
+    if event.mechanism and event.kind in ("block", "protocol_block"):
+        yield say("How: {mechanism}.", mechanism=event.mechanism)
+    yield from _evidence(event, evidence, words)
+
+
+def _evidence(event: Event, evidence: Evidence, words: Words) -> Iterator[str]:
+    say = words.say
+    yield say(
+        "How sure: {sure}. Samples: {samples}; independent sources: {sources}; rule: {rule}.",
+        sure=say(_SURENESS[sureness(event.confidence)]),
+        samples=event.samples,
+        sources=event.sources,
+        rule=event.rule,
+    )
+    for vote in evidence.votes:
+        if vote.fell and vote.lowest is not None:
+            yield say("{signal}: down to {share:.0%} of the usual.", signal=vote.signal, share=vote.lowest)
+        else:
+            yield say("{signal}: as usual.", signal=vote.signal)
+    for change in evidence.would_change:
+        yield say(CHANGES[change])
+
+
+def what(event: Event, words: Words) -> str:
+    """What an event is, in one sentence."""
+    values = {"place": place(event, words)}
+    if "{services}" in KINDS[event.kind]:
+        values["services"] = ", ".join(event.services)
+    return words.say(KINDS[event.kind], **values)
+
+
+def place(event: Event, words: Words) -> str:
+    """Where an event is."""
+    return words.say("an unnamed place") if event.country == "ZZ" else event.country
+
+
+def withheld_line(withheld: Withheld, words: Words) -> str:
+    """A claim that is not made, and why."""
+    reason = words.say(REASONS[withheld.reason], **_numbers(withheld))
+    return words.say(
+        "From {start}: {what} {reason}",
+        start=_when(withheld.event.start),
+        what=what(withheld.event, words),
+        reason=reason,
+    )
+
+
+def _numbers(withheld: Withheld) -> dict[str, object]:
+    return {} if withheld.reason == "mark" else {"had": withheld.had, "wanted": withheld.wanted}
+
+
+def _when(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def _length(length: timedelta, words: Words) -> str:
+    hours = round(length.total_seconds() / 3600)
+    if hours < 48:
+        return words.say_n("{n} hour", "{n} hours", max(hours, 1))
+    return words.say_n("{n} day", "{n} days", round(hours / 24))

@@ -1,0 +1,63 @@
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from rozaneh.cli.main import dispatch
+
+KEYS = ["kind", "country", "networks", "services", "start", "end", "hours", "mechanism", "confidence", "samples",
+        "sources", "rule"]  # fmt: skip
+
+
+@pytest.fixture
+def cut(tmp_path: Path) -> Path:
+    """A signal that is cut for three days after ten."""
+    began = datetime(2022, 1, 1, tzinfo=UTC)
+    rows = [
+        f"{began + timedelta(hours=hour):%Y-%m-%d %H:%M:%S},{3 if 240 <= hour < 312 else 97 + hour % 3}"
+        for hour in range(400)
+    ]
+    path = tmp_path / "signal.csv"
+    path.write_text("Time (UTC),Active Probing (#/24s Up)\n" + "\n".join(rows) + "\nnever,1\n")
+    return path
+
+
+def _run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as left:
+        dispatch(["observe", "events", *arguments])
+    return int(left.value.code or 0)
+
+
+def test_json_has_exactly_its_keys(cut: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert _run("--signal", str(cut), "--country", "IR", "--json") == 0
+    out, err = capsysbinary.readouterr()
+    (event,) = json.loads(out)
+    assert list(event) == KEYS
+    assert event["kind"] == "outage"
+    assert event["country"] == "IR"
+    assert (event["start"], event["end"]) == ("2022-01-11T00:00:00Z", "2022-01-14T00:00:00Z")
+    assert b"guessed the times in Time (UTC)" in err
+    assert b"line 402: set aside: column 'Time (UTC)': no time: 'never'" in err
+
+
+@pytest.mark.parametrize(
+    ("lang", "said"), [("en", "Outage: the connections of IR were cut."), ("fa", "قطعی: اتصال‌های")]
+)
+def test_events_are_told_in_both_languages(cut: Path, lang: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run("--signal", str(cut), "--country", "ir", "--lang", lang) == 0
+    assert said in capsys.readouterr().out
+
+
+def test_evidence_comes_when_asked_for(cut: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    _run("--signal", str(cut), "--json", "--evidence")
+    (found,) = json.loads(capsysbinary.readouterr().out)
+    assert found["evidence"]["votes"][0]["fell"] is True
+    assert found["evidence"]["would_change"]
+
+
+def test_too_little_history_is_its_own_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "short.csv"
+    path.write_text("time,x\n2022-01-01T00:00Z,1\n2022-01-01T01:00Z,1\n")
+    assert _run("--signal", str(path)) == 3
+    assert "Not enough: x has 0.1 days" in capsys.readouterr().err
