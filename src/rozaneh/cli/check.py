@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import anyio
@@ -19,6 +20,7 @@ from rozaneh.net.trust import Trust
 from rozaneh.probe import Service, ServiceResult, catalogue, choose, vantages
 from rozaneh.probe import check as run_check
 from rozaneh.probe import consent as agreement
+from rozaneh.probe.services import read_services, together
 from rozaneh.words import Words, mark
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -39,6 +41,10 @@ def check(
     everything: Annotated[
         bool, typer.Option("--all", help=mark("The whole list, circumvention tools among it if you agreed to that."))
     ] = False,
+    services_file: Annotated[
+        Path | None,
+        typer.Option("--services", metavar="FILE", help=mark("A catalogue of your own, beside the one that ships.")),
+    ] = None,
     listing: Annotated[bool, typer.Option("--list", help=mark("Only list the services that are known."))] = False,
     one_at_a_time: Annotated[
         bool, typer.Option("--one-at-a-time", help=mark("One service after another: slower, and less conspicuous."))
@@ -49,10 +55,12 @@ def check(
 ) -> None:
     """Choose, ask for consent, measure, print."""
     tongue = words(lang)
+    own = read_services(services_file) if services_file else ()
+    known = together(own, catalogue())
     if listing:
-        _list(tongue, as_json=as_json)
+        _list(known, tongue, as_json=as_json)
         return
-    chosen = _permitted(services or (), tongue, everything=everything)
+    chosen = _permitted(services or [service.id for service in own], known, tongue, everything=everything)
     view = View(console(), tongue, silent=as_json)
     results = anyio.run(partial(_measure, chosen, view, one_at_a_time=one_at_a_time, seconds=timeout))
     if as_json:
@@ -79,10 +87,12 @@ async def _measure(
         )
 
 
-def _permitted(asked: Sequence[str], tongue: Words, *, everything: bool) -> tuple[Service, ...]:
+def _permitted(
+    asked: Sequence[str], known: Sequence[Service], tongue: Words, *, everything: bool
+) -> tuple[Service, ...]:
     """What was asked for, as far as the user agreed to it; leaves with a line that says what to do where not."""
-    named = choose(asked)
-    chosen = named or tuple(service for service in catalogue() if everything or not service.risky)
+    named = choose(asked, known)
+    chosen = named or tuple(service for service in known if everything or not service.risky)
     if not agreement.needed():
         return chosen
     given = agreement.load(agreement.place())
@@ -108,12 +118,12 @@ def _permitted(asked: Sequence[str], tongue: Words, *, everything: bool) -> tupl
     return allowed
 
 
-def _list(tongue: Words, *, as_json: bool) -> None:
+def _list(known: Sequence[Service], tongue: Words, *, as_json: bool) -> None:
     if as_json:
-        print_json([{"service": each.id, "category": each.category, "name": each.name} for each in catalogue()])
+        print_json([{"service": each.id, "category": each.category, "name": each.name} for each in known])
         return
     screen = console()
-    for service in catalogue():
+    for service in known:
         screen.print(
             tongue.say(
                 "{id}: {name} ({category})",

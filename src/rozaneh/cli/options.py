@@ -36,8 +36,15 @@ def console(*, errors: bool = False) -> Console:
 
 def print_json(value: object) -> None:
     """Print a value as indented JSON with Latin digits and unescaped Persian; Structs are taken as they are."""
-    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(value, enc_hook=_plain), indent=2) + b"\n")
     sys.stdout.flush()
+
+
+def _plain(value: object) -> str:
+    """A sentence, which is a text of its own kind, as JSON has it."""
+    if isinstance(value, str):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
 def words(lang: str | None) -> Words:

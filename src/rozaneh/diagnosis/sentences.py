@@ -46,15 +46,18 @@ SENTENCES = MappingProxyType(
             "{service} itself refuses visitors from this country. This is not the filter."
         ),
         (_O.DOWN, _M.SITE_DOWN): mark("{service} does not work for anybody at the moment. This is not the filter."),
-        (_O.OUTAGE, _M.WHOLE_OUTAGE): mark("Nothing works on this network, not even domestic services."),
+        (_O.OUTAGE, _M.WHOLE_OUTAGE): mark(
+            "{service} cannot be reached: nothing works on this network, not even domestic services."
+        ),
         (_O.OUTAGE, _M.DNS_SILENCE): mark(
-            "This network looks up no names at all, although addresses can be reached. Set an encrypted resolver."
+            "{service} cannot be found: this network looks up no names at all, although addresses can be reached."
+            " Set an encrypted resolver."
         ),
         (_O.DOMESTIC_ONLY, _M.DOMESTIC_ONLY): mark(
             "Only the domestic network works here: {service} is cut off together with everything abroad."
         ),
         (_O.CAPTIVE_PORTAL, _M.CAPTIVE_PORTAL): mark(
-            "This network wants you to log in first: open any page in a browser."
+            "{service} cannot be reached yet: this network wants you to log in first. Open any page in a browser."
         ),
         (_O.CANNOT_TELL, _M.UNKNOWN): mark("{service} does not work here. Not enough measurements to say why."),
     }

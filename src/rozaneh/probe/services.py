@@ -5,6 +5,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
 _Url = Annotated[str, msgspec.Meta(min_length=8, max_length=300)]
 _Text = Annotated[str, msgspec.Meta(min_length=3, max_length=300)]
 _MOST_ENDPOINTS = 16
+_LARGEST_FILE = 1 << 20
 
 Category = Literal[
     "messaging", "social", "search", "mail", "apps", "developers", "knowledge", "news", "resolvers", "domestic",
@@ -185,7 +187,32 @@ def catalogue() -> tuple[Service, ...]:
     """
     folder = files("rozaneh.probe") / "catalogue"
     names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".toml"))
-    found = tuple(service for name in names for service in parse_services((folder / name).read_bytes(), name))
+    return together(service for name in names for service in parse_services((folder / name).read_bytes(), name))
+
+
+def read_services(path: Path) -> tuple[Service, ...]:
+    """Read somebody's own catalogue file.
+
+    Raises:
+        LocalFault: it cannot be read or is wrong, in one line.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LARGEST_FILE + 1)
+    except OSError as error:
+        raise LocalFault(f"{path}: cannot be read ({error.strerror})") from None
+    if len(data) > _LARGEST_FILE:
+        raise LocalFault(f"{path}: larger than {_LARGEST_FILE} bytes")
+    return parse_services(data, path.name)
+
+
+def together(*groups: Iterable[Service]) -> tuple[Service, ...]:
+    """Services of several catalogues.
+
+    Raises:
+        LocalFault: an id or alias stands twice.
+    """
+    found = tuple(service for group in groups for service in group)
     seen: set[str] = set()
     for service in found:
         for name in (service.id, *service.aliases):

@@ -1,0 +1,114 @@
+"""Checking what scenarios expect: each expectation from a customer of its own with censors of its own, many at once."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+
+from rozaneh.diagnosis import Mechanism, Outcome, Who
+from rozaneh.lab import Lab
+from rozaneh.lab.scenario import Scenario, load_scenario
+from rozaneh.lab.scenario.model import ExpectedVerdict
+from rozaneh.probe import ServiceResult, check, choose, vantages
+
+SCENARIOS = Path(__file__).parents[3] / "scenarios"
+HOMES = ("mobile", "fixed")
+AT_ONCE = 48
+
+OUTCOMES = {
+    Mechanism.NONE: Outcome.OK,
+    Mechanism.THROTTLING: Outcome.THROTTLED,
+    Mechanism.SERVICE_REFUSAL: Outcome.REFUSED,
+    Mechanism.SITE_DOWN: Outcome.DOWN,
+    Mechanism.WHOLE_OUTAGE: Outcome.OUTAGE,
+    Mechanism.DOMESTIC_ONLY: Outcome.DOMESTIC_ONLY,
+    Mechanism.CAPTIVE_PORTAL: Outcome.CAPTIVE_PORTAL,
+}
+"""What is said first of a mechanism; of any other, that it blocks."""
+
+_BY_NOBODY = (Outcome.OK, Outcome.DOWN, Outcome.CAPTIVE_PORTAL)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One expectation of a scenario, on one home network."""
+
+    scenario: Scenario
+    expected: ExpectedVerdict
+    home: str
+
+    @property
+    def name(self) -> str:
+        """What it is called when it goes wrong."""
+        return f"{self.scenario.id} on {self.home} at {self.expected.at or 'any time'}: {self.expected.target}"
+
+    def wrong(self, result: ServiceResult) -> str:
+        """In what the verdict is not the expected one; empty if it is."""
+        verdict = result.verdict
+        mechanism = verdict.mechanism
+        found = f"{self.name}: {verdict.verdict}, {mechanism}, by {verdict.who}, rules {', '.join(verdict.rules)}"
+        if mechanism.value not in self.expected.mechanism:
+            return f"{found}; expected {' or '.join(self.expected.mechanism)}"
+        if verdict.verdict is not OUTCOMES.get(mechanism, Outcome.BLOCKED):
+            return f"{found}; that is not what is said of this mechanism"
+        who = self.expected.who or _who(verdict.verdict)
+        return "" if verdict.who == who else f"{found}; expected by {who}"
+
+
+def _who(outcome: Outcome) -> Who:
+    if outcome is Outcome.OUTAGE:
+        return Who.UNKNOWN
+    return Who.NOBODY if outcome in _BY_NOBODY else Who.STATE
+
+
+def scenarios() -> list[Scenario]:
+    """Every scenario that ships."""
+    return [load_scenario(path) for path in sorted(SCENARIOS.glob("*.toml"))]
+
+
+def cases(of: Iterable[Scenario], homes: tuple[str, ...] = HOMES[:1]) -> list[Case]:
+    """The expectations of scenarios, on the networks that they name, else on these."""
+    return [
+        Case(scenario, expected, home)
+        for scenario in of
+        for expected in scenario.verdict
+        for home in expected.network or homes
+    ]
+
+
+@dataclass
+class Judging:
+    """Checks cases in one lab."""
+
+    lab: Lab
+    at_once: int = AT_ONCE
+    results: dict[str, ServiceResult] = field(default_factory=dict)
+
+    async def all(self, wanted: Iterable[Case]) -> list[str]:
+        """Check the cases side by side.
+
+        Returns:
+            What was wrong, one line each.
+        """
+        turns = anyio.Semaphore(self.at_once)
+        wrong: list[str] = []
+
+        async def one(case: Case) -> None:
+            async with turns:
+                result = await self.result(case.scenario, case.expected.target, case.home, case.expected.at)
+            self.results[case.name] = result
+            if line := case.wrong(result):
+                wrong.append(line)
+
+        async with anyio.create_task_group() as group:
+            for case in wanted:
+                group.start_soon(one, case)
+        return wrong
+
+    async def result(self, scenario: Scenario | None, target: str, home: str, at: str | None = None) -> ServiceResult:
+        """Check one target from a new customer."""
+        with self.lab.client(home, scenario, at=at, programs=False) as client:
+            asked = vantages(client.environment())
+            (result,) = await check(choose([target]), client.network, client.trust, client.clock, asked)
+        return result
