@@ -60,7 +60,8 @@ async def _checked(
     lab: Lab,
     scenario: Scenario,
     services: tuple[Service, ...],
-    one_at_a_time: bool,
+    *,
+    one_at_a_time: bool = False,
 ) -> list[ServiceResult]:
     with lab.client("mobile", scenario, programs=False) as home:
         return await check(

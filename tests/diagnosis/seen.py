@@ -93,7 +93,7 @@ def seen(
         if fails:
             break
     speaks = {"https": "https", "http": "http", "quic": "https"}.get(kind, "raw")
-    target = Target(host=at if literal else name, port=443, speaks=speaks)  # type: ignore[arg-type]
+    target = Target(host=at if literal else name, port=443, speaks=speaks)  # type: ignore[arg-type]  # keywords of one kind are handed on
     return Attempt(target=target, spec="tcp", started=0.0, took=1.0, failure=failure, observations=tuple(steps))
 
 
@@ -107,7 +107,7 @@ def tried(**roles: Attempt | Sequence[Attempt]) -> tuple[Tried, ...]:
 
 def twice(how: str, **options: object) -> list[Attempt]:
     """The same, seen two times."""
-    return [seen(how, **options), seen(how, **options)]  # type: ignore[arg-type]
+    return [seen(how, **options), seen(how, **options)]  # type: ignore[arg-type]  # keywords of one kind are handed on
 
 
 def control(*, upto: str = "http", fails: str = "", status: int = 200) -> Control:
@@ -158,4 +158,4 @@ def portal() -> tuple[Canary, ...]:
 
 def evidence(**known: object) -> Evidence:
     """Evidence about an HTTPS site whose right address is known and whose network lives, unless said otherwise."""
-    return Evidence(**({"trusted_answers": (SITE,), "canaries": canaries()} | known))  # type: ignore[arg-type]
+    return Evidence(**({"trusted_answers": (SITE,), "canaries": canaries()} | known))  # type: ignore[arg-type]  # keywords of one kind are handed on
