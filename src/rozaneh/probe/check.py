@@ -70,6 +70,7 @@ async def check(
     run = _Run(tools, clock, progress or _silent, anyio.Semaphore(1 if one_at_a_time else max(len(services), 1)))
     with anyio.move_on_after(seconds) as limit:
         async with anyio.create_task_group() as group:
+            group.start_soon(dials.pulse.run)
             group.start_soon(tools.canaries.run)
             async with anyio.create_task_group() as tasks:
                 for service in services:

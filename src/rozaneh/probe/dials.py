@@ -1,10 +1,12 @@
 """Single attempts, each one call of ``measure``: what an experiment is made of."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 
 import anyio
+import msgspec
 
 from rozaneh.core import Attempt, DialFailed, Element, Failure, Op, Spec, Target
 from rozaneh.dialers import build
@@ -14,6 +16,7 @@ from rozaneh.net.quic import measure_quic
 from rozaneh.net.trust import Trust
 from rozaneh.probe.first_packets import openvpn_reset, wireguard_initiation
 from rozaneh.probe.pace import Pace
+from rozaneh.probe.pulse import Pulse
 from rozaneh.probe.services import Endpoint
 
 DEADLINES = Deadlines(
@@ -25,6 +28,7 @@ DEADLINES = Deadlines(
 MOST_BODY = 65_536
 """Bytes of a page that a check reads: enough for a rate and for signatures."""
 
+_TIMES_STARVED = 3
 _UDP_TRIES = 3
 _UDP_WAIT = 1.0
 _ECHO_WAIT = 2.5
@@ -38,6 +42,7 @@ class Dials:
         network: where sockets come from.
         trust: whom to believe.
         pace: how much at once.
+        pulse: whether this process got to run; an attempt that timed out while it did not is made again.
         deadlines: seconds for each kind of step.
     """
 
@@ -45,6 +50,7 @@ class Dials:
     trust: Trust
     pace: Pace
     deadlines: Deadlines = DEADLINES
+    pulse: Pulse = field(default_factory=Pulse)
 
     async def plain(self, endpoint: Endpoint, addresses: Sequence[str] = ()) -> Attempt:
         """Dial an endpoint as programs do, at the addresses that the system's resolver gives, or at given ones."""
@@ -101,18 +107,35 @@ class Dials:
     async def attempt(self, target: Target, exchange: Exchange | None, way: Dialer | None = None) -> Attempt:
         """One dial, by TCP unless another way is given."""
         dialer = way or build("tcp", self.network, trust=self.trust)
-        async with self.pace.turn(target.host, target.addresses):
+
+        async def once() -> Attempt:
             async with await measure(dialer, target, exchange=exchange, deadlines=self.deadlines) as measured:
                 pass
             return measured.attempt
 
+        return await self._while_we_run(target, once)
+
     async def datagrams(self, target: Target, payload: bytes, spec: str) -> Attempt:
         """Send a datagram, up to three times, and wait for any answer. The target's addresses are known."""
+        return await self._while_we_run(target, partial(self._datagrams, target, payload, spec))
+
+    async def _while_we_run(self, target: Target, once: Callable[[], Awaitable[Attempt]]) -> Attempt:
+        """Make an attempt. Where it timed out while this process did not get to run, again; then it is no evidence."""
+        async with self.pace.turn(target.host, target.addresses):
+            for _ in range(_TIMES_STARVED):
+                began = anyio.current_time()
+                attempt = await once()
+                if attempt.failure is not Failure.GENERIC_TIMEOUT_ERROR:
+                    return attempt
+                if not self.pulse.starved(began, anyio.current_time()):
+                    return attempt
+        return msgspec.structs.replace(attempt, failure=Failure.INTERRUPTED)
+
+    async def _datagrams(self, target: Target, payload: bytes, spec: str) -> Attempt:
         trace, started = Trace(self.deadlines), time.time()
         failure: Failure | None = None
         try:
-            async with self.pace.turn(target.host, target.addresses):
-                await self._exchange_datagrams(target, payload, trace)
+            await self._exchange_datagrams(target, payload, trace)
         except DialFailed as failed:
             failure = failed.failure
         return Attempt(
@@ -147,10 +170,12 @@ class Dials:
         return await self.datagrams(known, first_packet(endpoint), endpoint.shape)
 
     async def _quic(self, target: Target, name: str) -> Attempt:
-        async with self.pace.turn(target.host, target.addresses):
-            return await measure_quic(
-                self.network, target, self.trust, sni=name, deadlines=self.deadlines, most_body=MOST_BODY
-            )
+        return await self._while_we_run(
+            target,
+            partial(
+                measure_quic, self.network, target, self.trust, sni=name, deadlines=self.deadlines, most_body=MOST_BODY
+            ),
+        )
 
     async def _of_its_own_issuer(self, endpoint: Endpoint, target: Target) -> Attempt | None:
         """The same without checking the certificate, if that turns out to be by the service's own authority."""

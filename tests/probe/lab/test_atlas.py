@@ -15,6 +15,7 @@ NO_CENSOR = (
 )  # fmt: skip
 
 
+@pytest.mark.timeout(300)
 def test_every_scenario_is_named_rightly_and_no_control_is_called_blocked() -> None:
     every = scenarios()
     wanted = cases(every)
