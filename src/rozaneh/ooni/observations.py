@@ -322,7 +322,9 @@ def _compare(flat: Flat, control: HelperAnswer, name: str) -> None:
         tls = (control.tls_handshake or {}).get(seen.endpoint)
         if tls is not None and seen.tls is not None and (tls.server_name or "") == seen.tls_name:
             seen.control_tls = tls.failure or ""
-    http = control.http_request or ControlHttp()
+    http = control.http_request
+    if http is None:
+        return
     page = None if http.failure else _control_page(http)
     for seen in flat.everything():
         seen.control_http = http.failure or ""
