@@ -4,7 +4,7 @@ from contextlib import suppress
 
 from msgspec import Raw
 
-from rozaneh.ooni import BadMeasurement, Line, Lines, decode, values, web_keys
+from rozaneh.ooni import BadMeasurement, Line, Lines, decode, own, values, web_keys
 from rozaneh.ooni.classic import classic
 from rozaneh.ooni.decode import recorded
 from rozaneh.ooni.observations import flatten, title_of
@@ -30,6 +30,8 @@ def fuzz_test_keys(data: bytes) -> None:
         read = decode(b'{"test_keys":%b}' % data)
         with suppress(BadMeasurement):
             recorded(read)
+        with suppress(BadMeasurement):
+            own(read)
         web_keys(read)
 
 

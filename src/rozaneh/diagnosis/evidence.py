@@ -57,6 +57,8 @@ class Control(msgspec.Struct, frozen=True, kw_only=True):
         failure: the failure that ended its attempt, or none.
         way: how the vantage was reached, where that was not directly.
         age: seconds since it said so; 0 for an answer of this run.
+        answer: what it said address by address, as JSON in the form of OONI's test helper, for those who keep records;
+            no rule reads it.
     """
 
     vantage: str
@@ -70,6 +72,7 @@ class Control(msgspec.Struct, frozen=True, kw_only=True):
     failure: Failure | None = None
     way: str = ""
     age: int = 0
+    answer: str = ""
 
 
 class Zone(StrEnum):

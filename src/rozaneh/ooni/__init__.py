@@ -22,8 +22,10 @@ from rozaneh.ooni.classic import Classic, classic
 from rozaneh.ooni.decode import BadMeasurement, decode, keys_of, web_keys
 from rozaneh.ooni.lines import BadLine, Line, Lines
 from rozaneh.ooni.observations import Flat, Seen, flatten
+from rozaneh.ooni.own import Own, own
 from rozaneh.ooni.records import Measurement
 from rozaneh.ooni.webkeys import WebKeys
+from rozaneh.ooni.write import Made, Place, encode
 
 __all__ = [
     "BadLine",
@@ -32,13 +34,18 @@ __all__ = [
     "Flat",
     "Line",
     "Lines",
+    "Made",
     "Measurement",
+    "Own",
+    "Place",
     "Seen",
     "WebKeys",
     "classic",
     "decode",
+    "encode",
     "flatten",
     "keys_of",
+    "own",
     "web_keys",
 ]
 """What the other rooms use; the records themselves are in ``records`` and ``webkeys``."""

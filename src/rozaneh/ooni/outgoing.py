@@ -1,8 +1,9 @@
 """From our attempts to OONI's raw records: lookups, connections, handshakes, requests and network events.
 
 Only attempts at the target itself become records: as the user's programs dial, and at trusted addresses. What was
-dialled for comparison (a harmless name at the same address, a mirror) would look to other readers like the target, so it
-stays apart, in the evidence that goes with the measurement. All times are seconds from the start of the first attempt.
+dialled for comparison (a harmless name at the same address, a mirror) would look to other readers like the target, so
+it stays apart, in the evidence that goes with the measurement. All times are seconds from the start of the first
+attempt.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

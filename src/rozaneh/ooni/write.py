@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from rozaneh.core import Attempt, Target
 from rozaneh.diagnosis import Control, Evidence, Verdict
@@ -61,7 +62,6 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
         endpoint: id within the service, or nothing.
         runtime: seconds that it took.
         lookups: attempts that asked encrypted resolvers for the name.
-        helper: a test helper's own answer, as it came; else it is put together from the evidence's control.
     """
 
     target: Target
@@ -71,7 +71,6 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
     endpoint: str = ""
     runtime: float = 0.0
     lookups: tuple[Attempt, ...] = ()
-    helper: msgspec.Raw | None = None
 
 
 def encode(
@@ -181,10 +180,11 @@ def _scheme(made: Made) -> str:
 
 def _helper(made: Made) -> Any:
     """What a test helper answered, or would have answered to say what our control says of the same addresses."""
-    if made.helper is not None:
-        return made.helper
-    controls = made.evidence.control
-    return _as_helper(made, controls[0]) if controls else None
+    fresh = [control for control in made.evidence.control if not control.age]
+    told = next((control.answer for control in fresh if control.answer), "")
+    if told:
+        return msgspec.Raw(told.encode())
+    return _as_helper(made, fresh[0]) if fresh else None
 
 
 def _as_helper(made: Made, control: Control) -> Json:
@@ -235,7 +235,8 @@ def _classic_keys(measurement: Json) -> Json:
 
 
 def _own(made: Made) -> Json:
-    own: Json = {"evidence": made.evidence, "service": made.service, "endpoint": made.endpoint}
+    evidence = replace(made.evidence, control=tuple(replace(one, answer="") for one in made.evidence.control))
+    own: Json = {"evidence": evidence, "service": made.service, "endpoint": made.endpoint}
     if made.verdict is not None:
         own["verdict"] = made.verdict
     return own

@@ -167,6 +167,7 @@ def _understood(answer: Answer, vantage: str, endpoint: Endpoint, way: str) -> C
         status=max(answer.http_request.status_code, 0),
         failure=_failure(failure) if http is False else None,
         way=way,
+        answer=msgspec.json.encode(answer).decode(),
     )
 
 

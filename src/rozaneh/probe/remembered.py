@@ -41,7 +41,9 @@ class Remembered:
         """Take note of an answer."""
         key = (endpoint.url, control.vantage)
         self._kept.pop(key, None)
-        self._kept[key] = _Kept(endpoint=endpoint.url, at=self.now(), control=control)
+        self._kept[key] = _Kept(
+            endpoint=endpoint.url, at=self.now(), control=msgspec.structs.replace(control, answer="")
+        )
         if len(self._kept) > _MOST:
             self._kept.popitem(last=False)
 

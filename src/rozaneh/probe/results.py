@@ -129,7 +129,7 @@ def _endpoint(result: EndpointResult) -> dict[str, Any]:
         "rules": list(verdict.rules),
         "missing": list(verdict.missing),
         "trusted_answers": list(evidence.trusted_answers),
-        "control": [msgspec.to_builtins(control) for control in evidence.control],
+        "control": [msgspec.to_builtins(msgspec.structs.replace(control, answer="")) for control in evidence.control],
         "attempts": [{"role": tried.role.value, **_attempt(tried.attempt)} for tried in evidence.tried],
         "canaries": [
             {"name": canary.name, "zone": canary.zone.value, "failure": canary.attempt.failure}
