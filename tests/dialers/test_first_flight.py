@@ -4,6 +4,7 @@ import socket
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 from anyio.abc import ByteStream, SocketAttribute
 from hypothesis import given
@@ -72,6 +73,17 @@ async def test_split_cuts_the_first_flight_and_nothing_after_it(argument: str, p
     assert stream.beneath() is recorder
     await stream.send(b"and the rest")
     assert recorder.sent == [b"", *pieces, b"and the rest"]
+
+
+async def test_what_is_said_while_the_first_flight_leaves_does_not_overtake_it() -> None:
+    recorder, stream = splitting("1,2")
+    async with anyio.create_task_group() as group:
+        group.start_soon(stream.send, b"abc")
+        while not recorder.sent:
+            await anyio.lowlevel.checkpoint()
+        assert stream.beneath() is None, "part of the flight is still here"
+        await stream.send(b"and the rest")
+    assert recorder.sent == [b"a", b"b", b"c", b"and the rest"]
 
 
 async def test_split_waits_between_the_pieces() -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Annotated
 
 import anyio
-import msgspec
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from rozaneh.cli.matrix_view import matrix_lines, matrix_table
 from rozaneh.cli.options import Json, Lang, console, print_json, words
+from rozaneh.cli.trial_view import try_gateway, write_json, write_trial
 from rozaneh.core import LocalFault
 from rozaneh.lab import describe
 from rozaneh.lab.check import runner as checks
@@ -184,6 +184,9 @@ def matrix(
         int, typer.Option("--concurrency", min=1, max=500, help=mark("How many dials at the same time."))
     ] = AT_ONCE,
     repeat: Annotated[int, typer.Option("--repeat", min=1, max=1000, help=mark("Run so often, and compare."))] = 1,
+    through_gateway: Annotated[
+        bool, typer.Option("--through-gateway", help=mark("Ask the whole gateway, and the best way beside it."))
+    ] = False,
     tier: Tier = "auto",
     lang: Lang = None,
 ) -> None:
@@ -201,6 +204,10 @@ def matrix(
                     "Tier {tier} has no real packets; left out: {names}.", tier=lab.tier.name, names=", ".join(left)
                 )
             )
+        if through_gateway:
+            trial = try_gateway(cells, lab, chosen_ways, partial(progress.update, task))
+            write_trial(trial, json_file, said)
+            raise typer.Exit(0 if trial.ok else 1)
         runs = [_once(cells, lab, concurrency, partial(progress.update, task)) for _ in range(repeat)]
         name, reason = lab.tier.name, lab.tier.reason
     result = differing(runs)
@@ -208,7 +215,7 @@ def matrix(
         print_json(result.cells)
     else:
         if json_file is not None:
-            _write(Path(json_file), msgspec.json.format(msgspec.json.encode(result.cells), indent=2) + b"\n")
+            write_json(Path(json_file), result.cells)
         out = console()
         out.print(matrix_table(result))
         for line in matrix_lines(result, runs, said):
@@ -255,10 +262,3 @@ def _progress() -> Progress:
     out = console(errors=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     return Progress(*columns, console=out, transient=True, disable=not out.is_terminal)
-
-
-def _write(path: Path, data: bytes) -> None:
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        raise LocalFault(f"cannot write {path}: {error.strerror}") from None

@@ -3,6 +3,8 @@
 from abc import abstractmethod
 from dataclasses import dataclass
 
+import anyio
+
 from rozaneh.core import SpecError
 from rozaneh.net import ByteStream
 from rozaneh.net.streams import StreamOver
@@ -70,20 +72,26 @@ def _position(text: str) -> int | None:
 class FirstFlightStream(StreamOver):
     """A stream whose first flight leaves in another shape; everything after it passes unchanged.
 
+    A flight takes time to leave when there are delays between its pieces. What is sent meanwhile waits for it: whoever
+    reads from a stream above may make that say its own first bytes, while somebody else already writes to it.
+
     Subclasses send the flight by :meth:`send_first`.
     """
 
     def __init__(self, inner: ByteStream) -> None:
         super().__init__(inner)
         self._flown = False
+        self._leaving = anyio.Lock()
 
     async def send(self, item: bytes) -> None:
         """Send; the first bytes in the shape of this strategy."""
-        if self._flown or not item:
-            await self._inner.send(item)
-            return
-        self._flown = True
-        await self.send_first(item)
+        if not self._flown and item:
+            async with self._leaving:
+                if not self._flown:
+                    await self.send_first(item)
+                    self._flown = True
+                    return
+        await self._inner.send(item)
 
     @abstractmethod
     async def send_first(self, flight: bytes) -> None:

@@ -8,6 +8,7 @@ import anyio
 from rozaneh.core import Attempt, Failure, Observation, Op, Spec, Target
 from rozaneh.diagnosis.suspicion import suspect as _suspect
 from rozaneh.finder.asking import dialer
+from rozaneh.finder.canaries import Canaries, places
 from rozaneh.finder.flight import Flight
 from rozaneh.finder.knowledge import Knowledge, Suspect
 from rozaneh.finder.memory import Memory
@@ -80,13 +81,20 @@ class Finder:
         )
         for way in self._knowledge.ways.upstreams:
             self._dialer(way)
+        self._canaries = Canaries(
+            places(self._knowledge.table.resolvers, network, self._trust),
+            self._dialer(self._knowledge.ways.direct),
+            report,
+        )
 
     @asynccontextmanager
     async def opening(self, target: Target) -> AsyncIterator[Opening]:
         """Begin to make a connection: the first way is dialled at once, before the client has said anything."""
         self._knowledge.arrive()
         search = Search(self._knowledge, target)
-        opening = Opening(search, self._rules, dialer=self._dialer, report=self._report, warn=self._warn)
+        opening = Opening(
+            search, self._rules, dialer=self._dialer, canaries=self._canaries, report=self._report, warn=self._warn
+        )
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(opening.run, tasks)

@@ -16,6 +16,7 @@ import msgspec
 from anyio.abc import ByteStream, TaskGroup
 
 from rozaneh.core import Attempt, DialFailed, LocalFault
+from rozaneh.finder.canaries import Canaries
 from rozaneh.finder.flight import Flight
 from rozaneh.finder.rank import Ranked
 from rozaneh.finder.refusal import Refusal
@@ -29,6 +30,12 @@ from rozaneh.net.trace import NETWORK_ERRORS, dial_failed
 __all__ = ["Connection", "Opening", "Rules"]
 
 
+_UPSTREAM_PATIENCE = 1.5
+"""Seconds that a server of the user's has to answer where no canary has."""
+_MEANWHILE = 3
+"""Ways that are tried while it is not known whether anything abroad answers."""
+
+
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """How a race is run. Times are seconds.
 
@@ -39,7 +46,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         most_at_once: ways that run at the same time.
         search: no further way is started after this time.
         wait_for_client: how long a client may be silent before its server is listened to.
-        outage: after which nothing is waited for any more while nothing abroad answers.
+        outage: after which nothing more is waited for while it is known that nothing abroad answers.
         hurry: what deadlines are multiplied with meanwhile.
     """
 
@@ -49,7 +56,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     most_at_once: int = 4
     search: float = 20.0
     wait_for_client: float = 0.2
-    outage: float = 3.0
+    outage: float = 1.0
     hurry: float = 0.4
 
 
@@ -84,12 +91,15 @@ class Opening:
         rules: Rules,
         *,
         dialer: Callable[[Way], Dialer],
+        canaries: Canaries,
         report: Report,
         warn: Callable[[str], None],
     ) -> None:
         self._search = search
         self._rules = rules
         self._dialer = dialer
+        self._canaries = canaries
+        self._looked = self._flying = self._cut = False
         self._report = report
         self._warn = warn
         self._flight: Flight | None = None
@@ -142,6 +152,7 @@ class Opening:
         try:
             while self._won is None and self._search.refusal is None:
                 self._wake = anyio.Event()
+                self._look_outside(anyio.current_time(), tasks)
                 chosen = self._next(anyio.current_time())
                 if chosen is not None:
                     self._start(chosen, tasks)
@@ -175,16 +186,50 @@ class Opening:
 
     def _until_stuck(self, now: float) -> float | None:
         """Seconds until the next runner may count as stuck; none when none will."""
-        left = [runner.since + runner.patience - now for runner in self._running if runner.may_get_stuck(now)]
+        left = [runner.stuck_at - now for runner in self._running if runner.may_get_stuck(now)]
         if self._in_outage(now):
             left.append(self._began + self._rules.outage - now)
+        if self._cut:
+            ends = (runner.since + _UPSTREAM_PATIENCE - now for runner in self._running if runner.way.private)
+            left += [end for end in ends if end > 0]
         return max(min(left), 0.001) if left else None
 
     def _may_wait(self, now: float) -> bool:
         """Whether something may still come of what runs."""
+        if self._flying:
+            return True
+        if self._cut:
+            self._upstreams_are_silent(now)
         if self._in_outage(now) and now >= self._began + self._rules.outage:
             return not all(runner.stuck(now) for runner in self._running)
         return bool(self._running) or self._search.someone_else_searches
+
+    def _look_outside(self, now: float, tasks: TaskGroup) -> None:
+        """Send canaries when nobody has answered what runs, once for this connection."""
+        search = self._search
+        hangs = bool(self._running) and all(runner.unheard and runner.stuck(now) for runner in self._running)
+        if hangs and not self._looked and search.knowledge.weather.may_look(now):
+            self._looked = self._flying = True
+            tasks.start_soon(self._fly)
+
+    def _upstreams_are_silent(self, now: float) -> None:
+        """The user's own servers count as the canaries do, once they have had their time."""
+        for runner in self._running:
+            if runner.way.private and runner.unheard and now >= runner.since + _UPSTREAM_PATIENCE:
+                self._search.knowledge.weather.foreign_silent(runner.way.key, now)
+
+    async def _fly(self) -> None:
+        weather = self._search.knowledge.weather
+        try:
+            self._cut = not await self._canaries.fly(lambda peer: weather.foreign_silent(peer, anyio.current_time()))
+            if not self._cut:
+                weather.foreign_answered()
+        except anyio.get_cancelled_exc_class():
+            weather.looked_in_vain()
+            raise
+        finally:
+            self._flying = False
+            self._poke()
 
     def _in_outage(self, now: float) -> bool:
         return bool(self._search.knowledge.weather.outage(now))
@@ -193,6 +238,8 @@ class Opening:
         if not self._search.dials:
             return self._search.first(now)
         if self._search.dials >= self._rules.most_dials or self._said_once or now > self._began + self._rules.search:
+            return None
+        if self._flying and self._search.dials >= _MEANWHILE:
             return None
         for runner, scope in self._running.items():
             self._search.progress(runner, now)
@@ -210,7 +257,6 @@ class Opening:
         """Make room: of the ways that are stuck, the one that has been so for longest. The direct one is waited for."""
         oldest = next((runner for runner in self._running if runner.obstacle), None)
         if oldest is not None:
-            self._search.gave_up(oldest, anyio.current_time())
             self._running[oldest].cancel()
 
     def _start(self, chosen: Ranked, tasks: TaskGroup) -> None:

@@ -48,12 +48,15 @@ class Runner:
     heard: Heard = field(default_factory=Heard)
     trace: Trace | None = None
     stream: ByteStream | None = None
+    _begun: float = 0.0
 
     @classmethod
     def begin(cls, chosen: Ranked, target: Target, *, now: float, patience: float) -> Self:
         """A way that is about to be tried."""
         way = chosen.way
-        return cls(way=way, obstacle=chosen.obstacle, target=way.target(target), since=now, patience=patience)
+        return cls(
+            way=way, obstacle=chosen.obstacle, target=way.target(target), since=now, patience=patience, _begun=now
+        )
 
     def watch(self, trace: Trace) -> None:
         """Its attempt has begun."""
@@ -61,11 +64,28 @@ class Runner:
 
     def stuck(self, now: float) -> bool:
         """Whether it has taken longer than one would think. One that waits for the client is not stuck."""
-        return self.phase != "ready" and now >= self.since + self.patience
+        return self.phase != "ready" and now >= self.stuck_at
 
     def may_get_stuck(self, now: float) -> bool:
         """Whether it is not stuck yet but will be if nothing happens."""
         return self.phase != "ready" and not self.stuck(now)
+
+    @property
+    def stuck_at(self) -> float:
+        """When it will count as stuck if nothing happens."""
+        return self._further + self.patience
+
+    @property
+    def _further(self) -> float:
+        """When it last got further: each step of a dial, a lookup and a handshake, may take its time."""
+        ended = [self._begun + step.t0 + step.took for step in self.seen if step.parent is None]
+        return max(self.since, *ended) if ended else self.since
+
+    @property
+    def unheard(self) -> bool:
+        """Whether nobody abroad has answered it yet: neither its target nor a server on the way."""
+        heard = any(step.op is Op.CONNECT and step.failure is None for step in self.seen)
+        return self.phase == "dialling" and not heard
 
     @property
     def at_resolver(self) -> bool:

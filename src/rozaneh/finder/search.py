@@ -94,7 +94,7 @@ class Search:
             return Ranked(way=way, obstacle=known.obstacle, score=1.0)
         if self.someone_else_searches:
             return None
-        if knowledge.weather.outage(now) and not knowledge.weather.may_look(now):
+        if knowledge.weather.outage(now):
             return None
         known.explorer = self
         ranked = rank(
@@ -134,6 +134,8 @@ class Search:
             self._tried.add(runner.way.key)
         if runner.way.key == DIRECT:
             self._dialled_directly = runner.dialled
+            if any(step.op is Op.RESOLVE and step.failure is None for step in runner.seen):
+                self.knowledge.weather.near_answered(now)
         if not runner.way.private:
             # Some obstacles go on punishing the address that they struck at: others are tried while there are any.
             self._spent |= unanswered(runner.seen) | (runner.connected_to if runner.phase == "speaking" else set())
@@ -183,20 +185,17 @@ class Search:
             self.knowledge.weather.foreign_answered()
         return bool(addresses)
 
-    def gave_up(self, runner: Runner, now: float) -> None:
-        """A runner is cancelled while it is stuck; a foreign server that it cannot reach is a sign of the weather."""
-        heard = any(step.op is Op.CONNECT and step.failure is None for step in runner.seen)
-        if not heard and (runner.at_resolver or runner.way.private):
-            self.knowledge.weather.foreign_silent(runner.way.resolver or runner.way.key, now)
-
     def won(self, runner: Runner, now: float) -> None:
         """A way led to the target."""
         known = self.known
         if runner.way.key == DIRECT:
-            self.knowledge.weather.direct_worked(now)
+            self.knowledge.weather.near_answered(now)
             known.learn("", None, now)
             return
-        self.knowledge.weather.foreign_answered()
+        if runner.way.private:
+            self.knowledge.weather.upstream_answered(runner.way.key, now)
+        else:
+            self.knowledge.weather.foreign_answered()
         self.knowledge.hosts.drop_addresses(self.target.host, unanswered(runner.seen))
         until = known.until
         if not known.blocked(now):

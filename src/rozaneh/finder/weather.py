@@ -1,15 +1,20 @@
-"""Is anything abroad reachable at all? Judged from the user's own connections; nothing is ever sent to find out.
+"""Is anything abroad reachable at all? Judged from the user's own connections and, where those hang, from canaries.
 
-During a cut every search would try every way and fail at each after seconds. When the foreign servers that ways
-depend on (resolvers, upstreams) do not answer, and nothing that was dialled through them has worked since, only one
-search in a while goes out to see whether that is over. Times are seconds of a monotonic clock, passed in.
+During a cut every search would try every way and fail at each after seconds. When the foreign servers that ways depend
+on (resolvers, upstreams) do not answer, and nothing that was dialled through them has worked since, nobody is made to
+wait: only one search in a while goes out to see whether that is over. Times are seconds of a monotonic clock and are
+passed in.
 """
 
 import math
 
+__all__ = ["Weather"]
+
 _RECENT = 60.0
 _ENOUGH_PEERS = 2
-_LOOK_AGAIN = 20.0
+_LOOK_AGAIN = 10.0
+_TRUSTED = 600.0
+"""Seconds for which an upstream that answered must itself have fallen silent before anything is called an outage."""
 
 
 class Weather:
@@ -17,7 +22,8 @@ class Weather:
 
     def __init__(self) -> None:
         self._silent: dict[str, float] = {}
-        self._direct = -math.inf
+        self._upstreams: dict[str, float] = {}
+        self._near = -math.inf
         self._looked = -math.inf
 
     def foreign_silent(self, peer: str, now: float) -> None:
@@ -28,20 +34,30 @@ class Weather:
         """One of them answered, or a destination was reached through it."""
         self._silent.clear()
 
-    def direct_worked(self, now: float) -> None:
-        """Some destination was reached without any way."""
-        self._direct = now
+    def upstream_answered(self, key: str, now: float) -> None:
+        """A server of the user's led somewhere. Some cuts leave networks out, and it may be in one of those."""
+        self._upstreams[key] = now
+        self._silent.clear()
+
+    def near_answered(self, now: float) -> None:
+        """Somebody answered who may well be near: a destination without any way, or the network's own resolver."""
+        self._near = now
 
     def outage(self, now: float) -> str:
         """``whole_outage``, ``domestic_only`` or empty."""
         self._silent = {peer: at for peer, at in self._silent.items() if now - at < _RECENT}
-        if len(self._silent) < _ENOUGH_PEERS:
+        alive = {key for key, at in self._upstreams.items() if now - at < _TRUSTED}
+        if len(self._silent) < _ENOUGH_PEERS or alive - self._silent.keys():
             return ""
-        return "domestic_only" if now - self._direct < _RECENT else "whole_outage"
+        return "domestic_only" if now - self._near < _RECENT else "whole_outage"
 
     def may_look(self, now: float) -> bool:
-        """Whether a search may go out during an outage; true once in a while."""
+        """Whether somebody may send canaries, or search during an outage; true once in a while."""
         if now - self._looked < _LOOK_AGAIN:
             return False
         self._looked = now
         return True
+
+    def looked_in_vain(self) -> None:
+        """Whoever went to look was called back: somebody else may."""
+        self._looked = -math.inf
