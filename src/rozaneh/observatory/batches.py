@@ -30,7 +30,7 @@ _BLOCK: Final = 1 << 17
 _GZIP: Final = 31
 _TOLD: Final = 100
 """Lines of one reason that are named one by one; the rest are counted."""
-_MOST_DAYS: Final = 4096
+MOST_DAYS: Final = 4096
 """Partitions that one file may write to: more is no archive, but somebody who wants many small files."""
 
 
@@ -153,9 +153,9 @@ class Reader:
             return
         place = (head[2], head[3])
         if place not in self._days:
-            if len(self._days) >= _MOST_DAYS:
+            if len(self._days) >= MOST_DAYS:
                 self.quarantine.add(
-                    number, 0, "too many days", f"the file spreads over more than {_MOST_DAYS} partitions"
+                    number, 0, "too many days", f"the file spreads over more than {MOST_DAYS} partitions"
                 )
                 return
             self._days.add(place)

@@ -1,0 +1,239 @@
+"""Files into observations: what is good is kept once, what is bad is set aside, whatever the file tries."""
+
+import datetime as dt
+import gzip
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from rozaneh.core import LocalFault
+from rozaneh.observatory import batches, schema
+from rozaneh.observatory.ingest import Summary, ingest
+from rozaneh.observatory.judging import judge_all, judge_stale
+from rozaneh.observatory.store import Partition, Store, files, partitions_of
+from tests.observatory.made import reset, web, write
+
+NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+
+
+def into(place: Path, *paths: Path) -> Summary:
+    with Store(place) as store:
+        return ingest(paths, store, NOW)
+
+
+def rows(place: Path, table: str = schema.OBSERVATIONS) -> list[dict[str, Any]]:
+    return [row for path in files(place, table) for row in pq.read_table(path, partitioning=None).to_pylist()]
+
+
+def uids(place: Path) -> list[str]:
+    return sorted({row["measurement_uid"] for row in rows(place)})
+
+
+def rejected(place: Path) -> list[tuple[int, str]]:
+    return sorted((row["line"], row["reason"]) for row in rows(place, schema.QUARANTINE))
+
+
+def test_a_dial_becomes_a_row_with_its_control_and_the_classic_result(tmp_path: Path) -> None:
+    summary = into(tmp_path / "store", write(tmp_path / "a.jsonl.gz", [web()]))
+    assert (summary.kept, summary.rows) == (1, 2)
+    first, second = rows(tmp_path / "store")
+    assert first["ip"] == "151.101.1.5"
+    assert (first["role"], first["failure"], first["status"], first["title"]) == ("system", None, 200, "A site")
+    assert (first["asn"], first["country"], first["network_type"]) == (44244, "IR", "mobile")
+    assert (first["classic_blocking"], first["classic_accessible"]) == ("false", True)
+    assert (first["control_works"], first["control_tls"], first["control_status"]) == (True, True, 200)
+    assert first["received"] == dt.datetime(2022, 9, 21, 12)  # noqa: DTZ001 - as in the store
+    # The page was asked for at the first address only, so the second shows nothing.
+    assert (second["failure"], second["verified"]) == ("interrupted", True)
+
+
+def test_rows_lie_by_country_and_day_and_are_sorted(tmp_path: Path) -> None:
+    lines = [web(i, probe_cc=cc, probe_asn=f"AS{9 - i}") for i, cc in enumerate(("IR", "DE", "IR", "??"))]
+    into(tmp_path / "store", write(tmp_path / "a.jsonl", lines))
+    day = dt.date(2022, 9, 21)
+    assert partitions_of(tmp_path / "store", schema.OBSERVATIONS) == [Partition(c, day) for c in ("DE", "IR", "ZZ")]
+    here = [row["asn"] for path in files(tmp_path / "store", "observations", [Partition("IR", day)])
+            for row in pq.read_table(path, partitioning=None).to_pylist()]  # fmt: skip
+    assert here == [7, 7, 9, 9]
+
+
+HOSTILE: list[tuple[str, bytes]] = [
+    ("deep", b"[" * 200_000),
+    ("deep objects", b'{"test_keys":' * 100_000),
+    ("long number", b'{"probe_asn":' + b"9" * 5000 + b"}"),
+    ("port", json.dumps(web()).encode().replace(b'"port": 443', b'"port": 99999999999999999999')),
+    ("negative port", json.dumps(web()).encode().replace(b'"port": 443', b'"port": -1')),
+    ("not a number", b'{"test_runtime": NaN}'),
+    ("lone surrogate", json.dumps(web()).encode().replace(b"A site", b"\\ud800")),
+    ("no UTF-8", json.dumps(web()).encode().replace(b"site.example", b"\xff\xfe")),
+    ("wrong type", b'{"test_keys": [1, 2], "test_name": "web_connectivity"}'),
+    ("array", b"[]"),
+    ("number", b"1"),
+    ("cut", json.dumps(web()).encode()[:300]),
+    ("two on a line", b'{"a": 1} {"b": 2}'),
+    ("NUL", b"\0\0\0\0"),
+    ("byte order mark", b"\xef\xbb\xbf{}"),
+    ("single quotes", b"{'a': 1}"),
+    ("trailing comma", b'{"a": 1,}'),
+    ("no time", b"{}"),
+    ("year 0", json.dumps(web(measurement_start_time="0000-01-01 00:00:00")).encode()),
+    ("year 9999", json.dumps(web(measurement_start_time="9999-01-01 00:00:00")).encode()),
+]
+
+
+def test_good_lines_between_bad_ones_all_survive(tmp_path: Path) -> None:
+    lines: list[Any] = []
+    for number, (_, bad) in enumerate(HOSTILE):
+        lines += [web(number), bad]
+    summary = into(tmp_path / "store", write(tmp_path / "a.jsonl.gz", [*lines, web(999)]))
+    good = {web(number)["measurement_uid"] for number in (*range(len(HOSTILE)), 999)}
+    assert good <= set(uids(tmp_path / "store"))
+    bad = {name for number, (name, _) in enumerate(HOSTILE) if (number * 2 + 2) in dict(rejected(tmp_path / "store"))}
+    # A lone surrogate has a replacement character's place in a text; the measurement around it is good.
+    assert {name for name, _ in HOSTILE} - bad <= {"lone surrogate"}
+    assert summary.kept + sum(summary.rejected.values()) + summary.doubled == len(lines) + 1
+
+
+def test_many_bad_lines_are_counted_and_not_all_kept(tmp_path: Path) -> None:
+    summary = into(tmp_path / "store", write(tmp_path / "a.jsonl.gz", [b"{"] * 5000))
+    assert summary.rejected == {"not a measurement": 5000}
+    kept = rows(tmp_path / "store", schema.QUARANTINE)
+    assert len(kept) < 200
+    assert sum(row["count"] for row in kept) == 5000
+
+
+@pytest.mark.parametrize("change", ["cut", "members", "trailing", "damaged"])
+def test_what_is_whole_in_a_broken_file_is_kept(tmp_path: Path, change: str) -> None:
+    lines = [json.dumps(web(i)).encode() + b"\n" for i in range(400)]
+    whole = gzip.compress(b"".join(lines), 1)
+    data = {
+        "cut": whole[: len(whole) // 2],
+        "members": gzip.compress(b"".join(lines[:100])) + gzip.compress(b"".join(lines[100:])),
+        "trailing": whole + b"what is this",
+        "damaged": whole[: len(whole) // 2] + b"\xff" * 64 + whole[len(whole) // 2 + 64 :],
+    }[change]
+    (tmp_path / "a.jsonl.gz").write_bytes(data)
+    summary = into(tmp_path / "store", tmp_path / "a.jsonl.gz")
+    if change in ("members", "trailing"):
+        assert summary.kept == 400
+    else:
+        assert 50 < summary.kept < 400
+    assert bool(summary.rejected) is (change != "members")
+
+
+def test_a_measurement_that_comes_twice_is_kept_once(tmp_path: Path) -> None:
+    without = {**web(5), "measurement_uid": None}
+    write(tmp_path / "a.jsonl", [web(1), web(2), web(1), without, without])
+    write(tmp_path / "b.jsonl.gz", [web(2), web(3), without])
+    first = into(tmp_path / "store", tmp_path / "a.jsonl")
+    assert (first.kept, first.doubled) == (3, 2)
+    second = into(tmp_path / "store", tmp_path / "a.jsonl", tmp_path / "b.jsonl.gz")
+    assert (second.kept, second.doubled, second.skipped) == (1, 2, 1)
+    assert len(rows(tmp_path / "store")) == 8
+
+
+def test_the_same_tables_come_of_any_order(tmp_path: Path) -> None:
+    paths = [write(tmp_path / f"{i}.jsonl.gz", [web(i), reset(i + 100)]) for i in range(4)]
+    for name, order in (("one", paths), ("two", paths[::-1])):
+        for path in order:
+            into(tmp_path / name, path)
+        with Store(tmp_path / name) as store:
+            judge_stale(store)
+    for table in (schema.VERDICTS, schema.HOURLY):
+        assert rows(tmp_path / "one", table) == rows(tmp_path / "two", table) != []
+
+
+def test_judging_again_replaces(tmp_path: Path) -> None:
+    into(tmp_path / "store", write(tmp_path / "a.jsonl", [web(1), reset(2)]))
+    with Store(tmp_path / "store") as store:
+        assert judge_stale(store) == 2
+        assert judge_stale(store) == 0
+        assert judge_all(store) == 2
+    assert Counter(row["verdict"] for row in rows(tmp_path / "store", schema.VERDICTS)) == {"ok": 1, "blocked": 1}
+    assert sum(row["n"] for row in rows(tmp_path / "store", schema.HOURLY)) == 2
+
+
+def test_a_file_over_too_many_days_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "MOST_DAYS", 5)
+    lines = [web(i, measurement_start_time=f"2022-09-{i + 1:02} 00:00:00") for i in range(9)]
+    summary = into(tmp_path / "store", write(tmp_path / "a.jsonl.gz", lines))
+    assert (summary.kept, summary.rejected) == (5, {"too many days": 4})
+
+
+def test_missing_inputs_and_a_second_writer_are_told_in_one_line(tmp_path: Path) -> None:
+    with Store(tmp_path / "store") as store:
+        with pytest.raises(LocalFault, match="no file or directory"):
+            ingest([tmp_path / "nothing"], store, NOW)
+        with pytest.raises(LocalFault, match="another process"):
+            Store(tmp_path / "store")
+
+
+_BOMB = """
+import resource, sys
+from rozaneh.observatory.batches import Reader
+import datetime as dt
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+reader = Reader("bomb", dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
+with open(sys.argv[1], "rb") as file:
+    kept = sum(rows.measurements for rows in reader.batches(file))
+print(kept, reader.quarantine.total, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_a_bomb_costs_its_own_line_and_little_memory(tmp_path: Path) -> None:
+    with gzip.open(tmp_path / "bomb.jsonl.gz", "wb", 9) as file:
+        file.write(b'{"measurement_uid":"')
+        for _ in range(512):
+            file.write(b"A" * (1 << 20))
+        file.write(b'"}\n' + json.dumps(web()).encode() + b"\n")
+    assert (tmp_path / "bomb.jsonl.gz").stat().st_size < 600_000
+    ran = subprocess.run(
+        [sys.executable, "-c", _BOMB, str(tmp_path / "bomb.jsonl.gz")], capture_output=True, text=True, check=True
+    )
+    kept, bad, memory = map(int, ran.stdout.split())
+    assert (kept, bad) == (1, 1)
+    assert memory < 100 * 1024  # in KiB
+
+
+_KILLS = """
+import datetime as dt, os, signal, sys, time
+from pathlib import Path
+from rozaneh.observatory import ingest
+from rozaneh.observatory.store import Store
+ingest.WINDOW = 40
+kills = 0
+for after in range(60):
+    child = os.fork()
+    if not child:
+        with Store(Path(sys.argv[1])) as store:
+            ingest.ingest([Path(sys.argv[2])], store, dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
+        os._exit(0)
+    time.sleep(0.015 * after)
+    os.kill(child, signal.SIGKILL)
+    if os.waitpid(child, 0)[1] == 0:
+        break
+    kills += 1
+print(kills)
+"""
+
+
+def test_kills_at_any_point_lose_and_double_nothing(tmp_path: Path) -> None:
+    """Each run is killed a little later than the one before, until one gets to its end."""
+    (tmp_path / "in").mkdir()
+    for part in range(4):
+        write(tmp_path / "in" / f"{part}.jsonl.gz", [web(part * 100 + i) for i in range(100)])
+    ran = subprocess.run(
+        [sys.executable, "-c", _KILLS, str(tmp_path / "store"), str(tmp_path / "in")],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert int(ran.stdout) > 2
+    into(tmp_path / "store", tmp_path / "in")
+    found = Counter(row["measurement_uid"] for row in rows(tmp_path / "store"))
+    assert len(found) == 400
+    assert set(found.values()) == {2}
