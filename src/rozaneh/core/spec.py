@@ -16,6 +16,8 @@ from rozaneh.core.errors import LocalFault
 _NAME = re.compile(r"[a-z][a-z0-9+-]{0,31}\Z")
 _LONGEST = 8192
 _MOST_ELEMENTS = 16
+_ALL_SECRET = frozenset({"exec", "plugin", "tor", "wireguard", "ws"})
+"""Elements whose argument may hold a secret anywhere: a bridge line, keys, a program's arguments, a hidden path."""
 
 
 class SpecError(LocalFault):
@@ -40,6 +42,8 @@ class Element(msgspec.Struct, frozen=True):
 
     def redacted(self) -> str:
         """The element with user information and everything after the authority hidden, for logs and tables."""
+        if self.name in _ALL_SECRET and self.argument:
+            return f"{self.name}:***"
         if not self.is_url:
             user, _, place = self.argument.rpartition("@")
             return f"{self.name}:***@{place}" if ":" in user else str(self)  # a URL whose slashes were forgotten

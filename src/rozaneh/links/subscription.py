@@ -1,0 +1,121 @@
+"""Files that list many ways: lines of links, the same in base64, Clash-like YAML, Outline's smart dialer, a .conf.
+
+A wrong entry is named by its place and left out; the others are kept. Nothing here is fetched and nothing is started.
+"""
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+
+import msgspec
+import yaml
+
+from rozaneh.core import SpecError
+from rozaneh.links import clash, outline, wireguard
+from rozaneh.links.given import Given, given, parse
+
+LONGEST_FILE = 1 << 20
+"""Bytes of a file that lists ways."""
+
+MOST_LINES = 5000
+
+
+class Wrong(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry that was left out.
+
+    Attributes:
+        place: where it stands: a line, or an entry of a list.
+        reason: why; it repeats no secret.
+    """
+
+    place: str
+    reason: str
+
+
+def read(text: str) -> tuple[list[Given], list[Wrong]]:
+    """Everything in a text, in order and each once, and what is wrong in it.
+
+    Raises:
+        SpecError: the whole is too large.
+    """
+    if len(text) > LONGEST_FILE:
+        raise SpecError(f"a list may have at most {LONGEST_FILE} characters, this one has {len(text)}")
+    found: dict[str, Given] = {}
+    wrong: list[Wrong] = []
+    for place, entry in _entries(text.lstrip("\ufeff")):
+        if isinstance(entry, SpecError):
+            wrong.append(Wrong(place=place, reason=str(entry)))
+        else:
+            found.setdefault(entry.text, entry)
+    return list(found.values()), wrong
+
+
+Entry = tuple[str, Given | SpecError]
+
+
+def _entries(text: str) -> Iterator[Entry]:
+    if wireguard.looks_like(text):
+        yield from _one("the file", lambda: given(wireguard.parse(text)))
+        return
+    value = _structured(text)
+    if clash.is_list(value):
+        for place, link in clash.entries(value):
+            yield place, link if isinstance(link, SpecError) else given(link)
+    elif outline.is_smart(value):
+        for place, stack in outline.smart(value):
+            yield place, stack if isinstance(stack, SpecError) else given(stack)
+    else:
+        yield from _lines(_unwrapped(text))
+
+
+def _lines(text: str) -> Iterator[Entry]:
+    lines = text.splitlines()
+    for number, line in enumerate(lines[:MOST_LINES], 1):
+        bare = line.strip()
+        if bare and not bare.startswith(("#", "//", ";")):
+            yield from _one(f"line {number}", lambda line=line: parse(line))  # type: ignore[misc]  # bound on purpose
+    if len(lines) > MOST_LINES:
+        yield f"line {MOST_LINES + 1}", SpecError(f"a list may have at most {MOST_LINES} lines; the rest is left out")
+
+
+def _one(place: str, make: Callable[[], Given]) -> Iterator[Entry]:
+    try:
+        yield place, make()
+    except SpecError as error:
+        yield place, error
+
+
+def _unwrapped(text: str) -> str:
+    """A list that is one base64 text, as many services send it; anything else is returned as it is."""
+    bare = "".join(text.split())
+    if not bare or ":" in bare:
+        return text
+    try:
+        padded = bare.rstrip("=") + "=" * (-len(bare.rstrip("=")) % 4)
+        return base64.b64decode(padded.translate(str.maketrans("-_", "+/")), validate=True).decode()
+    except ValueError:
+        return text
+
+
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
+    """Reads plain data alone: no tags that make objects, and no aliases, by which a small file can grow without end."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Refuse an alias where one would be followed."""
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases are not read")
+        return super().compose_node(parent, index)
+
+
+def _structured(text: str) -> object:
+    """The text as JSON or YAML where it looks like a list or a configuration; else none."""
+    head = text.lstrip()[:1]
+    marked = any(line.startswith(("proxies:", "dns:", "tls:", "fallback:")) for line in text.splitlines())
+    if head != "{" and not marked:
+        return None
+    try:
+        if head == "{":
+            return json.loads(text)
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a subclass of the safe loader
+    except (ValueError, RecursionError, yaml.YAMLError):
+        return None

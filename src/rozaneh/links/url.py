@@ -1,0 +1,214 @@
+"""The common shape of links, ``scheme://[user@]host:port[/path][?key=value&...][#name]``, read and printed strictly.
+
+``urllib`` is lenient where a link must not be: it drops characters, takes ports such as ``0x1`` apart from their host
+and keeps the last of two equal keys. Here a key stands once, a port is 1 to 65535, a host is an IP address or a name,
+and percent-encoding is UTF-8. An unknown key is kept, so that it can be shown; nothing obeys it.
+"""
+
+import re
+from collections.abc import Iterable
+from urllib.parse import quote, unquote
+
+import msgspec
+
+from rozaneh.core import SpecError, TargetError
+from rozaneh.core.target import clean_host, is_ip
+from rozaneh.links.text import shown_name
+
+Query = tuple[tuple[str, str], ...]
+
+_UNESCAPED = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_MOST_KEYS = 64
+
+
+class Parts(msgspec.Struct, frozen=True, kw_only=True):
+    """A link taken apart.
+
+    Attributes:
+        user: what stands before the ``@``, still percent-encoded.
+        host: an IP address without brackets, or a name in A-label form.
+        port: 1 to 65535.
+        path: percent-encoded, empty or beginning with ``/``.
+        query: keys and decoded values, in order.
+        name: what the link calls itself.
+    """
+
+    user: str
+    host: str
+    port: int
+    path: str = ""
+    query: Query = ()
+    name: str = ""
+
+    def take(self, known: Iterable[str]) -> tuple[dict[str, str], Query]:
+        """The values of the keys that are known, and the others."""
+        wanted = frozenset(known)
+        return (
+            {key: value for key, value in self.query if key in wanted},
+            tuple((key, value) for key, value in self.query if key not in wanted),
+        )
+
+
+def split(text: str, scheme: str, *, port: int | None = None) -> Parts:
+    """Take a link apart.
+
+    Args:
+        text: the link, already cleaned.
+        scheme: what it begins with, in any case.
+        port: what to take where it names none; without one the port must be there.
+
+    Raises:
+        SpecError: it has another shape; the message never repeats what stands before the ``@``.
+    """
+    begin = f"{scheme}://"
+    if text[: len(begin)].lower() != begin:
+        raise SpecError(f"a link of this kind begins with {begin}")
+    body, _, fragment = text[len(begin) :].partition("#")
+    body, _, asked = body.partition("?")
+    authority, slash, rest = body.partition("/")
+    if "@" in rest:
+        raise SpecError("there is a / before the @: in a password it is written %2F")
+    user, _, place = authority.rpartition("@")
+    host, given = host_and_port(place, default=port)
+    return Parts(
+        user=user, host=host, port=given, path=slash + rest, query=query(asked), name=shown_name(_lenient(fragment))
+    )
+
+
+def host_and_port(place: str, *, default: int | None = None) -> tuple[str, int]:
+    """Read ``host:port``, with brackets around IPv6.
+
+    Raises:
+        SpecError: it is no such thing.
+    """
+    if place.startswith("["):
+        literal, bracket, colon_port = place[1:].partition("]")
+        if not bracket or not is_ip(literal) or ":" not in literal or "%" in literal:
+            raise SpecError(f"not an IPv6 address in brackets: {place[:60]!r}")
+        host, port = literal, colon_port.removeprefix(":") if colon_port.startswith(":") else colon_port and "-"
+    else:
+        host, _, port = place.partition(":")
+    try:
+        clean = clean_host(decoded(host))
+    except TargetError:
+        raise SpecError(f"the server is neither an IP address nor a name: {host[:60]!r}") from None
+    if not port and default is not None:
+        return clean, default
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65535):
+        raise SpecError(f"the server's port is missing or not between 1 and 65535: {port[:20]!r}")
+    return clean, int(port)
+
+
+def query(text: str) -> Query:
+    """Read ``key=value&...``; both sides are percent-decoded, and ``+`` is a plus.
+
+    Raises:
+        SpecError: a key stands twice, there are too many, or the encoding is wrong.
+    """
+    pairs = [piece.partition("=") for piece in text.split("&") if piece]
+    if len(pairs) > _MOST_KEYS:
+        raise SpecError(f"more than {_MOST_KEYS} settings after the ?")
+    found = tuple((decoded(key), decoded(value)) for key, _, value in pairs)
+    keys = [key for key, _ in found]
+    twice = next((key for key in keys if keys.count(key) > 1), None)
+    if twice is not None:
+        raise SpecError(f"the setting {twice[:40]!r} stands twice")
+    return found
+
+
+def decoded(text: str) -> str:
+    """A percent-encoded piece, decoded.
+
+    Raises:
+        SpecError: the encoding is wrong.
+    """
+    if _UNESCAPED.search(text):
+        raise SpecError("a % that begins no percent-encoding; a percent sign itself is written %25")
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        raise SpecError("a percent-encoding that is not UTF-8") from None
+
+
+def encoded(text: str, *, safe: str = "") -> str:
+    """A piece, percent-encoded as ``encodeURIComponent`` does it, apart from what is safe here."""
+    return quote(text, safe=safe + "!*'()~")
+
+
+def join(
+    scheme: str, user: str, host: str, port: int | str, *, path: str = "", query: Query = (), name: str = ""
+) -> str:
+    """Print a link. ``user`` and ``path`` are percent-encoded already."""
+    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    asked = "&".join(f"{encoded(key)}={encoded(value, safe='/:,')}" for key, value in query)
+    return "".join(
+        (
+            f"{scheme}://",
+            f"{user}@" if user else "",
+            place,
+            path,
+            f"?{asked}" if asked else "",
+            f"#{encoded(name)}" if name else "",
+        )
+    )
+
+
+def one_of(value: str, allowed: Iterable[str], what: str) -> str:
+    """A constant of a format; they are case-sensitive.
+
+    Raises:
+        SpecError: it is none of them.
+    """
+    known = tuple(allowed)
+    if value not in known:
+        raise SpecError(f"{what} is {value[:40]!r}; expected one of {', '.join(known)}")
+    return value
+
+
+def flag(value: str) -> bool:
+    """Whether a switch is on, in any of the spellings that clients use."""
+    return value.lower() in ("1", "true", "yes")
+
+
+def alpn_of(value: str) -> tuple[str, ...]:
+    """The protocols of an ``alpn=`` setting, comma-separated.
+
+    Raises:
+        SpecError: one of them is no protocol name.
+    """
+    names = tuple(name for name in value.split(",") if name)
+    if (
+        any(not name.isascii() or not 1 <= len(name) <= 32 or not name.isprintable() for name in names)
+        or len(names) > 8
+    ):
+        raise SpecError("alpn is a list such as h2,http/1.1")
+    return names
+
+
+def name_of(value: str, what: str) -> str:
+    """A host name in a setting such as ``sni=``.
+
+    Raises:
+        SpecError: it is none.
+    """
+    try:
+        return clean_host(value) if value else ""
+    except TargetError:
+        raise SpecError(f"{what} is not a host name: {value[:60]!r}") from None
+
+
+def path_of(value: str) -> str:
+    """The path of a ``path=`` setting, as it is asked for; empty is ``/``.
+
+    Raises:
+        SpecError: a request cannot ask for it.
+    """
+    path = value if value.startswith("/") else f"/{value}"
+    if any(c <= " " or c == "\x7f" for c in path):
+        raise SpecError("the path holds a space or a control character")
+    return encoded(path, safe="/?&=:@,;%+$")
+
+
+def _lenient(fragment: str) -> str:
+    """A name decorates: one that is wrongly encoded is shown as it stands."""
+    return unquote(fragment, errors="replace")
