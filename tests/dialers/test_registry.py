@@ -11,12 +11,18 @@ EXAMPLES = {
     "dnsudp": "dnsudp:[2001:4860:4860::8888]:5353|tcp",
     "doh": "doh:dns.google@8.8.8.8|tcp",
     "dot": "dot:dns.google@2001:4860:4860::8888|tcp",
+    "http": "http://relay.example|tcp",
     "https": "https://u:p@relay.example:8443?address=45.76.10.11|tcp",
+    "override": "override:host=cdn.example&port=8443|tcp",
     "socks5": "socks5://[2001:db8::1]:1080|tcp",
     "split": "split:1,-1,sni;delay=0|tcp",
     "ss": "ss://YWVzLTI1Ni1nY206c2VjcmV0@45.76.10.11:8388/?prefix=%16%03#name|tcp",
     "tcp": "tcp",
+    "tls": "tls:sni=decoy.example&certname=real.example|tcp",
     "tlsfrag": "tlsfrag:sni|tcp",
+    "trojan": "trojan://secret@relay.example:443?sni=a.example|tcp",
+    "vless": "vless://b831381d-6324-4d53-ad4f-8cda48b30811@relay.example:443?encryption=none&security=tls&type=ws|tcp",
+    "ws": "ws:path=/hidden&host=relay.example|tls:sni=relay.example|tcp",
 }
 
 

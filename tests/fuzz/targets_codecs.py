@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from rozaneh.codecs import dns, http1, http_connect, shadowsocks, socks5, tls
+from rozaneh.codecs import dns, http1, http_connect, shadowsocks, socks5, tls, vless, websocket
 from rozaneh.core import RemoteFault, Spec, SpecError, Target, TargetError
 
 _METHOD = shadowsocks.METHODS["aes-128-gcm"]
@@ -65,6 +65,26 @@ def fuzz_shadowsocks(data: bytes) -> None:
 def fuzz_shadowsocks_link(data: bytes) -> None:
     with suppress(SpecError):
         shadowsocks.parse_link("ss://" + data.decode("utf-8", "replace"))
+
+
+def fuzz_websocket_handshake(data: bytes) -> None:
+    with suppress(RemoteFault):
+        websocket.Handshake("example.org", "/", key=bytes(16)).receive(data)
+
+
+def fuzz_websocket_frames(data: bytes) -> None:
+    for expect_mask in (True, False):
+        with suppress(RemoteFault):
+            whole = websocket.Frames(expect_mask=expect_mask).receive(data)
+            frames = websocket.Frames(expect_mask=expect_mask)
+            assert b"".join(frames.receive(data[at : at + 1]) for at in range(len(data))) == whole
+
+
+def fuzz_vless_answer(data: bytes) -> None:
+    with suppress(RemoteFault):
+        whole = vless.Answer().receive(data)
+        answer = vless.Answer()
+        assert b"".join(answer.receive(data[at : at + 1]) for at in range(len(data))) == whole
 
 
 def fuzz_spec(data: bytes) -> None:

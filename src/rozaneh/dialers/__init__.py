@@ -1,7 +1,7 @@
 """Ways through, one file each.
 
-A dialer opens a stream to a target. A strategy is a dialer that takes a dialer and changes one thing: where the name is
-resolved (``doh``, ``dot``, ``dnstcp``, ``dnsudp``), how the first flight of bytes is cut (``split``, ``tlsfrag``,
+A dialer opens a stream to a target. A strategy is a dialer that takes a dialer and changes one thing: where the name
+is resolved (``doh``, ``dot``, ``dnstcp``, ``dnsudp``), how the first flight of bytes is cut (``split``, ``tlsfrag``,
 ``disorder``), or who dials for us (``socks5``, ``https``, ``ss``). At the bottom stands a leaf that opens a socket
 (``tcp``). A stack of them is written as a :class:`~rozaneh.core.Spec`, outermost first, and made by :func:`build`::
 

@@ -1,7 +1,7 @@
 """``doh:NAME@IP[:port]``: ask a resolver over HTTPS (RFC 8484), through the way below, then dial what it answers.
 
-As ``dot``, on the port of the web, so that only the resolver's address or its name can be blocked. It speaks HTTP/1.1;
-a resolver that insists on HTTP/2 closes the connection, and the lookup fails.
+As ``dot``, on the port of the web, so that only the resolver's address or its name can be blocked. It speaks
+HTTP/1.1; a resolver that insists on HTTP/2 closes the connection, and the lookup fails.
 """
 
 from functools import partial

@@ -1,7 +1,7 @@
 """``dot:NAME@IP[:port]``: ask a resolver over TLS (RFC 7858), through the way below, then dial what it answers.
 
-Nobody on the path can read the question or forge the answer. A censor can drop port 853, the resolver's address, or its
-name in the handshake.
+Nobody on the path can read the question or forge the answer. A censor can drop port 853, the resolver's address, or
+its name in the handshake.
 """
 
 from functools import partial

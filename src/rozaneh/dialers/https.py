@@ -1,18 +1,17 @@
 """``https://[user:password@]host[:port][?address=IP]``: let an HTTP proxy dial (CONNECT), inside TLS to the proxy.
 
-To a censor it looks like any web site at that name, as far as the client's handshake does. It is only as reachable as
-the proxy's address and name are. The proxy's certificate is verified.
+To a censor it looks like any web site at that name, as far as the client's handshake does. It is only as reachable
+as the proxy's address and name are. The proxy's certificate is verified.
 """
 
 from dataclasses import dataclass
 
 import anyio
 
-from rozaneh.codecs.http_connect import ConnectClient, Refused
-from rozaneh.core import DialFailed, Element, Failure, Op, Spec, Target
+from rozaneh.core import Element, Op, Spec, Target
+from rozaneh.dialers.http import connect_through
 from rozaneh.dialers.upstream import Upstream, parse_upstream
-from rozaneh.net import ByteStream, Dialer, Network, Step, Trace
-from rozaneh.net.streams import Prefixed
+from rozaneh.net import ByteStream, Dialer, Network, Trace
 from rozaneh.net.tls import start_tls
 from rozaneh.net.trust import Trust
 
@@ -37,24 +36,10 @@ class HttpsConnect:
                 secured = await start_tls(
                     stream, step.under, self.trust, self.upstream.host, peer=peer, alpn=("http/1.1",)
                 )
-                return await self._negotiate(secured, target, step)
+                return await connect_through(secured, self.upstream, target, step)
             except BaseException:
                 await anyio.aclose_forcefully(stream)
                 raise
-
-    async def _negotiate(self, stream: ByteStream, target: Target, step: Step) -> ByteStream:
-        client = ConnectClient(target.authority, self.upstream.username, self.upstream.password)
-        await stream.send(client.request)
-        step.sent += len(client.request)
-        answer = None
-        while answer is None:
-            data = await stream.receive()
-            step.received += len(data)
-            answer = client.receive(data)
-        if isinstance(answer, Refused):
-            step.tag(status=answer.status)
-            raise DialFailed(Failure.HTTP_UNEXPECTED_STATUS_CODE, f"the proxy answers with status {answer.status}")
-        return Prefixed(client.leftover, stream) if client.leftover else stream
 
 
 def build(element: Element, inner: Dialer, _network: Network, trust: Trust) -> Dialer:

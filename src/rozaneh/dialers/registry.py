@@ -3,7 +3,25 @@
 from collections.abc import Callable
 
 from rozaneh.core import Element, Spec, SpecError
-from rozaneh.dialers import disorder, dnstcp, dnsudp, doh, dot, https, socks5, split, ss, tcp, tlsfrag
+from rozaneh.dialers import (
+    disorder,
+    dnstcp,
+    dnsudp,
+    doh,
+    dot,
+    http,
+    https,
+    override,
+    socks5,
+    split,
+    ss,
+    tcp,
+    tls,
+    tlsfrag,
+    trojan,
+    vless,
+    ws,
+)
 from rozaneh.net import Dialer, Network
 from rozaneh.net.trust import Trust
 
@@ -17,11 +35,17 @@ _STRATEGIES: dict[str, Callable[[Element, Dialer, Network, Trust], Dialer]] = {
     "dnsudp": dnsudp.build,
     "doh": doh.build,
     "dot": dot.build,
+    "http": http.build,
     "https": https.build,
+    "override": override.build,
     "socks5": socks5.build,
     "split": split.build,
     "ss": ss.build,
+    "tls": tls.build,
     "tlsfrag": tlsfrag.build,
+    "trojan": trojan.build,
+    "vless": vless.build,
+    "ws": ws.build,
 }
 
 NAMES = tuple(sorted({*_LEAVES, *_STRATEGIES}))

@@ -1,9 +1,9 @@
 """``split:N[,N...][;delay=MS]``: send the first flight in several TCP segments.
 
-It beats a censor that looks for the server's name in single segments, and not one that puts the stream together first.
-Documented for Iran before 2024; see docs/howto/add-a-way.md for how such evidence is dated. ``N`` counts bytes of the
-first flight, from its end when negative; ``sni`` is the middle of the server's name in a ClientHello, which may lie in
-several TLS records when ``tlsfrag`` stands above.
+It beats a censor that looks for the server's name in single segments, and not one that puts the stream together
+first. Documented for Iran before 2024; see docs/howto/add-a-way.md for how such evidence is dated. ``N`` counts
+bytes of the first flight, from its end when negative; ``sni`` is the middle of the server's name in a ClientHello,
+which may lie in several TLS records when ``tlsfrag`` stands above.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
 """``ss://...``: let a Shadowsocks server dial, with an AEAD cipher of 2017 (SIP002 links; the server resolves names).
 
-Everything is random bytes to whoever looks, the first packet too. That is what some censors classify (Wu et al., USENIX
-Security 2023); a link with a ``prefix`` begins like another protocol instead. There is no handshake: a server that does
-not answer, or a wrong password, shows at the first byte and not here.
+Everything is random bytes to whoever looks, the first packet too. That is what some censors classify (Wu et al.,
+USENIX Security 2023); a link with a ``prefix`` begins like another protocol instead. There is no handshake: a server
+that does not answer, or a wrong password, shows at the first byte and not here.
 """
 
 from dataclasses import dataclass

@@ -1,10 +1,10 @@
 """``tlsfrag:N[,N...]``: send the ClientHello in several TLS records.
 
 It beats a censor that puts the TCP stream together and reads one record, and not one that puts records together or
-drops a ClientHello that comes in several. It worked in Iran in 2023 and fails on some operators since May 2024. ``N``
-counts bytes of the first record's payload, from its end when negative; ``sni`` is the middle of the server's name. All
-records leave in one ``send``, so that a ``split`` below cuts the whole. What does not begin with a TLS handshake passes
-unchanged.
+drops a ClientHello that comes in several. It worked in Iran in 2023 and fails on some operators since May 2024.
+``N`` counts bytes of the first record's payload, from its end when negative; ``sni`` is the middle of the server's
+name. All records leave in one ``send``, so that a ``split`` below cuts the whole. What does not begin with a TLS
+handshake passes unchanged.
 """
 
 from dataclasses import dataclass

@@ -4,10 +4,14 @@ import hashlib
 import ssl
 from collections.abc import Sequence
 
+import anyio
 from anyio.streams.tls import TLSAttribute, TLSStream
 from cryptography import x509
+from service_identity import CertificateError, VerificationError
+from service_identity.cryptography import verify_certificate_hostname, verify_certificate_ip_address
 
-from rozaneh.core import Op
+from rozaneh.core import DialFailed, Failure, Op
+from rozaneh.core.target import is_ip
 from rozaneh.net.api import ByteStream
 from rozaneh.net.trace import Step, Trace
 from rozaneh.net.trust import Trust
@@ -22,6 +26,7 @@ async def start_tls(
     peer: str = "",
     verify: bool = True,
     alpn: Sequence[str] = (),
+    sni: str | None = None,
 ) -> ByteStream:
     """Shake hands, as a step TLS that is tagged with what the server showed.
 
@@ -36,23 +41,46 @@ async def start_tls(
         verify: whether to check the certificate. When it fails its check, what it says is not recorded: dial again
             without verifying to see it.
         alpn: the protocols to offer.
+        sni: a name to ask for in place of ``server_name``, which the certificate must have all the same; empty asks for
+            none.
 
     Raises:
         DialFailed: the handshake failed.
     """
-    context = trust.context(verify=verify, alpn=alpn)
-    async with trace.step(Op.TLS, peer=peer, sni=server_name, verified=False) as step:
+    context = trust.context(verify=verify, alpn=alpn, check_name=sni is None)
+    asked = server_name if sni is None else sni
+    async with trace.step(Op.TLS, peer=peer, sni=asked, verified=False) as step:
         # Many servers close without TLS's own goodbye; what ends a response is up to the protocol inside.
         try:
             secured = await TLSStream.wrap(
-                stream, hostname=server_name, ssl_context=context, server_side=False, standard_compatible=False
+                stream, hostname=asked or None, ssl_context=context, server_side=False, standard_compatible=False
             )
+            if verify and sni is not None:
+                await _check_name(secured, server_name)
         except ssl.SSLError as error:
             # Whether the server declined with an alert or somebody sent bytes that are no TLS is told by this alone.
             step.tag(reason=error.reason or "")
             raise
         _tag(step, secured, verify=verify)
     return secured
+
+
+async def _check_name(secured: TLSStream, name: str) -> None:
+    """Find a name, or an IP address, in the certificate of a server that was asked for another one.
+
+    Raises:
+        DialFailed: it is not there.
+    """
+    shown = secured.extra(TLSAttribute.ssl_object).getpeercert(binary_form=True)
+    try:
+        certificate = x509.load_der_x509_certificate(shown or b"")
+        if is_ip(name):
+            verify_certificate_ip_address(certificate, name)
+        else:
+            verify_certificate_hostname(certificate, name)
+    except (VerificationError, CertificateError, ValueError) as error:
+        await anyio.aclose_forcefully(secured)
+        raise DialFailed(Failure.SSL_INVALID_HOSTNAME, f"the certificate is not for {name}") from error
 
 
 def _tag(step: Step, secured: TLSStream, *, verify: bool) -> None:

@@ -19,7 +19,7 @@ class Trust:
     """
 
     ca_file: str | None = None
-    _contexts: dict[tuple[bool, tuple[str, ...]], ssl.SSLContext] = field(
+    _contexts: dict[tuple[bool, tuple[str, ...], bool], ssl.SSLContext] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
@@ -33,20 +33,23 @@ class Trust:
         """The authorities of one PEM file and no others."""
         return cls(os.fspath(pem_path))
 
-    def context(self, *, verify: bool = True, alpn: Sequence[str] = ()) -> ssl.SSLContext:
+    def context(self, *, verify: bool = True, alpn: Sequence[str] = (), check_name: bool = True) -> ssl.SSLContext:
         """A client's TLS context. Contexts are kept, because reading the authorities takes milliseconds.
 
         Args:
             verify: whether certificate and name are checked. Only a measurement that wants to see what a censor shows
                 may turn this off.
             alpn: the protocols to offer, in order of preference.
+            check_name: whether the name asked for must stand in the certificate; else the caller checks one.
 
         Raises:
             LocalFault: the authorities cannot be read, or there are none.
         """
-        key = (verify, tuple(alpn))
+        key = (verify, tuple(alpn), check_name)
         if key not in self._contexts:
             self._contexts[key] = self._make(verify=verify, alpn=alpn)
+            if not check_name:
+                self._contexts[key].check_hostname = False
         return self._contexts[key]
 
     def locations(self) -> tuple[str | None, str | None]:

@@ -1,0 +1,54 @@
+"""``trojan://password@host[:port][?sni=...&type=ws&path=...]``: let a trojan server dial, inside TLS to its own name.
+
+To whoever looks it is TLS to a web site, and whoever asks without the password gets that site. The handshake is
+Python's own, which a filter of TLS fingerprints can tell from a browser's. The server's certificate is verified,
+always.
+"""
+
+from dataclasses import dataclass
+
+import anyio
+
+from rozaneh.codecs.trojan import request
+from rozaneh.core import Element, Op, Spec, SpecError, Target
+from rozaneh.dialers.opening import OpeningStream
+from rozaneh.dialers.ws import upgrade
+from rozaneh.links.trojan import Trojan as Link
+from rozaneh.links.trojan import parse
+from rozaneh.net import ByteStream, Dialer, Network, Trace
+from rozaneh.net.tls import start_tls
+from rozaneh.net.trust import Trust
+
+
+@dataclass(frozen=True)
+class Trojan:
+    """Dials through a trojan server that the way below reaches."""
+
+    link: Link
+    trust: Trust
+    inner: Dialer
+    spec: Spec
+
+    async def dial(self, target: Target, trace: Trace) -> ByteStream:
+        """Dial the server, as one step PROXY; the password and the target leave with the first data."""
+        link, server = self.link, Target(host=self.link.host, port=self.link.port)
+        async with trace.step(Op.PROXY, peer=server.authority) as step:
+            stream = await self.inner.dial(server, step.under)
+            try:
+                name = link.sni or link.ws_host or link.host
+                alpn = link.alpn or ("http/1.1",)
+                stream = await start_tls(stream, step.under, self.trust, name, peer=server.authority, alpn=alpn)
+                if link.transport == "ws":
+                    stream = await upgrade(stream, link.ws_host or name, link.path or "/", step)
+            except BaseException:
+                await anyio.aclose_forcefully(stream)
+                raise
+        return OpeningStream(stream, request(link.password, target.host, target.port))
+
+
+def build(element: Element, inner: Dialer, _network: Network, trust: Trust) -> Dialer:
+    """Make the strategy from its element."""
+    link = parse(str(element).replace("%7C", "|"))
+    if link.spec is None:
+        raise SpecError(f"type={link.transport} is not spoken here, only tcp and ws inside TLS")
+    return Trojan(link, trust, inner, Spec((element,)).through(inner.spec))
