@@ -1,81 +1,19 @@
 """The ways through proxies, against real programs of other people on loopback."""
 
-import socket
-import subprocess
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
-import anyio
 import pytest
-from anyio.abc import ByteStream, SocketAttribute
 
-from rozaneh.core import Failure, Target
-from rozaneh.dialers import build
-from rozaneh.net import Trace, measure
-from rozaneh.net.memory import echo
-from rozaneh.net.real import RealNetwork
-from rozaneh.net.streams import receive_exactly
+from tests.dialers.peers import free_port, outcome, running
 
 pytestmark = [pytest.mark.peers, pytest.mark.anyio]
 
-DATA = bytes(range(256)) * 1000
 Peer = Callable[[str], str]
 
 
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, object]]:
     return "asyncio", {"use_uvloop": True}
-
-
-@contextmanager
-def running(port: int, *command: str) -> Iterator[None]:
-    """A program, from when it listens on a loopback port until the test is over."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(200):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            assert process.poll() is None, f"{command[0]} has ended"
-            time.sleep(0.02)
-        yield
-    finally:
-        process.kill()
-        process.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
-
-
-async def there_and_back(stream: ByteStream, _trace: Trace) -> None:
-    with anyio.fail_after(30):  # a proxy that fell silent
-        async with anyio.create_task_group() as group:
-            group.start_soon(stream.send, DATA)
-            assert await receive_exactly(stream, len(DATA)) == DATA
-
-
-async def outcome(way: str) -> Failure | None:
-    """Dial an echo through a way, and say how it went."""
-    network = RealNetwork()
-    listener = await network.listen_tcp("127.0.0.1", 0)
-
-    async def handle(stream: ByteStream) -> None:
-        async with stream:
-            await echo(stream)
-
-    async with listener, anyio.create_task_group() as group:
-        group.start_soon(listener.serve, handle)
-        target = Target(host="127.0.0.1", port=listener.extra(SocketAttribute.local_port))
-        async with await measure(build(way, network), target) as measured:
-            if measured.stream is not None:
-                await there_and_back(measured.stream, measured.trace)
-        group.cancel_scope.cancel()
-    return measured.failure
 
 
 async def test_socks5_through_microsocks(peer: Peer) -> None:
