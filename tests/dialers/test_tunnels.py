@@ -1,6 +1,7 @@
 """The ways inside TLS and WebSocket, against servers in memory that see the exact bytes."""
 
 import hashlib
+from typing import cast
 from uuid import UUID
 
 import anyio
@@ -55,7 +56,7 @@ def in_websocket(inside: Behaviour, heads: list[str], *, status: str = "101 Swit
             + accept(key)
             + b"\r\n\r\n"
         )
-        await inside(_Framed(stream, rest))
+        await inside(cast("ByteStream", _Framed(stream, rest)))
 
     return behaviour
 
