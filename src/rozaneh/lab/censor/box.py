@@ -115,6 +115,8 @@ class Box:
             if isinstance(taken, TakenOver):
                 taken.handle(packet, flow, outcome)
                 return
+            for rule in self._watchers_of(flow, packet.outbound):
+                self._inspection(flow, rule).watch(packet)
         self._judge(packet, flows, outcome, rules)
         for flow in flows:
             if flow is not None:
@@ -147,18 +149,9 @@ class Box:
         self, packet: Packet, flows: list[Flow | None], outcome: Outcome, rules: tuple[CompiledRule, ...]
     ) -> None:
         decided: set[int] = set()
-        if self._scoped or any(flow is not None and flow.verdicts for flow in flows):
-            for rule in rules:
-                flow = flows[rule.group]
-                if rule.scope == "packet" or flow is None:
-                    continue
-                verdict = self._verdict(rule, flow, packet)
-                if verdict is None:
-                    continue
-                decided.add(rule.number)
-                if self._apply(verdict, packet, flow, outcome) and not rule.goes_on:
-                    self._note_offences(packet, flow, rules, decided)
-                    return
+        kept = self._scoped or any(flow is not None and flow.verdicts for flow in flows)
+        if kept and self._meets_verdict(packet, flows, outcome, rules, decided):
+            return
         for rule in self._live(flows, packet, rules):
             flow = flows[rule.group]
             if flow is None or (rule.number in decided and rule.renews != "offence"):
@@ -168,6 +161,28 @@ class Box:
                 self._look_away(flow, rule)
             elif offends and self._offence(rule, packet, flow, outcome) and not rule.goes_on:
                 return
+
+    def _meets_verdict(
+        self,
+        packet: Packet,
+        flows: list[Flow | None],
+        outcome: Outcome,
+        rules: tuple[CompiledRule, ...],
+        decided: set[int],
+    ) -> bool:
+        """Whether a verdict that was kept ends the evaluation; notes the rules that have one."""
+        for rule in rules:
+            flow = flows[rule.group]
+            if rule.scope == "packet" or flow is None:
+                continue
+            verdict = self._verdict(rule, flow, packet)
+            if verdict is None:
+                continue
+            decided.add(rule.number)
+            if self._apply(verdict, packet, flow, outcome) and not rule.goes_on:
+                self._note_offences(packet, flow, rules, decided)
+                return True
+        return False
 
     def _live(
         self, flows: list[Flow | None], packet: Packet, rules: tuple[CompiledRule, ...]
@@ -192,7 +207,16 @@ class Box:
             live = flow.live[way] = tuple(rule for rule in self._group_rules[group] if rule.possible(flow, way))
         return live
 
+    def _watchers_of(self, flow: Flow, way: bool) -> tuple[CompiledRule, ...]:
+        watchers = flow.watchers[way]
+        if watchers is None:
+            here, there = self._live_of(flow, way), self._live_of(flow, not way)
+            side = 0 if way == flow.opened_inside else 1
+            watchers = flow.watchers[way] = tuple(rule for rule in there if rule.reads[side] and rule not in here)
+        return watchers
+
     def _look_away(self, flow: Flow, rule: CompiledRule) -> None:
+        flow.watchers = [None, None]
         for way in (0, 1):
             live = flow.live[way]
             if live is not None:
@@ -305,7 +329,7 @@ class Box:
             if packet.proto == TCP and ends_connection(packet, rule.teardown):
                 flow.verdicts.pop(rule.number, None)
                 self._inspection(flow, rule).forget()
-                flow.live = [None, None]
+                flow.live, flow.watchers = [None, None], [None, None]
         led = flow.notes.get("led to")
         if led is not None and not outcome.dropped and packet.outbound == flow.opened_inside:
             outcome.raw = readdressed(packet, dst=led)
@@ -318,7 +342,7 @@ class Box:
             flow.quiet = [False, False]  # the other direction may have been given up before
             return
         other = flow.live[not packet.outbound]
-        idle = not self._live_of(flow, packet.outbound)
+        idle = not self._live_of(flow, packet.outbound) and not self._watchers_of(flow, packet.outbound)
         flow.quiet[packet.outbound] = idle and (not self._counts or other == ())
 
     def _led_back(self, packet: Packet, outcome: Outcome) -> Packet:

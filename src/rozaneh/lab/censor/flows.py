@@ -35,6 +35,7 @@ class Flow:
         idle: seconds between the latest packet and the one before.
         isn: sequence number of the SYN that opened it.
         live: the rules that still look at it, per direction; ``None`` until asked for.
+        watchers: rules that look at the other direction alone, and yet must have seen this one; ``None`` likewise.
         quiet: whether nothing can happen to it any more without a verdict from elsewhere, per direction.
         verdicts: verdicts of scope ``flow``, by rule.
         notes: what actions keep for this flow, by rule and action.
@@ -43,7 +44,8 @@ class Flow:
     __slots__ = (
         "born", "bytes", "client", "client_port", "counted", "data", "established", "first_payload", "highest", "idle",
         "inspections", "isn", "keys", "last", "latest", "live", "notes", "number", "opened_inside", "packets",
-        "payload_bytes", "proto", "quiet", "server", "server_port", "syn_seen", "verdicts", "version", "window",
+        "payload_bytes", "proto", "quiet", "server", "server_port", "syn_seen", "verdicts", "version", "watchers",
+        "window",
     )  # fmt: skip
 
     def __init__(self, number: int, packet: Packet) -> None:
@@ -65,6 +67,7 @@ class Flow:
         self.syn_seen = self.established = False
         self.first_payload = b""
         self.live: list[tuple[CompiledRule, ...] | None] = [None, None]
+        self.watchers: list[tuple[CompiledRule, ...] | None] = [None, None]
         self.quiet = [False, False]
         self.counted: deque[tuple[float, int, bool]] | None = None
         self.window = 0.0

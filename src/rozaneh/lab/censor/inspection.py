@@ -135,6 +135,11 @@ class Inspection:
             self._seen = self._look(packet)
         return self._seen
 
+    def watch(self, packet: Packet) -> None:
+        """Take a packet that is not looked at itself, for what it says to whoever looks at later ones."""
+        if self.sees(packet) and packet.proto == UDP:
+            self.watch_quic(packet)
+
     def _look(self, packet: Packet) -> bool:
         if self._tcp.see != "both" and (self._tcp.see == "out") != packet.outbound:
             return False

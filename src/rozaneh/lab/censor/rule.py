@@ -11,7 +11,7 @@ from rozaneh.lab.censor.inspection import Inspection
 from rozaneh.lab.censor.memory import FOREVER
 from rozaneh.lab.censor.packet import Packet
 from rozaneh.lab.scenario.action import Action
-from rozaneh.lab.scenario.model import Rule, scope_of
+from rozaneh.lab.scenario.model import Rule, reads_of, scope_of
 
 
 class Verdict:
@@ -70,6 +70,8 @@ class CompiledRule:
         table: rules with equal values share a flow table.
         group: the number of its flow table in the box.
         counts: whether flows must be counted packet by packet for it.
+        reads: whether its inspector must see what clients and what servers send, also where the rule matches nothing of
+            it: a name that the client said is to be known when the answer comes.
     """
 
     def __init__(
@@ -110,6 +112,9 @@ class CompiledRule:
         capacity = state.capacity
         self.table = (capacity.flows, capacity.expiry, capacity.overflow)
         self.counts = self.conditions.counts or self.attention is not None
+        by_client, by_server = reads_of(rule.match)
+        start = state.tcp.start
+        self.reads = by_client or start != "any", by_server or start == "handshake"
         self.group = self.slot = 0
 
     @staticmethod

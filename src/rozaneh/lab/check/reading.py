@@ -39,6 +39,12 @@ _TEXTS: tuple[tuple[str, str], ...] = (
     ("no route to host", Failure.HOST_UNREACHABLE),
     ("host is unreachable", Failure.HOST_UNREACHABLE),
     ("network is unreachable", Failure.NETWORK_UNREACHABLE),
+    ("destination net unreachable", Failure.NETWORK_UNREACHABLE),
+    ("no route", Failure.NETWORK_UNREACHABLE),
+    ("destination host unreachable", Failure.HOST_UNREACHABLE),
+    ("address unreachable", Failure.HOST_UNREACHABLE),
+    ("packet filtered", Failure.HOST_UNREACHABLE),
+    ("administratively prohibited", Failure.HOST_UNREACHABLE),
     ("permission denied", Failure.HOST_UNREACHABLE),
     ("no alternative certificate subject name", Failure.SSL_INVALID_HOSTNAME),
     ("hostname mismatch", Failure.SSL_INVALID_HOSTNAME),
@@ -139,7 +145,9 @@ def _ping(_call: Call, result: Seen, _truth: Mapping[str, Sequence[str]]) -> str
     lost = _PING.search(result.text)
     if lost is None:
         return _by_text(result.text, Failure.UNKNOWN_FAILURE)
-    return {0: "ok", 100: str(Failure.GENERIC_TIMEOUT_ERROR)}.get(int(lost[1]), "degraded")
+    if int(lost[1]) == 100:
+        return _by_text(result.text, Failure.GENERIC_TIMEOUT_ERROR)
+    return "degraded" if int(lost[1]) else "ok"
 
 
 def _own(call: Call, result: Seen, _truth: Mapping[str, Sequence[str]]) -> str:

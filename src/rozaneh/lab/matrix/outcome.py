@@ -13,7 +13,7 @@ from rozaneh.core import Attempt, Failure, Op, Target
 CERTIFICATE_FAILURES = frozenset(
     {Failure.SSL_INVALID_CERTIFICATE, Failure.SSL_INVALID_HOSTNAME, Failure.SSL_UNKNOWN_AUTHORITY}
 )
-_BLOCK_PAGE_MARKS = ("10.10.34.", "policy=MainPolicy")
+_BLOCK_PAGE_MARKS = ("//10.10.34.", "policy=MainPolicy")
 _TIMES_SLOWER = 3.0
 _LEAST_BYTES = 10_000
 

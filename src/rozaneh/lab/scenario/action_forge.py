@@ -188,7 +188,7 @@ class Refuse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         with_: `rst` = the connection is refused or reset; `alert` = a TLS alert after the ClientHello; `403`, `451`
             = an HTTP answer with that status (over TLS by a server with a valid certificate: the rule must catch
             the first packet of the flow).
-        body: for 403 and 451, the body.
+        body: for 403 and 451 over plain HTTP, the body.
     """
 
     shorthand: ClassVar[str] = "with"

@@ -117,6 +117,17 @@ def _reads_connections(match: Match) -> bool:
     return any(_reads_connections(inner) for inner in (*match.any, *match.all, *match.not_))
 
 
+def reads_of(match: Match) -> tuple[bool, bool]:
+    """Whether a match needs what the client, and what the server of a connection has said, whoever sent the packet."""
+    tls, http = match.tls, match.http
+    client = bool(tls or http or match.quic)
+    server = bool((tls and (tls.certificate or tls.server_hello is not None)) or (http and http.status))
+    for inner in (*match.any, *match.all, *match.not_):
+        by_client, by_server = reads_of(inner)
+        client, server = client or by_client, server or by_server
+    return client, server
+
+
 class Expect(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a client or a way must observe. One of `client` and `way` is given.
 

@@ -60,6 +60,8 @@ IPv6. A round trip from a home to a host abroad takes about 44 ms.
 Targets most scenarios use: `https://blocked.example/` (the default of `expect.target`), `http://blocked.example/`,
 `https://www.blocked.example/`, `https://example.org/` (neutral), `https://slow.example/`, `https://cdn.example/` and `https://front.example/` (a CDN),
 `https://domestic.example/`, `https://refuses.example/` (refuses the country's addresses), `tcp://raw.example:443` (echo), `dns://8.8.8.8`.
+Every web site has the paths `/bytes/N` (a download of N bytes), `/status/NNN`, `/slow?seconds=N` and `/redirect?to=URL`; any other path is
+a page that names the site and the path.
 """
 
 RUNNING = """\
@@ -71,9 +73,26 @@ RUNNING = """\
 - `rozaneh lab check FILE`: runs the clients of `[[expect]]`, each also without the rules as a control.
 - `rozaneh lab matrix --scenarios DIRECTORY [--ways SPEC...] [--json OUT]`: all scenarios of a directory against ways.
 
-Clients for `expect.client`: `curl`, `dig`, `openssl`, `ping`, `python` (HTTPS), `h3` (HTTP/3), `traceroute` and others that `lab check` lists;
-further arguments may follow: `dig @8.8.8.8 +tcp`. Ways for `expect.way`: `plain`, `dnstcp`, `dot`, `doh`, `split`, `tlsfrag`, `both`, `disorder`,
+Ways for `expect.way`: `plain`, `dnstcp`, `dot`, `doh`, `split`, `tlsfrag`, `both`, `disorder`,
 `socks5`, `connect`, `ss`, `*`, or a stack such as `doh:dns.google@8.8.8.8|tlsfrag:1|tcp`.
+
+A text for `expect.client` is one of these programs, with arguments of its own if need be (`dig @8.8.8.8 +tcp`, `curl --tls-max 1.2`);
+the target is added to it. Each waits about 4 seconds in silence.
+
+- `curl`, `dig`, `openssl` (`openssl s_client`), `ping`: the real programs.
+- `python`: a page over HTTPS with Python's own client.
+- `h3`: a page over HTTP/3.
+- `dns`: asks one resolver over UDP and shows every answer that comes, with its time (`--server ADDRESS`, `--listen SECONDS`).
+- `hello`: a ClientHello made by hand, to a server that echoes (`--name NAME`, `--no-name`, `--esni`, `--ech`).
+- `lone-hello`: a segment with a ClientHello without a handshake (`--ttl N`).
+- `raw`: bytes over TCP to a server that echoes (`--send TEXT`, where `_` is a space, or `--random N`; `--again-after SECONDS`).
+- `udp`: datagrams to a server that echoes, or to a resolver (`--count N`, `--size N`, `--wireguard N`, `--dns N`).
+- `upload`: many bytes to a server that echoes, and their speed (`--bytes N`).
+- `icmp`: echo requests (`--count N`). `traceroute`: who reports the end of a TTL (`--hops N`).
+
+What each calls an outcome: the failure in OONI's words; `ok` where the true page, the true addresses or the echo came back, `forged`
+where an address is not the name's own, `block_page` and `refused_by_service` by what the page says, `throttled` where a download
+(`https://blocked.example/bytes/60000`) is over three times slower than without the rules.
 """
 
 AFTERWORD = """\

@@ -178,10 +178,9 @@ def _places(client: Endpoint, other: Endpoint, routers: int) -> list[tuple[int, 
     detours = client.detours.get(other.name, set())
     found = []
     for place in client.censors.places:
-        if place == f"host:{other.name}":
-            found.append((routers, place))
-            continue
         if place.startswith("host:"):
+            if place == f"host:{other.name}" or place in detours:
+                found.append((routers, place))
             continue
         hop = client.censors.hops.get(place, DEFAULT_HOPS.get(place, HOME_ROUTERS))
         if crosses:

@@ -124,7 +124,11 @@ class Web:
     def _named(self, address: str, name: str) -> ssl.SSLContext:
         site = self._directory.site(address, name)
         names = self._directory.names_at(address)
-        shown = name.lower() if self._directory.knows(address, name) else next(iter(names), address)
+        known = self._directory.knows(address, name)
+        if site is not None and option_text(site, "refuse"):
+            # Such a front ends TLS for all its customers, and refuses in the name of each.
+            known = known or self._directory.addresses(name) is not None
+        shown = name.lower() if known else next(iter(names), address)
         if shown.startswith("*."):
             shown = "www" + shown[1:]
         identities: tuple[str, ...] = (shown, address)
