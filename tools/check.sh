@@ -11,5 +11,6 @@ gate "types" $bin/mypy --no-error-summary
 gate "import contracts" sh -c "$bin/lint-imports >.venv/imports.log 2>&1 || { cat .venv/imports.log; false; }"
 gate "documentation" $bin/sphinx-build -q -W -E -b html docs .venv/docs
 gate "translations" $bin/python -m tools.words --check
+gate "page of rules" $bin/python -m tools.rules --check
 gate "house rules" $bin/python -m tools.house
 exit $failed

@@ -23,6 +23,7 @@ from typer.main import get_command
 
 from rozaneh.cli.help import visit
 from rozaneh.cli.main import COMMANDS, overview
+from rozaneh.diagnosis import rules
 
 _SOURCE = Path(__file__).parent.parent / "src" / "rozaneh"
 _PO = _SOURCE / "words" / "locale" / "fa" / "LC_MESSAGES" / "rozaneh.po"
@@ -40,6 +41,8 @@ def messages() -> Iterator[tuple[Id, str]]:
         _SOURCE, method_map=[("**.py", "python")], keywords=_KEYWORDS
     ):
         yield (message if isinstance(message, str) else (message[0], message[1])), f"src/rozaneh/{path}"
+    for rule in rules():
+        yield rule.because, "src/rozaneh/diagnosis/rules.toml"
     for text in _helps(overview()):
         yield text, "src/rozaneh/cli/main.py"
     for name in COMMANDS:

@@ -22,6 +22,7 @@ COMMANDS = {
     "consent": mark("Read what measuring shows to others, and agree or not."),
     "demo": mark("One evening in the lab: what is blocked, and the way through."),
     "helper": mark("Host a control vantage: others ask it whether a site works from outside."),
+    "explain": mark("What a verdict means, and what to do."),
     "lab": mark("A censored internet on this machine."),
     "observe": mark("Many measurements together: outages, curfews and blocks of a country."),
     "up": mark("Start the local gateway that finds the way that works."),

@@ -134,6 +134,17 @@ BY = MappingProxyType(
 """Who does it, in words."""
 
 
+LEVEL = MappingProxyType(
+    {
+        "signature": mark("a known page or address"),
+        "paired": mark("two attempts that differ in one thing"),
+        "controlled": mark("a control elsewhere"),
+        "single": mark("what the attempt itself shows"),
+    }
+)
+"""What a rule rests on, in words."""
+
+
 def sentence(verdict: Verdict) -> str:
     """The English sentence for a verdict, to be given to ``Words.say`` with ``service``."""
     if "device-clock" in verdict.rules:
