@@ -326,6 +326,18 @@ CASES = (
         failing("tls.silence", tried=tried(system=twice("tls.silence"), neutral_name=seen("tls.silence")), control=()),
         UNKNOWN,
     ),
+    Case(
+        "tls-reset-against-control",
+        failing("tls.reset"),
+        failing("tls.reset", tried=tried(system=twice("tls.reset"), neutral_name=seen("tls.reset"))),
+        "tls-reset-at-address",
+    ),
+    Case(
+        "tls-silent-against-control",
+        failing("tls.silence"),
+        failing("tls.silence", control=DOWN),
+        "down-everywhere",
+    ),
     # Addresses.
     Case(
         "address-penalty",
