@@ -108,14 +108,15 @@ def matrices(times: int) -> list[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.prove", description=__doc__.partition("\n")[0])
-    parser.add_argument("--seconds", type=float, default=30, help="for each fuzz target (default 30)")
+    parser.add_argument("--seconds", type=float, default=30, help="for each fuzz target (default 30; 0 for none)")
     parser.add_argument("--matrices", type=int, default=20, help="how many in a row (default 20)")
     options = parser.parse_args()
     wrong = []
     by = "atheris" if find_spec("atheris") else "hypothesis"
     found = targets()
-    _CONSOLE.print(f"fuzzing {len(found)} parsers by {by}, {options.seconds:.0f} s each")
-    for name, target in found.items():
+    if options.seconds:
+        _CONSOLE.print(f"fuzzing {len(found)} parsers by {by}, {options.seconds:.0f} s each")
+    for name, target in found.items() if options.seconds else ():
         with _CONSOLE.status(f"{name} ..."):
             if failed := fuzz(name, target, options.seconds):
                 wrong.append(f"fuzzing {name}: {failed}")

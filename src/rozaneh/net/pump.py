@@ -9,11 +9,11 @@ An end that stops sending is passed on as such (half-close), and the other direc
 reset, so that a client never takes a broken answer for a complete one.
 """
 
+import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 import anyio
-import sniffio
 from anyio.abc import ByteStream, TaskGroup
 
 from rozaneh.net.sockets import SocketStream, bare_socket_stream
@@ -72,7 +72,7 @@ class Pump:
 
     async def _move(self, near: ByteStream, far: ByteStream, flow: Flow) -> None:
         one, other = bare_socket_stream(near), bare_socket_stream(far)
-        if one is not None and other is not None and sniffio.current_async_library() == "asyncio":
+        if one is not None and other is not None and _on_asyncio():
             await self._between_sockets(one, other, flow)
         else:
             await _Chunks(near, far, flow, self.linger).run()
@@ -97,6 +97,15 @@ async def _write_first(sink: ByteStream, data: bytes, flow: Flow, *, upward: boo
             await sink.send(data)
     except NETWORK_ERRORS as error:
         flow.broke(error, "far" if upward else "near")
+        return False
+    return True
+
+
+def _on_asyncio() -> bool:
+    """Whether an asyncio loop runs here, rather than trio: the kernel's way needs its readers and writers."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
         return False
     return True
 
