@@ -1,7 +1,8 @@
 """Keeps the translations: ``make words`` brings them up to date, ``--check`` says what is missing.
 
-Messages come from two places: the calls of ``say``, ``say_n`` and ``mark`` in the source, and the help texts of the
-tree of commands. Translations come from the catalogue itself and from any ``.po`` files named on the command line.
+Messages come from three places: the calls of ``say``, ``say_n`` and ``mark`` in the source and in the templates of
+pages, and the help texts of the tree of commands. Translations come from the catalogue itself and from any ``.po``
+files named on the command line.
 """
 
 import argparse
@@ -38,7 +39,7 @@ Id = str | tuple[str, str]
 def messages() -> Iterator[tuple[Id, str]]:
     """Every message and the file it stands in; the same message may come from several."""
     for path, _line, message, _comments, _context in extract_from_dir(
-        _SOURCE, method_map=[("**.py", "python")], keywords=_KEYWORDS
+        _SOURCE, method_map=[("**.py", "python"), ("**/templates/**.html", "jinja2")], keywords=_KEYWORDS
     ):
         yield (message if isinstance(message, str) else (message[0], message[1])), f"src/rozaneh/{path}"
     for rule in rules():

@@ -35,7 +35,8 @@ def test_plural_forms() -> None:
 
 def test_what_words_made_is_taken_as_it_is() -> None:
     inner = _FA.say("{host}", host="example.org")
-    assert _FA.say("{inner}", inner=inner) == f"\u2068{inner}\u2069"
+    # In an isolate of its own direction: the first strong letter may stand in an inner one, where UAX #9 does not look.
+    assert _FA.say("{inner}", inner=inner) == f"\u2067{inner}\u2069"
     assert isinstance(inner, Said)
 
 

@@ -2,7 +2,7 @@
 
 import typer
 
-from rozaneh.cli import observe_events, observe_ingest
+from rozaneh.cli import observe_events, observe_ingest, observe_pages
 from rozaneh.words import mark
 
 app = typer.Typer(
@@ -15,6 +15,7 @@ app = typer.Typer(
 )
 app.add_typer(observe_ingest.app)
 app.add_typer(observe_events.app)
+app.add_typer(observe_pages.app)
 
 
 @app.callback()

@@ -13,7 +13,7 @@ from rozaneh.words.language import language
 
 _LOCALE = Path(__file__).parent / "locale"
 _DOMAIN = "rozaneh"
-_FIRST_STRONG_ISOLATE, _POP_DIRECTIONAL_ISOLATE = "\u2068", "\u2069"
+_FIRST_STRONG_ISOLATE, _RIGHT_TO_LEFT_ISOLATE, _POP_DIRECTIONAL_ISOLATE = "\u2068", "\u2067", "\u2069"
 _PERSIAN = str.maketrans("0123456789.,%", "۰۱۲۳۴۵۶۷۸۹٫٬٪")
 
 
@@ -85,4 +85,8 @@ class _Formatter(string.Formatter):
             return number.translate(_PERSIAN) if self._persian else number
         text = value if isinstance(value, Said) else shown(str(value))
         text = format(text, format_spec)
-        return f"{_FIRST_STRONG_ISOLATE}{text}{_POP_DIRECTIONAL_ISOLATE}" if self._persian else text
+        if not self._persian:
+            return text
+        # The first strong letter of a sentence of ours may stand in an isolate, where UAX #9 (P2) does not look.
+        isolate = _RIGHT_TO_LEFT_ISOLATE if isinstance(value, Said) else _FIRST_STRONG_ISOLATE
+        return f"{isolate}{text}{_POP_DIRECTIONAL_ISOLATE}"

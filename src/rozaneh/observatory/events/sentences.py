@@ -1,11 +1,12 @@
 """What events say to people."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from rozaneh.diagnosis.verdict import sureness
 from rozaneh.observatory.events.event import Event, Evidence, Found, Withheld
-from rozaneh.words import Words, mark
+from rozaneh.observatory.names import country_name, network_name
+from rozaneh.words import Said, Words, mark
 
 KINDS = {
     "outage": mark("Outage: the connections of {place} were cut."),
@@ -18,6 +19,11 @@ KINDS = {
     "silence": mark("Silence: far fewer measurements than usual came from {place}. By itself that is no outage."),
 }
 """Each kind of event."""
+
+CURFEW_HOURS = mark("Curfew: {place} was cut from {begin} to {end} on most days.")
+"""The same, where the hours are known."""
+
+_NAMED = 4
 
 STATES = {
     "down": mark("It goes on."),
@@ -108,17 +114,39 @@ def _evidence(event: Event, evidence: Evidence, words: Words) -> Iterator[str]:
         yield say(CHANGES[change])
 
 
-def what(event: Event, words: Words) -> str:
+def what(event: Event, words: Words) -> Said:
     """What an event is, in one sentence."""
-    values = {"place": place(event, words)}
-    if "{services}" in KINDS[event.kind]:
-        values["services"] = ", ".join(event.services)
-    return words.say(KINDS[event.kind], **values)
+    values: dict[str, object] = {"place": place(event, words)}
+    message = KINDS[event.kind]
+    if event.kind == "curfew" and event.hours:
+        message = CURFEW_HOURS
+        values |= {"begin": _clock(event.hours[0], words), "end": _clock(event.hours[-1] + 1, words)}
+    if "{services}" in message:
+        values["services"] = _listed(event.services, words)
+    return words.say(message, **values)
 
 
-def place(event: Event, words: Words) -> str:
-    """Where an event is."""
-    return words.say("an unnamed place") if event.country == "ZZ" else event.country
+def place(event: Event, words: Words) -> Said:
+    """Where an event is: the country, and its networks where they are few."""
+    country = country_name(event.country, words)
+    if not event.networks:
+        return country
+    if len(event.networks) > _NAMED:
+        return words.say_n("{country} ({n} network)", "{country} ({n} networks)", len(event.networks), country=country)
+    named = [network_name(event.country, network, words) for network in event.networks]
+    return words.say("{country}: {networks}", country=country, networks=_list_of(named, words))
+
+
+def _listed(names: Sequence[str], words: Words) -> Said:
+    return _list_of([words.say("{service}", service=name) for name in names], words)
+
+
+def _list_of(parts: Sequence[Said], words: Words) -> Said:
+    return Said(("، " if words.right_to_left else ", ").join(parts))
+
+
+def _clock(hour: int, words: Words) -> Said:
+    return words.say("{hour:02d}:00", hour=hour)
 
 
 def withheld_line(withheld: Withheld, words: Words) -> str:

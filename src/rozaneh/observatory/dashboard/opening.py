@@ -1,0 +1,63 @@
+"""From a store on disk to its pages, and to new ones when the store has changed."""
+
+import threading
+from pathlib import Path
+
+from rozaneh.core import LocalFault
+from rozaneh.observatory import schema
+from rozaneh.observatory.dashboard.site import Holdings, Site
+from rozaneh.observatory.engine import engine as open_engine
+from rozaneh.observatory.engine import table
+from rozaneh.observatory.events.stored import FILE, stored
+from rozaneh.observatory.store import files
+
+
+def open_site(place: Path, engine: str = "duckdb", *, interactive: bool = False, where: str = "") -> Site:
+    """The pages of a store as it is now.
+
+    Args:
+        place: the store.
+        engine: where queries run, as :func:`rozaneh.observatory.engine.engine` names them.
+        interactive: somebody answers requests, so that a search form makes sense.
+        where: the address under which the pages will stand.
+
+    Raises:
+        LocalFault: there is no store, or no such engine.
+    """
+    if not place.is_dir():
+        raise LocalFault(f"{place}: there is no store; make one with 'rozaneh observe ingest FILES --store {place}'")
+    connection = open_engine(engine, place, serving=True)
+    events = stored(place)
+    where = where if not where or where.endswith("/") else f"{where}/"
+    holdings = Holdings(
+        hourly=table(connection, schema.HOURLY), found=events.found, withheld=events.withheld, where=where
+    )
+    return Site(holdings, interactive=interactive)
+
+
+class Current:
+    """Gives the pages of a store, opened anew when its files have changed.
+
+    Args:
+        place: the store.
+        engine: as for :func:`open_site`.
+    """
+
+    def __init__(self, place: Path, engine: str = "duckdb") -> None:
+        self._place, self._engine = place, engine
+        self._turn = threading.Lock()
+        self._seen = self._state()
+        self._site = open_site(place, engine, interactive=True)
+
+    def __call__(self) -> Site:
+        """The pages as they are now."""
+        with self._turn:
+            if (state := self._state()) != self._seen:
+                self._seen, self._site = state, open_site(self._place, self._engine, interactive=True)
+            return self._site
+
+    def _state(self) -> tuple[object, ...]:
+        """What tells one state of a store from another: its files never change, they are replaced by others."""
+        events = self._place / schema.EVENTS / FILE
+        seen = events.stat().st_mtime_ns if events.exists() else 0
+        return (seen, *map(str, files(self._place, schema.HOURLY)))

@@ -1,0 +1,110 @@
+"""Answers requests with the pages of a store. Reads only; nothing that is asked for becomes part of a query's text."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Final
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from rozaneh.observatory.dashboard.site import Page, Site
+from rozaneh.observatory.dashboard.views import policy
+
+_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+}
+_KEPT: Final = 256
+_LONGEST: Final = 300
+
+
+def application(current: Callable[[], Site], hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")) -> Starlette:
+    """The site as an ASGI application.
+
+    Args:
+        current: gives the site of the store as it is now; called for each request, so it has to be cheap where nothing
+            has changed.
+        hosts: names under which it may be asked for. Another ``Host`` is refused, so that no page of a stranger can
+            read a local observatory under a name of his own.
+    """
+    # One query at a time: an engine on this machine uses all cores for each as it is.
+    turn = asyncio.Lock()
+    kept: dict[str, Page | None] = {}
+    of: list[Site] = []
+
+    async def page(path: str, asked: str) -> Page | None:
+        async with turn:
+            site = await run_in_threadpool(current)
+            if of != [site]:
+                of[:] = [site]
+                kept.clear()
+            if asked:
+                return await run_in_threadpool(site.page, path, asked)
+            if path not in kept:
+                while len(kept) >= _KEPT:
+                    kept.pop(next(iter(kept)))
+                kept[path] = await run_in_threadpool(site.page, path)
+            return kept[path]
+
+    async def answer(request: Request) -> Response:
+        path = request.url.path.lstrip("/")
+        if len(path) > _LONGEST:
+            return _plain("no such page", 404)
+        if not path or path.endswith("/"):
+            return RedirectResponse("/" + path.replace("//", "/") + "index.html")
+        found = await page(path, request.query_params.get("q", "") if path.endswith("search.html") else "")
+        if found is None:
+            return _plain("no such page, or too little is known to show it", 404)
+        headers = {**_HEADERS, "Content-Security-Policy": f"{policy()}; frame-ancestors 'none'"}
+        return Response(found.body, media_type=found.kind, headers=headers)
+
+    return Starlette(
+        routes=[Route("/{path:path}", answer, methods=["GET"])],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)],
+    )
+
+
+def _plain(text: str, status: int) -> Response:
+    return Response(text + "\n", status, media_type="text/plain", headers=_HEADERS)
+
+
+def serve(current: Callable[[], Site], host: str, port: int, started: Callable[[str], None]) -> None:
+    """Serve until interrupted.
+
+    Args:
+        current: as in :func:`application`.
+        host: address to listen at.
+        port: port, 0 for any.
+        started: is told the address once it listens.
+    """
+    names = ("127.0.0.1", "localhost", "[::1]") if host in ("127.0.0.1", "::1", "localhost") else ("*",)
+    config = uvicorn.Config(
+        application(current, names), host=host, port=port, log_level="error", access_log=False, server_header=False
+    )
+    server = _Announcing(config, started)
+    server.run()
+
+
+class _Announcing(uvicorn.Server):
+    """A server that says where it listens, which is known only then if any port would do."""
+
+    def __init__(self, config: uvicorn.Config, started: Callable[[str], None]) -> None:
+        super().__init__(config)
+        self._started = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say where."""
+        await super().startup(sockets)
+        for listening in (one for server in self.servers for one in server.sockets):
+            host, port = listening.getsockname()[:2]
+            self._started(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
+            return

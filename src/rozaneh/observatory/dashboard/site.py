@@ -1,0 +1,261 @@
+"""The addresses of the site, and what stands at each. The same for a server and for a directory of files."""
+
+import datetime as dt
+import hashlib
+import posixpath
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import ibis.expr.types as ir
+
+from rozaneh.observatory.dashboard import exports, views
+from rozaneh.observatory.dashboard.figures import Country, Figures, Part, Span
+from rozaneh.observatory.events.event import Event, Found, Withheld
+from rozaneh.words import LANGUAGES, Words
+
+FIRST = "fa"
+"""The language of the first page."""
+
+_SUBJECT = r"[a-z0-9][a-z0-9.-]{0,99}"
+_NEWEST_DAYS = 120
+_ASKED = 80
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """What is shown.
+
+    Attributes:
+        hourly: the store's table of hours.
+        found: the events.
+        withheld: claims that there is not enough for.
+        made: when it was put together.
+        where: address under which the pages will stand, for feeds and citations; empty where it is not known.
+    """
+
+    hourly: ir.Table
+    found: tuple[Found, ...] = ()
+    withheld: tuple[Withheld, ...] = ()
+    made: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
+    where: str = ""
+
+
+class Page(NamedTuple):
+    """The bytes at one address."""
+
+    kind: str
+    body: bytes
+
+
+def event_id(event: Event) -> str:
+    """A name for an event that stays the same as long as it begins where it begins; fit for an address."""
+    whole = repr((event.country, event.kind, event.networks, event.services, event.start, event.mechanism))
+    digest = hashlib.sha256(whole.encode()).hexdigest()[:8]
+    return f"{event.country}-{event.kind.replace('_', '-')}-{event.start:%Y-%m-%d}-{digest}"
+
+
+def to(here: str, there: str) -> str:
+    """A relative link, so that pages work wherever they are put, also as files."""
+    return posixpath.relpath(there, posixpath.dirname(here) or ".")
+
+
+class Site:
+    """All pages of one state of a store.
+
+    Args:
+        holdings: what is shown.
+        interactive: whether somebody answers requests, so that a search form makes sense.
+    """
+
+    def __init__(self, holdings: Holdings, *, interactive: bool = False) -> None:
+        self.holdings = holdings
+        self.figures = Figures(holdings.hourly)
+        self.interactive = interactive
+        self.words = {language: Words(language) for language in LANGUAGES}
+        self.events = {event_id(found.event): found for found in holdings.found}
+        self._routes: tuple[tuple[re.Pattern[str], Callable[..., Page | None]], ...] = tuple(
+            (re.compile(pattern), answer)
+            for pattern, answer in (
+                (r"index\.html", self._first),
+                (r"(en|fa)/index\.html", self._home),
+                (r"(en|fa)/search\.html", self._search),
+                (r"(en|fa)/method\.html", self._method),
+                (r"(en|fa)/events/([A-Za-z0-9-]{1,80})\.html", self._event),
+                (r"(en|fa)/([A-Z]{2})/index\.html", self._country),
+                (r"(en|fa)/([A-Z]{2})/(\d{4}-\d{2})\.html", self._month),
+                (r"(en|fa)/([A-Z]{2})/AS(\d{1,10})\.html", self._network),
+                (rf"(en|fa)/([A-Z]{{2}})/service/({_SUBJECT})\.html", self._service),
+                (r"feed\.(en|fa)\.atom", self._feed),
+                (r"data/openapi\.json", self._openapi),
+                (r"data/countries\.json", self._countries_json),
+                (r"data/events\.(json|csv)", self._events_data),
+                (r"data/events/([A-Za-z0-9-]{1,80})\.json", self._event_json),
+                (r"data/([A-Z]{2})/(hours|services)\.(json|csv)", self._country_data),
+            )
+        )
+
+    def page(self, path: str, asked: str = "") -> Page | None:
+        """What stands at an address, or nothing.
+
+        Args:
+            path: the address below the site's top, without a leading slash.
+            asked: what was typed into the search form.
+        """
+        for pattern, answer in self._routes:
+            if found := pattern.fullmatch(path):
+                more = {"asked": asked} if answer == self._search else {}
+                return answer(*found.groups(), **more)
+        return None
+
+    def paths(self) -> Iterator[str]:
+        """Every address."""
+        yield from ("index.html", "data/openapi.json", "data/countries.json", "data/events.json", "data/events.csv")
+        yield from (f"data/events/{name}.json" for name in sorted(self.events))
+        for country in self.countries.values():
+            yield from (
+                f"data/{country.code}/{what}.{form}" for what in ("hours", "services") for form in ("csv", "json")
+            )
+        for language in LANGUAGES:
+            yield f"feed.{language}.atom"
+            yield from (f"{language}/{name}.html" for name in ("index", "search", "method"))
+            yield from (f"{language}/events/{name}.html" for name in sorted(self.events))
+            for code in sorted(self.countries):
+                yield f"{language}/{code}/index.html"
+                yield from (f"{language}/{code}/{month}.html" for month in self.months(code))
+                yield from (f"{language}/{code}/AS{asn}.html" for asn in self.networks(code))
+                yield from (f"{language}/{code}/service/{name}.html" for name in self.subjects(code))
+
+    # ---------------------------------------------------------------------------------------------- what there is
+
+    @cached_property
+    def countries(self) -> dict[str, Country]:
+        """The countries that have a page."""
+        found = {country.code: country for country in self.figures.countries()}
+        return {code: country for code, country in found.items() if re.fullmatch(r"[A-Z]{2}", code)}
+
+    @cached_property
+    def measurements(self) -> int:
+        """How many verdicts are shown, about."""
+        return sum(country.tally.n for country in self.countries.values())
+
+    def months(self, code: str) -> list[str]:
+        """The months of a country, as ``YYYY-MM`` of UTC."""
+        country = self.countries[code]
+        at, months = country.first.date().replace(day=1), []
+        while at <= country.last.date():
+            months.append(f"{at:%Y-%m}")
+            at = (at + dt.timedelta(days=32)).replace(day=1)
+        return months
+
+    def networks(self, code: str) -> list[int]:
+        """The networks of a country that have a page, the best known first."""
+        found = self.figures.networks(code)
+        return sorted(found, key=lambda asn: (-found[asn].n, asn))
+
+    def subjects(self, code: str) -> list[str]:
+        """The services and host names of a country that have a page, the best known first."""
+        found = self.figures.subjects(Part(code, self.whole(code)))
+        return sorted((name for name in found if re.fullmatch(_SUBJECT, name)), key=lambda name: (-found[name].n, name))
+
+    def whole(self, code: str) -> Span:
+        """All hours of a country."""
+        country = self.countries[code]
+        return Span(country.first, country.last + dt.timedelta(hours=1))
+
+    def newest(self, code: str) -> Span:
+        """The hours that a country's first page shows."""
+        span = self.whole(code)
+        return Span(max(span.start, span.end - dt.timedelta(days=_NEWEST_DAYS)), span.end)
+
+    # --------------------------------------------------------------------------------------------------- the pages
+
+    def _render(self, language: str, path: str, template: str, **context: object) -> Page:
+        return Page("text/html; charset=utf-8", views.render(self, self.words[language], path, template, context))
+
+    def _first(self) -> Page:
+        return self._render(FIRST, "index.html", "home.html", **views.home(self, self.words[FIRST]))
+
+    def _home(self, language: str) -> Page:
+        return self._render(language, f"{language}/index.html", "home.html", **views.home(self, self.words[language]))
+
+    def _search(self, language: str, asked: str = "") -> Page:
+        context = views.search(self, self.words[language], asked[:_ASKED])
+        return self._render(language, f"{language}/search.html", "search.html", **context)
+
+    def _method(self, language: str) -> Page:
+        return self._render(language, f"{language}/method.html", "method.html", **views.method(self.words[language]))
+
+    def _event(self, language: str, name: str) -> Page | None:
+        if name not in self.events:
+            return None
+        context = views.event(self, self.words[language], name, f"{language}/events/{name}.html")
+        return self._render(language, f"{language}/events/{name}.html", "event.html", **context)
+
+    def _country(self, language: str, code: str) -> Page | None:
+        if code not in self.countries:
+            return None
+        context = views.country(self, self.words[language], code)
+        return self._render(language, f"{language}/{code}/index.html", "country.html", **context)
+
+    def _month(self, language: str, code: str, month: str) -> Page | None:
+        if code not in self.countries or month not in self.months(code):
+            return None
+        context = views.month(self, self.words[language], code, month)
+        return self._render(language, f"{language}/{code}/{month}.html", "part.html", **context)
+
+    def _network(self, language: str, code: str, asn: str) -> Page | None:
+        if code not in self.countries or int(asn) not in self.networks(code):
+            return None
+        context = views.network(self, self.words[language], code, int(asn))
+        return self._render(language, f"{language}/{code}/AS{asn}.html", "part.html", **context)
+
+    def _service(self, language: str, code: str, subject: str) -> Page | None:
+        if code not in self.countries or subject not in self.subjects(code):
+            return None
+        context = views.service(self, self.words[language], code, subject)
+        return self._render(language, f"{language}/{code}/service/{subject}.html", "part.html", **context)
+
+    # ----------------------------------------------------------------------------------------------------- exports
+
+    def _feed(self, language: str) -> Page:
+        return Page("application/atom+xml; charset=utf-8", exports.atom(self, self.words[language]))
+
+    def _openapi(self) -> Page:
+        return Page("application/json", exports.openapi())
+
+    def _countries_json(self) -> Page:
+        return Page("application/json", exports.as_json(list(self.countries.values())))
+
+    def _events_data(self, form: str) -> Page:
+        rows = [exports.event_row(name, found) for name, found in sorted(self.events.items())]
+        return _data(form, rows, exports.EVENT_COLUMNS)
+
+    def _event_json(self, name: str) -> Page | None:
+        found = self.events.get(name)
+        return None if found is None else Page("application/json", exports.as_json({"id": name, "found": found}))
+
+    def _country_data(self, code: str, what: str, form: str) -> Page | None:
+        if code not in self.countries:
+            return None
+        part = Part(code, self.whole(code))
+        if what == "hours":
+            rows = [{"hour": hour, **exports.tally(t)} for hour, t in sorted(self.figures.hours(part).items())]
+            return _data(form, rows, ("hour", *exports.TALLY_COLUMNS))
+        cells = sorted(self.figures.matrix(part).items())
+        rows = [{"subject": subject, "asn": asn, **exports.tally(t)} for (subject, asn), t in cells]
+        return _data(form, rows, ("subject", "asn", *exports.TALLY_COLUMNS, "mechanism"))
+
+
+def _data(form: str, rows: list[dict[str, object]], columns: tuple[str, ...]) -> Page:
+    if form == "csv":
+        return Page("text/csv; charset=utf-8", exports.csv(rows, columns))
+    return Page("application/json", exports.as_json(rows))
+
+
+def zone_of(name: str) -> dt.tzinfo:
+    """A time zone by its name."""
+    return dt.UTC if name == "UTC" else ZoneInfo(name)

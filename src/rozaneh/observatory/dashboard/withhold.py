@@ -1,0 +1,19 @@
+"""Which cells may be shown. Published figures must not give one volunteer away (threats.md, row 12)."""
+
+from typing import Final
+
+LEAST_MEASUREMENTS: Final = 5
+"""A cell with fewer measurements says nothing on any page, feed or export: not even how many they are."""
+
+LEAST_SOURCES: Final = 2
+"""A cell whose measurements come from fewer independent sources says nothing either."""
+
+
+def withheld(measurements: int, sources: int) -> bool:
+    """Whether a cell is too small to show.
+
+    Args:
+        measurements: how many stand behind it.
+        sources: how many independent sources they come from, as the store counts them.
+    """
+    return measurements < LEAST_MEASUREMENTS or sources < LEAST_SOURCES

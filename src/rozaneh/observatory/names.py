@@ -1,0 +1,57 @@
+"""What networks and countries are called, in both languages."""
+
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Annotated
+
+import msgspec
+
+from rozaneh.core import LocalFault
+from rozaneh.words import Said, Words, mark
+
+_Text = Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
+
+COUNTRIES = MappingProxyType(
+    {
+        "AF": mark("Afghanistan"), "BY": mark("Belarus"), "CN": mark("China"), "CU": mark("Cuba"), "EG": mark("Egypt"),
+        "ET": mark("Ethiopia"), "IN": mark("India"), "IQ": mark("Iraq"), "IR": mark("Iran"),
+        "KZ": mark("Kazakhstan"), "MM": mark("Myanmar"), "PK": mark("Pakistan"), "RU": mark("Russia"),
+        "SD": mark("Sudan"), "SY": mark("Syria"), "TM": mark("Turkmenistan"), "TR": mark("Turkey"),
+        "UG": mark("Uganda"), "VE": mark("Venezuela"), "ZZ": mark("An unknown country"),
+    }
+)  # fmt: skip
+"""The names of countries that readers are likeliest to look for; others are called by their code."""
+
+
+class _Name(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    en: _Text
+    fa: _Text
+
+
+@cache
+def _networks() -> dict[str, dict[str, _Name]]:
+    name = "networks.toml"
+    try:
+        return msgspec.toml.decode((files("rozaneh.observatory") / name).read_bytes(), type=dict[str, dict[str, _Name]])
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise LocalFault(f"{name}: {error}") from error
+
+
+def country_name(code: str, words: Words) -> Said:
+    """A country's name, or its code where none is known."""
+    return words.say(COUNTRIES[code]) if code in COUNTRIES else words.say("{code}", code=code)
+
+
+def network_name(country: str, network: str, words: Words) -> Said:
+    """A network's name with its number, or the number alone.
+
+    Args:
+        country: where it is.
+        network: its number as ``AS44244``; anything else is shown as it is.
+        words: the language.
+    """
+    known = _networks().get(country, {}).get(network.removeprefix("AS"))
+    if known is None:
+        return words.say("{network}", network=network)
+    return words.say("{name} ({number})", name=Said(known.fa if words.right_to_left else known.en), number=network)

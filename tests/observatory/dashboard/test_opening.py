@@ -1,0 +1,60 @@
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from rozaneh.core import LocalFault
+from rozaneh.observatory.dashboard.opening import Current, open_site
+from rozaneh.observatory.events import Stored, keep, stored
+from rozaneh.observatory.schema import HOUR, HOURLY
+from rozaneh.observatory.store import Change, Partition, Store
+from tests.observatory.dashboard import autumn
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    place = tmp_path / "store"
+    rows = autumn.hours()
+    with Store(place) as opened:
+        for day in sorted({str(row["day"]) for row in rows}):
+            part = pa.Table.from_pylist([row for row in rows if str(row["day"]) == day], schema=HOUR)
+            where = Partition("IR", part["day"][0].as_py())
+            opened.commit(Change(put=[(opened.stage(part), opened.new_file(HOURLY, where))]))
+    return place
+
+
+def test_a_store_on_disk_shows_what_one_in_memory_shows(store: Path) -> None:
+    keep(store, Stored(found=autumn.found(), withheld=autumn.withheld()))
+    there, here = open_site(store), autumn.site()
+    assert set(there.paths()) == set(here.paths())
+    for path in ("data/IR/hours.csv", "data/IR/services.json", "data/events.json"):
+        assert there.page(path) == here.page(path)
+
+
+def test_pages_follow_the_store(store: Path) -> None:
+    current = Current(store)
+    before = current()
+    assert current() is before
+    keep(store, Stored(found=autumn.found()))
+    assert len(current().events) == 2
+
+
+def test_what_strangers_ask_for_reads_nothing_but_the_store(store: Path) -> None:
+    backend = open_site(store).holdings.hourly.get_backend()
+    for statement in ("SELECT * FROM read_csv('/etc/passwd')", "SET enable_external_access = true"):
+        with pytest.raises(Exception, match=r"(?i)permission|disabled|locked"):
+            backend.raw_sql(statement)
+
+
+def test_without_a_store_the_command_that_makes_one_is_named(tmp_path: Path) -> None:
+    with pytest.raises(LocalFault, match="observe ingest"):
+        open_site(tmp_path / "none")
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"found": 1}', '{"found": [{"event": {}}]}', "[" * 100_000])
+def test_a_file_of_events_that_is_none_is_said_in_a_line(store: Path, text: str) -> None:
+    (store / "events").mkdir(exist_ok=True)
+    (store / "events" / "events.json").write_text(text)
+    with pytest.raises(LocalFault, match="find the events again") as told:
+        stored(store)
+    assert "\n" not in str(told.value)

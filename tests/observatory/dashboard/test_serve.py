@@ -1,0 +1,110 @@
+"""The server on a real socket, asked by this process and by a real Chromium."""
+
+import contextlib
+import http.client
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import uvicorn
+
+from rozaneh.observatory.dashboard.publish import publish
+from rozaneh.observatory.dashboard.serve import application
+from rozaneh.observatory.dashboard.site import Site
+from tests.browser import chromium
+from tests.observatory.dashboard import autumn
+
+
+@pytest.fixture(scope="module")
+def site() -> Site:
+    return autumn.site(interactive=True)
+
+
+@pytest.fixture(scope="module")
+def address(site: Site) -> Iterator[str]:
+    config = uvicorn.Config(application(lambda: site), host="127.0.0.1", port=0, log_level="error")
+    server = uvicorn.Server(config)
+    told: queue.Queue[str] = queue.Queue()
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive()
+            with contextlib.suppress(queue.Empty):
+                told.get(timeout=0.02)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+def ask(address: str, path: str, host: str = "127.0.0.1", method: str = "GET") -> tuple[int, dict[str, str], bytes]:
+    where = urlsplit(address)
+    connection = http.client.HTTPConnection(str(where.hostname), where.port, timeout=20)
+    connection.request(method, path, headers={"Host": f"{host}:{where.port}"})
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    return answer.status, {name.lower(): value for name, value in answer.getheaders()}, body
+
+
+def test_a_page_comes_with_a_policy_that_lets_nothing_in(address: str, site: Site) -> None:
+    status, headers, body = ask(address, "/fa/IR/index.html")
+    page = site.page("fa/IR/index.html")
+    assert page is not None
+    assert (status, body) == (200, page.body)
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("path", "host", "method", "status"),
+    [
+        ("/", "127.0.0.1", "GET", 307),
+        ("/en/IR/", "127.0.0.1", "GET", 307),
+        ("/en/none.html", "127.0.0.1", "GET", 404),
+        ("/..%2f..%2fetc%2fpasswd", "127.0.0.1", "GET", 404),
+        ("/" + "a" * 5000, "127.0.0.1", "GET", 404),
+        ("/en/index.html", "evil.example", "GET", 400),
+        ("/en/index.html", "127.0.0.1.evil.example", "GET", 400),
+        ("/en/index.html", "127.0.0.1", "POST", 405),
+    ],
+)
+def test_what_is_not_there_or_not_ours_is_refused_in_a_line(
+    address: str, path: str, host: str, method: str, status: int
+) -> None:
+    got, headers, body = ask(address, path, host, method)
+    assert got == status
+    assert len(body) < 100
+    assert not headers.get("location", "/").startswith("//")
+
+
+def test_a_phone_shows_it_in_both_directions(address: str, peer: Callable[[str], str], tmp_path: Path) -> None:
+    with chromium(peer("chromium"), peer("chromedriver")) as browser:
+        for language, direction in (("fa", "rtl"), ("en", "ltr")):
+            browser.get(f"{address}/{language}/IR/index.html")
+            assert browser.execute_script("return getComputedStyle(document.body).direction") == direction
+            assert browser.execute_script("return document.documentElement.scrollWidth") <= 390, "nothing sticks out"
+            assert (
+                browser.execute_script("return getComputedStyle(document.querySelector('svg.heat')).direction") == "ltr"
+            )
+            assert browser.execute_script("return document.querySelectorAll('svg.heat path').length") > 3
+            loaded = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
+            assert loaded == [], "one file is the page"
+        log: list[dict[str, str]] = browser.get_log("browser")  # type: ignore[no-untyped-call]  # selenium leaves it so
+        errors = [entry for entry in log if "favicon" not in entry["message"]]
+        assert errors == []
+        browser.get(f"{address}/en/search.html")
+        box = browser.find_element("name", "q")
+        box.send_keys('<img src=x onerror="document.title=1">')
+        box.submit()
+        assert "Search" in browser.title
+        publish(autumn.site(), tmp_path / "stick", lambda _done, _of: None)
+        browser.get((tmp_path / "stick" / "fa" / "IR" / "index.html").as_uri())
+        assert browser.execute_script("return getComputedStyle(document.body).backgroundColor") == "rgb(255, 253, 248)"
+        browser.find_element("partial link text", "English").click()
+        assert browser.execute_script("return document.documentElement.lang") == "en"

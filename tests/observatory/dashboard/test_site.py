@@ -1,0 +1,157 @@
+import csv
+import io
+import json
+import posixpath
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from rozaneh.core import LocalFault
+from rozaneh.observatory.dashboard.charts import dark_spans, local_blocks
+from rozaneh.observatory.dashboard.exports import csv as as_csv
+from rozaneh.observatory.dashboard.figures import Part
+from rozaneh.observatory.dashboard.publish import publish
+from rozaneh.observatory.dashboard.site import Site
+from tests.observatory.dashboard import autumn
+
+
+@pytest.fixture(scope="module")
+def site() -> Site:
+    return autumn.site()
+
+
+@pytest.fixture(scope="module")
+def pages(site: Site) -> dict[str, bytes]:
+    found = {path: site.page(path) for path in site.paths()}
+    assert all(found.values()), "every address that is listed has a page"
+    return {path: page.body for path, page in found.items() if page}
+
+
+class Links(HTMLParser):
+    """What a page refers to."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.scripts = 0
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.scripts += tag == "script" or any(name.startswith("on") for name, _ in attrs)
+        self.found += [value or "" for name, value in attrs if name in ("href", "src", "action", "data", "poster")]
+
+
+def html(pages: dict[str, bytes]) -> dict[str, str]:
+    return {path: body.decode() for path, body in pages.items() if path.endswith(".html")}
+
+
+def test_every_link_leads_to_a_page_and_none_leaves(pages: dict[str, bytes]) -> None:
+    for path, text in html(pages).items():
+        for link in Links(text).found:
+            assert not re.match(r"[a-z]+:|//", link), f"{path} refers to another place: {link}"
+            assert posixpath.normpath(posixpath.join(posixpath.dirname(path), link)) in pages, f"{path}: {link}"
+
+
+def test_pages_are_light_run_nothing_and_say_which_way_they_are_written(pages: dict[str, bytes]) -> None:
+    for path, text in html(pages).items():
+        assert len(text.encode()) < 150_000
+        assert Links(text).scripts == 0
+        assert "default-src &#39;none&#39;" in text
+        language = path[:2] if "/" in path else "fa"
+        assert f'<html lang="{language}" dir="{"rtl" if language == "fa" else "ltr"}">' in text
+
+
+def test_a_persian_page_is_persian(pages: dict[str, bytes]) -> None:
+    foreign = r"<style>.*?</style>|<svg.*?</svg>|<code>.*?</code>|\u2068[^\u2069]*\u2069|<[^>]+>"
+    text = re.sub(foreign, " ", pages["fa/IR/index.html"].decode(), flags=re.DOTALL)
+    assert set(re.findall(r"[A-Za-z]{3,}", text)) <= {"English", "CSV", "TLS"}
+
+
+def test_the_curfew_is_a_dark_band_of_its_network_at_its_hours(site: Site) -> None:
+    blocks = local_blocks(site.figures.hours(Part("IR", site.whole("IR"), (44244,))), autumn.TEHRAN)
+    before, during = autumn.CURFEW[0].replace(day=15), autumn.CURFEW[0].replace(day=25)
+    assert dark_spans(blocks, before, least=0.9) == []
+    # The store counts by hours of UTC, which begin at half past in Iran; the one about midnight is not cut.
+    assert dark_spans(blocks, during, least=0.9) == [(15 * 60 + 30, 23 * 60 + 30)]
+
+
+def test_foreign_text_is_shown_and_obeyed_by_nobody(pages: dict[str, bytes]) -> None:
+    for path, text in html(pages).items():
+        assert "<script" not in text, path
+    rows = list(csv.reader(io.StringIO(pages["data/IR/services.csv"].decode())))
+    assert [autumn.HOSTILE, "44244"] in [row[:2] for row in rows]
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+def test_a_spreadsheet_sees_text_where_it_could_see_a_formula(cell: str) -> None:
+    (_, row) = list(csv.reader(io.StringIO(as_csv([{"a": cell}], ("a",)).decode(), newline="")))
+    assert row == [f"'{cell}"]
+
+
+def test_events_can_be_cited_and_their_data_match(site: Site, pages: dict[str, bytes]) -> None:
+    listed = json.loads(pages["data/events.json"])
+    assert {one["id"] for one in listed} == set(site.events)
+    for one in listed:
+        assert one["id"] in pages[f"en/events/{one['id']}.html"].decode()
+        assert json.loads(pages[f"data/events/{one['id']}.json"])["found"]["event"]["start"] == one["start"]
+    assert autumn.site().events.keys() == site.events.keys(), "an address stays"
+
+
+def test_the_feed_and_the_description_can_be_read(site: Site, pages: dict[str, bytes]) -> None:
+    feed = ET.fromstring(pages["feed.fa.atom"])  # noqa: S314 - what we made ourselves
+    assert len(feed.findall("{http://www.w3.org/2005/Atom}entry")) == len(site.events)
+    described = json.loads(pages["data/openapi.json"])
+    for path in described["paths"]:
+        shown = path.lstrip("/").replace("{country}", "IR").replace("{id}", next(iter(site.events)))
+        assert shown in pages
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", "en/XX/index.html", "en/IR/AS1.html", "en/IR/1999-01.html", "en/IR/service/nothing.html", "en/events/x.html",
+     "../etc/passwd", "en/IR/service/' OR 1=1 --.html", "data/IR/passwd.csv", "de/index.html"],
+)  # fmt: skip
+def test_an_address_that_does_not_exist_is_nothing(site: Site, path: str) -> None:
+    assert site.page(path) is None
+
+
+@pytest.mark.parametrize("asked", ["ایرانسل", "ايرانسل", "Irancell", "44244", "۴۴۲۴۴"])
+def test_search_finds_a_network_however_it_is_typed(asked: str) -> None:
+    page = autumn.site(interactive=True).page("fa/search.html", asked)
+    assert page is not None
+    assert "AS44244.html" in page.body.decode()
+
+
+def test_search_shows_what_was_asked_as_text() -> None:
+    page = autumn.site(interactive=True).page("en/search.html", '"><script>alert(1)</script>')
+    assert page is not None
+    assert b"<script" not in page.body
+
+
+def test_published_is_what_is_served_and_nothing_else_is_touched(
+    tmp_path: Path, site: Site, pages: dict[str, bytes]
+) -> None:
+    place = tmp_path / "site"
+    steps: list[tuple[int, int]] = []
+    files, size = publish(site, place, lambda done, of: steps.append((done, of)))
+    written = {str(path.relative_to(place)): path.read_bytes() for path in place.rglob("*.*") if path.name[0] != "."}
+    assert written == pages
+    assert (files, size, steps[-1]) == (len(pages), sum(map(len, pages.values())), (files, files))
+    publish(site, place, lambda _done, _of: None)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter").touch()
+    with pytest.raises(LocalFault, match="holds something else"):
+        publish(site, tmp_path / "mine", lambda _done, _of: None)
+    assert [path.name for path in tmp_path.iterdir()].count("letter") == 0
+    assert (tmp_path / "mine" / "letter").exists()
+
+
+def test_a_store_without_measurements_says_so() -> None:
+    from rozaneh.observatory.dashboard.site import Holdings
+
+    page = Site(Holdings(hourly=autumn.table([]), made=autumn.MADE)).page("en/index.html")
+    assert page is not None
+    assert "no measurements yet" in page.body.decode()
