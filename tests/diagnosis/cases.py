@@ -45,6 +45,17 @@ def asked(how: str, answers: tuple[str, ...] = (), **more: object) -> Evidence:
 
 
 CASES = (
+    # A page in the clear that nobody vouches for.
+    Case(
+        "page-differs-plain",
+        evidence(tried=tried(system=seen(kind="http", differs=True)), control=FINE, kind="http"),
+        evidence(
+            tried=tried(system=seen(kind="http", differs=True, body_head="<p>please solve the captcha</p>")),
+            control=FINE,
+            kind="http",
+        ),
+        "works",
+    ),
     # The whole network.
     Case(
         "device-clock",

@@ -25,6 +25,7 @@ COMMANDS = {
     "explain": mark("What a verdict means, and what to do."),
     "lab": mark("A censored internet on this machine."),
     "observe": mark("Many measurements together: outages, curfews and blocks of a country."),
+    "ooni": mark("Measurements in OONI's format, judged again from what was observed."),
     "up": mark("Start the local gateway that finds the way that works."),
 }
 """Each command, and what it does, in one line."""

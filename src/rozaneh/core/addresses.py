@@ -9,6 +9,7 @@ Python's ``is_global`` does not answer this: it calls NAT64 of 127.0.0.1 global,
 IPv4-compatible form, and multicast.
 """
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 _BOGON_V4 = tuple(
@@ -49,6 +50,7 @@ _ISATAP = (0x0000_5EFE, 0x0200_5EFE)
 _LOW_32 = 0xFFFF_FFFF
 
 
+@lru_cache(maxsize=16384)
 def is_bogon(address: str) -> bool:
     """Whether an IP address is no place on the public internet. A text that is no IP address is a ``ValueError``.
 

@@ -1,6 +1,7 @@
 """What somebody wants to reach."""
 
 import ipaddress
+from functools import lru_cache
 from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
@@ -93,6 +94,7 @@ def _split(text: str) -> SplitResult:
         raise TargetError(f"not a target: {text[:60]!r} ({error})") from None
 
 
+@lru_cache(maxsize=16384)
 def is_ip(text: str) -> bool:
     """Whether the text is an IPv4 or IPv6 address."""
     try:

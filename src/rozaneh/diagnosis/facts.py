@@ -37,6 +37,7 @@ _DNS_FACTS = (
 )  # fmt: skip
 _PAGE_FACTS = (
     "page.block", "page.refusal", "page.challenge", "page.forbidden", "page.legal", "page.fine", "page.issuer",
+    "page.differs",
 )  # fmt: skip
 _RESET_FACTS = ("reset.from_far", "reset.from_midway")
 
@@ -144,6 +145,8 @@ def _two_answers(attempt: Attempt) -> bool:
 def _page_facts(evidence: Evidence, known: Signatures) -> Iterator[str]:
     attempts = (*evidence.of(Role.SYSTEM), *evidence.of(Role.TRUSTED))
     yield from sorted({f"page.{kind}" for attempt in attempts for kind in known.page_kinds(attempt)})
+    if any(step.tag("differs", default=False) is True for attempt in path(evidence) for step in attempt.observations):
+        yield "page.differs"
     statuses = {readings.status(attempt) for attempt in path(evidence)}
     if statuses & {401, 403, 451}:
         yield "page.forbidden"

@@ -71,7 +71,10 @@ def manner(step: Observation) -> str:
     if step.failure is None:
         return ""
     if step.failure is Failure.SSL_FAILED_HANDSHAKE:
-        # An alert is the server's own word; anything else that breaks a handshake is no TLS at all.
+        # An alert is the server's own word; anything else that breaks a handshake is no TLS at all. Which of the two it
+        # was is not known of a measurement by others.
+        if "reason" not in step.tags:
+            return "other"
         return "alert" if "ALERT" in str(step.tag("reason")).upper() else "garbage"
     return manner_of(step.failure)
 

@@ -67,6 +67,9 @@ SENTENCES = MappingProxyType(
 CLOCK = mark(
     "The clock of this device seems to be wrong, so that no certificate can be checked. Set it, then check again."
 )
+DIFFERS = mark(
+    "A page comes for {service}, but not the one that is seen elsewhere. It may be a block page: look at it."
+)
 UNTRIED = mark("Not enough measurements to say anything about {service}.")
 
 SURE = MappingProxyType(
@@ -149,6 +152,8 @@ def sentence(verdict: Verdict) -> str:
     """The English sentence for a verdict, to be given to ``Words.say`` with ``service``."""
     if "device-clock" in verdict.rules:
         return CLOCK
+    if verdict.rules[:1] == ("page-differs-plain",):
+        return DIFFERS
     if verdict.verdict is Outcome.CANNOT_TELL and "attempt" in verdict.missing:
         return UNTRIED
     return SENTENCES.get((verdict.verdict, verdict.mechanism), SENTENCES[Outcome.CANNOT_TELL, Mechanism.UNKNOWN])

@@ -262,6 +262,7 @@ _PLAIN: Final[Mapping[str, Callable[[Table], Column]]] = {
     "page.refusal": lambda t: t.saw_refusal,
     "page.challenge": lambda t: t.saw_challenge,
     "page.forbidden": lambda t: t.saw_forbidden,
+    "page.differs": lambda _: _NO,  # tables keep no page of the control's to compare with
     "page.legal": lambda t: t.saw_legal,
     "page.fine": lambda t: t.saw_fine,
     "page.issuer": lambda t: t.saw_issuer,

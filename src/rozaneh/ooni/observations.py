@@ -40,7 +40,7 @@ class Page(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     Attributes:
         status: 0 when nothing came.
-        length: bytes of the body.
+        length: bytes of the body; may be 0 where it was truncated, because such are not compared.
         truncated: the body was longer than what was kept.
         headers: names as they were written.
         title: of the page; empty without one.
@@ -194,16 +194,24 @@ def page_of(transaction: HttpTransaction) -> Page:
     page = Page(status=response.code or 0, headers=frozenset(headers), truncated=bool(response.body_is_truncated))
     if not page.final:
         return page
+    if page.truncated and (title := title_of(values.head(response.body, _NEAR).encode())):
+        # Its length says nothing, so the rest need not be decoded.
+        return msgspec.structs.replace(page, title=title)
     body = values.content(response.body)
     return msgspec.structs.replace(page, length=len(body), title=title_of(body))
 
 
 _OPEN, _CLOSE, _LONGEST_TITLE = b"<title>", b"</title>", 512
+_NEAR = 1 << 14
 
 
 def title_of(body: bytes) -> str:
     """The title of a page as OONI reads it: without attributes, without markup inside, at most 512 characters."""
-    lowered = body.lower()
+    # Titles stand at the beginning: lowering the whole of a large page is only worth it where none is found there.
+    return _title_in(body, body[:_NEAR].lower()) or (_title_in(body, body.lower()) if len(body) > _NEAR else "")
+
+
+def _title_in(body: bytes, lowered: bytes) -> str:
     start = lowered.find(_OPEN)
     while start >= 0:
         start += len(_OPEN)
@@ -325,13 +333,14 @@ def _compare(flat: Flat, control: HelperAnswer, name: str) -> None:
     http = control.http_request
     if http is None:
         return
-    page = None if http.failure else _control_page(http)
+    page = None if http.failure else control_page(http)
     for seen in flat.everything():
         seen.control_http = http.failure or ""
         seen.control_page = page
 
 
-def _control_page(http: ControlHttp) -> Page:
+def control_page(http: ControlHttp) -> Page:
+    """What the helper got, to be compared with."""
     return Page(
         status=http.status_code or 0,
         length=http.body_length or 0,

@@ -30,6 +30,9 @@ class Binary(msgspec.Struct, frozen=True, gc=False):
 
 MaybeBinary = str | Binary | None
 _Pair = Annotated[list[MaybeBinary], Meta(max_length=2)]
+_LONGEST_ESCAPE = 12
+"""Bytes that stand for one character in JSON at most: two escapes, for one beyond the first plane."""
+
 _ERRORS = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
 _value = msgspec.json.Decoder(MaybeBinary)
@@ -56,6 +59,21 @@ def text(raw: Raw) -> str:
     except _ERRORS:
         return ""
     return value if isinstance(value, str) else to_bytes(value).decode("utf-8", "replace")
+
+
+def head(raw: Raw, most: int) -> str:
+    """As :func:`text`, but no more than so many characters, and without decoding the rest."""
+    data = bytes(raw)
+    longest = _LONGEST_ESCAPE * (most + 1) + 1
+    if len(data) <= longest or not data.startswith(b'"'):
+        return text(raw)[:most]
+    # Where the cut falls into an escape or a character, a few bytes less are whole.
+    for stop in range(longest, longest - _LONGEST_ESCAPE, -1):
+        try:
+            return str(_value.decode(data[:stop] + b'"'))[:most]
+        except _ERRORS:
+            continue
+    return ""
 
 
 def to_bytes(value: MaybeBinary) -> bytes:
