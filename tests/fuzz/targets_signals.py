@@ -5,6 +5,7 @@ from contextlib import suppress
 import numpy as np
 
 from rozaneh.core import LocalFault
+from rozaneh.lab.country.timeline import parse_timeline
 from rozaneh.observatory.signals.choose import choose
 from rozaneh.observatory.signals.table import parse_table
 
@@ -18,3 +19,8 @@ def fuzz_table(data: bytes) -> None:
 
 def fuzz_rows(data: bytes) -> None:
     fuzz_table(b"time,x\n2022-01-01,1\n" + data)
+
+
+def fuzz_timeline(data: bytes) -> None:
+    with suppress(LocalFault):
+        parse_timeline(data, "x")

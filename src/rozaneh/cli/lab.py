@@ -2,7 +2,7 @@
 
 import typer
 
-from rozaneh.cli import lab_run, lab_scenarios
+from rozaneh.cli import lab_country, lab_run, lab_scenarios
 from rozaneh.words import mark
 
 app = typer.Typer(
@@ -13,6 +13,7 @@ app = typer.Typer(
 )
 app.add_typer(lab_run.app)
 app.add_typer(lab_scenarios.app)
+app.add_typer(lab_country.app)
 
 
 @app.callback()

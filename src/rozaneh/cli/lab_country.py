@@ -1,0 +1,65 @@
+"""``rozaneh lab country``: a country of simulated people who measure, with the truth beside what they send."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rozaneh.cli.options import Json, Lang, console, print_json, words
+from rozaneh.core import LocalFault
+from rozaneh.words import mark
+
+app = typer.Typer()
+
+
+@app.command(
+    "country", help=mark("Simulate people who measure through a timeline of censorship, with the truth beside.")
+)
+def country(
+    *,
+    timeline: Annotated[
+        str,
+        typer.Option("--timeline", metavar="FILE|NAME", help=mark("What happens: a file, or the name of one of ours.")),
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help=mark("A new folder for measurements and labels.json."))
+    ],
+    seed: Annotated[int, typer.Option("--seed", help=mark("Of everything that is drawn by chance."))] = 0,
+    people: Annotated[
+        int | None, typer.Option("--people", min=1, max=10_000_000, help=mark("How many people measure."))
+    ] = None,
+    per_hour: Annotated[
+        float | None, typer.Option("--per-hour", min=0.01, max=1e6, help=mark("Measurements in an usual hour."))
+    ] = None,
+    page_bytes: Annotated[
+        int, typer.Option("--page-bytes", min=0, max=2_000_000, help=mark("Mean size of the pages in measurements."))
+    ] = 0,
+    as_json: Json = False,
+    lang: Lang = None,
+) -> None:
+    """Play a timeline and write what its people would send."""
+    from rozaneh.lab.country import load_timeline, simulate  # noqa: PLC0415 - the lab is imported where it is used
+
+    said = words(lang)
+    if people is not None and per_hour is not None:
+        raise LocalFault("give either --people or --per-hour")
+    errors = console(errors=True)
+    read = load_timeline(timeline)
+    with errors.status(said.say("playing {name}", name=read.name)):
+        made = simulate(read, out, seed=seed, people=people, per_hour=per_hour, mean_bytes=page_bytes)
+    if as_json:
+        print_json(made)
+        return
+    show = console()
+    show.print(
+        said.say(
+            "{n} measurements in {files} files, {size:.1f} MB before packing, in {folder}.",
+            n=made.measurements,
+            files=made.files,
+            size=made.size / 1e6,
+            folder=made.folder,
+        )
+    )
+    show.print(said.say("What really happened stands in {file}.", file=f"{made.folder}/labels.json"))
+    if read.void:
+        show.print(said.say("Left out: {void}.", void=read.void))
