@@ -49,7 +49,9 @@ def attempt(rng: random.Random, host: str) -> Attempt:
         )  # fmt: skip
     if rng.random() < 0.05:
         failure = Failure.INTERRUPTED
-    return Attempt(target=target, spec="tcp", started=0.0, took=1.0, failure=failure, observations=tuple(steps))
+    return Attempt(
+        target=target, spec="tcp", started=1663779600.0, took=1.0, failure=failure, observations=tuple(steps)
+    )
 
 
 def control(rng: random.Random) -> Control:

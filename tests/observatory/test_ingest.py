@@ -3,6 +3,7 @@
 import datetime as dt
 import gzip
 import json
+import random
 import subprocess
 import sys
 from collections import Counter
@@ -12,11 +13,14 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from rozaneh.core import LocalFault
+from rozaneh import ooni
+from rozaneh.core import LocalFault, Target
+from rozaneh.diagnosis import judge
 from rozaneh.observatory import batches, schema
 from rozaneh.observatory.ingest import Summary, ingest
 from rozaneh.observatory.judging import judge_all, judge_stale
 from rozaneh.observatory.store import Partition, Store, files, partitions_of
+from tests.observatory.evidence import evidence
 from tests.observatory.made import reset, web, write
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -238,3 +242,29 @@ def test_kills_at_any_point_lose_and_double_nothing(tmp_path: Path) -> None:
     found = Counter(row["measurement_uid"] for row in rows(tmp_path / "store"))
     assert len(found) == 400
     assert set(found.values()) == {2}
+
+
+def test_what_our_own_probe_wrote_is_judged_as_it_was_there(tmp_path: Path) -> None:
+    rng = random.Random(11)
+    seen = [one for one in (evidence(rng) for _ in range(150)) if one.tried]
+    target = Target(host="site.example", port=443, speaks="https")
+    place = ooni.Place(asn=44244, country="IR", network_type="mobile")
+    lines = [
+        ooni.encode(
+            ooni.Made(target=target, evidence=one, service="signal", runtime=i), place, software_version="0.1.0"
+        )
+        for i, one in enumerate(seen)
+    ]
+    write(tmp_path / "ours.jsonl.gz", lines)
+    summary = into(tmp_path / "store", tmp_path / "ours.jsonl.gz")
+    assert summary.rejected == {}
+    with Store(tmp_path / "store") as store:
+        judge_stale(store)
+    by_line = {row["measurement"]: row["line"] for row in rows(tmp_path / "store")}
+    found = rows(tmp_path / "store", schema.VERDICTS)
+    assert len(found) == summary.kept > 100
+    for row in found:
+        told = judge(seen[by_line[row["measurement"]] - 1])
+        assert (row["verdict"], row["confidence"], row["rule"], row["service"]) == (
+            told.verdict.value, told.confidence, next(iter(told.rules), ""), "signal",
+        )  # fmt: skip

@@ -15,8 +15,10 @@ from rozaneh.core import LocalFault
 from rozaneh.observatory import schema
 from rozaneh.observatory.rows import Refused, Rows, head_of
 from rozaneh.ooni import BadLine, BadMeasurement, Lines, decode
-from rozaneh.ooni.decode import recorded
-from rozaneh.ooni.sights import sights
+from rozaneh.ooni.decode import keys_of
+from rozaneh.ooni.own import own
+from rozaneh.ooni.sights import WEB, sights
+from rozaneh.ooni.webkeys import WebKeys
 
 # The standard library does the same at half the speed, where there is no wheel.
 _UNPACKING: Any = import_module("isal.isal_zlib" if find_spec("isal") else "zlib")
@@ -28,6 +30,7 @@ HELD: Final = 24 << 20
 
 _BLOCK: Final = 1 << 17
 _GZIP: Final = 31
+_OURS: Final = b'"x_rozaneh"'
 _TOLD: Final = 100
 """Lines of one reason that are named one by one; the rest are counted."""
 MOST_DAYS: Final = 4096
@@ -61,6 +64,14 @@ class _Unpacker:
             return bytes(self._inner.decompress(data, max_length))
         except _UNPACKING.error as broken:
             raise OSError(str(broken)) from None
+
+
+class _Keys(WebKeys, frozen=True, gc=False, kw_only=True):
+    """The raw records with the verdict that the probe wrote, which is copied beside ours and decides nothing."""
+
+    blocking: bool | str | None = None
+    accessible: bool | None = None
+    dns_consistency: str | None = None
 
 
 @dataclass
@@ -142,9 +153,10 @@ class Reader:
     def _take(self, data: bytes, number: int, rows: Rows) -> None:
         try:
             measurement = decode(data)
-            seen = sights(measurement)
+            told = keys_of(measurement, _Keys) if measurement.test_name == WEB else None
+            mine = own(measurement) if _OURS in data else None
+            seen = sights(measurement, told) if mine is None else []
             head = head_of(measurement, data, (self.quarantine.file, number), self._latest)
-            told = recorded(measurement) if measurement.test_name == "web_connectivity" else None
         except BadMeasurement as error:
             self.quarantine.add(number, 0, "not a measurement", str(error).removeprefix("not a measurement: "))
             return
@@ -162,11 +174,14 @@ class Reader:
         self.kept += 1
         blocking = told.blocking if told else None
         classic = (
-            blocking if isinstance(blocking, str) else None if blocking is None else str(blocking).lower(),
+            blocking[:40] if isinstance(blocking, str) else None if blocking is None else str(blocking).lower(),
             told.accessible if told else None,
-            told.dns_consistency if told else None,
+            told.dns_consistency[:40] if told and told.dns_consistency else None,
         )
-        rows.add(measurement, seen, (*head, *classic, ""))
+        if mine is None:
+            rows.add(measurement, seen, (*head, *classic, ""))
+        else:
+            rows.add_ours(measurement, mine, (*head, *classic))
 
 
 def opened(path: Path) -> BinaryIO:

@@ -15,19 +15,23 @@ from itertools import repeat
 
 import numpy as np
 import pyarrow as pa
+from msgspec import Raw
 
 from rozaneh.diagnosis import signatures
-from rozaneh.observatory import pages, schema
+from rozaneh.diagnosis.signatures import page_text
+from rozaneh.observatory import ours, pages, schema
 from rozaneh.observatory.certificates import NO_CERTIFICATE, certificate_of
 from rozaneh.observatory.subjects import is_domestic, service_of
 from rozaneh.ooni import Measurement
-from rozaneh.ooni.dials import Dial, Sight, bogon, is_literal
+from rozaneh.ooni.dials import Dial, Sight, bogon, host_of, is_literal
+from rozaneh.ooni.own import Own
 from rozaneh.ooni.records import asn_of
 from rozaneh.ooni.values import annotations
 
 EARLIEST = dt.datetime(2012, 1, 1)  # noqa: DTZ001 - times of a store are UTC and say no zone
 """Before OONI there was nothing to read."""
 
+_LONGEST_ANNOTATIONS = 1 << 14
 _NO_ANSWER = (0, None, None, None, None)
 
 
@@ -90,6 +94,28 @@ class Rows:
                     self._heads.append((len(self._dials), page))
                 self._dials.append(row)
 
+    def add_ours(self, measurement: Measurement, told: Own, head: tuple[object, ...]) -> None:
+        """Take one measurement of our own probe, whose evidence says more than OONI's records.
+
+        Args:
+            measurement: the envelope.
+            told: what the probe wrote into it.
+            head: what :func:`head_of` made, with OONI's verdict.
+        """
+        url = measurement.address
+        host = host_of(url)
+        named = {"target": 0, "url": url[:2048], "domain": host[:253], **ours.target_of(told.evidence)}
+        named["service"] = told.service or service_of(measurement.test_name, host)
+        self._of_target.append(len(self._measurements))
+        self._measurements.append((*head, ours.network_of(told.evidence)))
+        attempts = [tried.attempt for tried in told.evidence.tried]
+        for row, dial in enumerate(ours.dials_of(told.evidence) or [ours.no_dial()], len(self._dials)):
+            self._of_dial.append(len(self._targets))
+            self._dials.append(ours.in_order(dial, _TOLD.names))
+            if attempts and (page := page_text(attempts[dial["dial"]])):
+                self._heads.append((row, page[: pages.HEAD].encode(errors="replace")))
+        self._targets.append(ours.in_order(named, schema.TARGET.names))
+
     def table(self) -> pa.Table:
         """The rows as a table of observations, in the order in which they came."""
         of_dial = pa.array(self._of_dial, pa.int32())
@@ -135,28 +161,36 @@ def head_of(
     if not EARLIEST <= began <= latest:
         raise Refused("impossible time", f"{began:%Y-%m-%d} is not between {EARLIEST:%Y-%m-%d} and {latest:%Y-%m-%d}")
     uid = measurement.measurement_uid or f"content-{blake2b(line, digest_size=16).hexdigest()}"
-    told = annotations(measurement.annotations)
-    software = _software(measurement.software_name or "", measurement.software_version or "", told.get("platform", ""))
+    network_type, platform, uploader = _annotated(bytes(measurement.annotations)[:_LONGEST_ANNOTATIONS])
+    software = _software(measurement.software_name or "", measurement.software_version or "", platform)
+    country = measurement.country
     asn = measurement.asn
     return (
         int.from_bytes(
-            blake2b(f"{uid}\0{measurement.country}\0{began:%Y%m%d}".encode(errors="replace"), digest_size=8).digest(),
+            blake2b(f"{uid}\0{country}\0{began.toordinal()}".encode(errors="replace"), digest_size=8).digest(),
             "big",
             signed=True,
         ),
         uid,
-        measurement.country,
+        country,
         began.date(),
         asn,
-        told.get("network_type", "")[:40],
+        network_type,
         began,
         _received(measurement.measurement_uid or ""),
         measurement.test_name[:80],
         software,
-        _source(asn, software, told.get("uploader", "")[:128]),
+        _source(asn, software, uploader),
         asn_of(measurement.resolver_asn),
         *place,
     )
+
+
+@lru_cache(maxsize=4096)
+def _annotated(raw: bytes) -> tuple[str, str, str]:
+    """Kind of network, platform and uploader; the same few annotations come over and over."""
+    told = annotations(Raw(raw))
+    return told.get("network_type", "")[:40], told.get("platform", "")[:40], told.get("uploader", "")[:128]
 
 
 @lru_cache(maxsize=4096)
@@ -173,7 +207,7 @@ def _time(told: str | None) -> dt.datetime | None:
     if not told or len(told) < 19:
         return None
     try:
-        return dt.datetime.fromisoformat(told[:19]).replace(tzinfo=None)
+        return dt.datetime.fromisoformat(told[:19])
     except ValueError:
         return None
 
@@ -183,7 +217,7 @@ def _received(uid: str) -> dt.datetime | None:
     if len(uid) < 15 or uid[14] != "." or not uid[:14].isdigit() or not uid.isascii():
         return None
     with suppress(ValueError):
-        when = dt.datetime.fromisoformat(f"{uid[:8]}T{uid[8:14]}").replace(tzinfo=None)
+        when = dt.datetime.fromisoformat(f"{uid[:8]}T{uid[8:14]}")
         return when if when >= EARLIEST else None
     return None
 

@@ -28,6 +28,9 @@ from rozaneh.ooni.records import Handshake, HttpTransaction, Query, TcpConnect
 from rozaneh.ooni.values import depth
 from rozaneh.ooni.webkeys import HelperAnswer, WebKeys
 
+_ORDINARY = frozenset(str(x) for x in range(1, 224) if x not in (10, 100, 127, 169, 172, 192, 198, 203))
+"""First bytes of IPv4 addresses that say by themselves that one is public."""
+
 MOST_DIALS = 31
 """Dials of one target that are kept: more never change a verdict."""
 
@@ -137,12 +140,12 @@ def sights_of_web(url: str, keys: WebKeys) -> Sight:
     """The one target of a Web Connectivity measurement."""
     queries, connects = keys.queries or [], keys.tcp_connect or []
     shakes, requests = keys.tls_handshakes or [], keys.requests or []
-    hop = max((_hop(x.tags) for records in (queries, connects, requests) for x in records), default=0)
+    hop = max(map(_hop, [*queries, *connects, *requests]), default=0)
     if hop:
-        queries = [x for x in queries if _hop(x.tags) == hop]
-        connects = [x for x in connects if _hop(x.tags) == hop]
-        shakes = [x for x in shakes if _hop(x.tags) == hop]
-        requests = [x for x in requests if _hop(x.tags) == hop]
+        queries = [x for x in queries if _hop(x) == hop]
+        connects = [x for x in connects if _hop(x) == hop]
+        shakes = [x for x in shakes if _hop(x) == hop]
+        requests = [x for x in requests if _hop(x) == hop]
     last = requests[0].request.url if requests and requests[0].request else None
     scheme, host = _place(url)
     here, there = _place(last) if last else (scheme, host)
@@ -169,7 +172,8 @@ def sights_of_web(url: str, keys: WebKeys) -> Sight:
     )
 
 
-def _hop(tags: list[str] | None) -> int:
+def _hop(record: Any) -> int:
+    tags: list[str] | None = record.tags
     if not tags or "depth=0" in tags:
         return 0
     return max(depth(tags) or 0, 0)
@@ -315,6 +319,8 @@ def _why_undialled(lookup: Query | None) -> str:
 @lru_cache(maxsize=65536)
 def bogon(address: str) -> bool:
     """Whether a text is an address that no public site can have."""
+    if address.partition(".")[0] in _ORDINARY:  # most are, and parsing costs more than all else of a row
+        return False
     return is_literal(address) and is_bogon(address)
 
 
@@ -349,7 +355,7 @@ def _helped(control: HelperAnswer | None, *, same_host: bool, scheme: str, here:
         return Helped()
     helped = Helped(asked=True)
     if same_host and control.dns is not None:
-        addresses = [x for x in control.dns.addrs or () if x and is_literal(x)]
+        addresses = [x for x in control.dns.addrs or () if x and (x[-1].isdigit() or ":" in x)]  # no aliases
         helped.addresses = addresses
         if addresses:
             helped.dns = True
@@ -377,6 +383,11 @@ def _any(places: dict[str, Any] | None, port: str, here: set[str], *, same_host:
                 return True
             seen = False
     return seen
+
+
+def host_of(url: str) -> str:
+    """The host of a URL, lower case; empty for what is none."""
+    return _place(url)[1]
 
 
 def is_literal(host: str) -> bool:

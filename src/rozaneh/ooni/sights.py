@@ -17,7 +17,7 @@ from rozaneh.ooni.records import Measurement
 from rozaneh.ooni.webkeys import WebKeys
 
 _Name = Annotated[str, Meta(max_length=1 << 16)]
-_WEB = "web_connectivity"
+WEB = "web_connectivity"
 _MOST_TARGETS = 64
 
 
@@ -37,15 +37,19 @@ class _Outcome(msgspec.Struct, frozen=True, gc=False):
     bootstrap_time: float | None = None
 
 
-def sights(measurement: Measurement) -> list[Sight]:
+def sights(measurement: Measurement, keys: WebKeys | None = None) -> list[Sight]:
     """What a measurement shows, target by target; empty where it shows nothing.
+
+    Args:
+        measurement: the envelope.
+        keys: the records of a Web Connectivity measurement, where they are decoded already.
 
     Raises:
         BadMeasurement: its records are not what OONI's format says.
     """
     raw, place = measurement.test_keys, "$.test_keys"
-    if measurement.test_name == _WEB:
-        return [sights_of_web(measurement.address, decode_part(raw, WebKeys, place))]
+    if measurement.test_name == WEB:
+        return [sights_of_web(measurement.address, keys or decode_part(raw, WebKeys, place))]
     if measurement.test_name == "tor":
         return _of_tor(decode_part(raw, _TorKeys, place))
     try:
