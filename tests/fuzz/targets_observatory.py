@@ -1,0 +1,36 @@
+"""What strangers upload becomes rows, or is set aside, whatever it is."""
+
+import datetime as dt
+import io
+
+from rozaneh.observatory.batches import Reader
+from rozaneh.observatory.pages import look
+from rozaneh.ooni import BadMeasurement, decode
+from rozaneh.ooni.sights import sights
+
+_LATEST = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
+_TESTS = (b"web_connectivity", b"signal", b"tor", b"vanilla_tor")
+
+
+def fuzz_reader(data: bytes) -> None:
+    reader = Reader("fuzz", _LATEST)
+    kept = sum(rows.table().num_rows >= rows.measurements for rows in reader.batches(io.BytesIO(data)))
+    assert kept >= 0
+    assert reader.kept + reader.quarantine.total == reader.lines
+
+
+def fuzz_measurement_keys(data: bytes) -> None:
+    for test in _TESTS:
+        line = b'{"test_name":"%b","measurement_start_time":"2022-09-21 12:00:00","test_keys":%b}' % (test, data)
+        reader = Reader("fuzz", _LATEST)
+        for rows in reader.batches(io.BytesIO(line)):
+            rows.table()
+        try:
+            found = sights(decode(line))
+        except BadMeasurement:
+            continue
+        assert all(len(sight.dials) < 32 for sight in found)
+
+
+def fuzz_signatures(data: bytes) -> None:
+    assert look([(0, data[:8192])], 1).num_rows == 1

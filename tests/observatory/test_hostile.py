@@ -1,0 +1,113 @@
+"""Rows 9 and 10 of the threats: nothing that a stranger writes becomes a query, a path or code."""
+
+import ast
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from rozaneh.observatory import engine, schema
+from rozaneh.observatory.ingest import ingest
+from rozaneh.observatory.judging import judge_stale
+from rozaneh.observatory.store import Store, files
+from tests.observatory.made import web, write
+
+NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+INJECTIONS = (
+    "'; DROP TABLE hourly; --",
+    '" OR ""="',
+    "') UNION SELECT * FROM read_csv('/etc/passwd') --",
+    "{{7*7}} ${jndi:ldap://x} %s %(a)s {0}",
+    "../../../../etc/passwd",
+    "country=DE/day=2022-09-21/x.parquet",
+    "\\'; ATTACH 'x.db'; --",
+    "$$; COPY (SELECT 1) TO 'x.csv'; $$",
+    "\x00\x1b[2J\u202e\ufeff",
+    "=cmd|' /C calc'!A0",
+)
+
+
+def strings(value: Any, evil: str) -> Any:
+    """The same value with every text in it, but for times and kinds, replaced."""
+    if isinstance(value, dict):
+        return {key: x if key in _KEPT else strings(x, evil) for key, x in value.items()}
+    if isinstance(value, list):
+        return [strings(x, evil) for x in value]
+    return evil if isinstance(value, str) else value
+
+
+_KEPT = {"measurement_start_time", "measurement_uid", "test_name", "engine", "failure"}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A store of measurements that have an injection in every field."""
+    lines = [strings(web(number), evil) for number, evil in enumerate(INJECTIONS)]
+    lines += [{**web(100 + number), "measurement_uid": evil} for number, evil in enumerate(INJECTIONS)]
+    with Store(tmp_path / "store") as store:
+        summary = ingest([write(tmp_path / "a.jsonl.gz", lines)], store, NOW)
+        assert summary.rejected == {}
+        judge_stale(store)
+    return tmp_path / "store"
+
+
+def test_fields_are_data_and_stay_in_their_place(place: Path) -> None:
+    tables = {name: [row for path in files(place, name) for row in pq.read_table(path, partitioning=None).to_pylist()]
+              for name in (schema.OBSERVATIONS, schema.VERDICTS, schema.HOURLY)}  # fmt: skip
+    assert sum(row["n"] for row in tables[schema.HOURLY]) == len(tables[schema.VERDICTS]) == 2 * len(INJECTIONS)
+    assert {row["measurement_uid"] for row in tables[schema.OBSERVATIONS]} >= set(INJECTIONS)
+    assert {path.name for path in place.iterdir()} <= {*engine.TABLES, schema.LEDGER, schema.QUARANTINE}
+    assert {path.parent.parent.name for name in tables for path in files(place, name)} == {"country=IR", "country=ZZ"}
+
+
+def test_a_value_in_a_query_is_a_value(place: Path) -> None:
+    connection = engine.duckdb(place, serving=True)
+    verdicts = connection.table(schema.VERDICTS)
+    for evil in INJECTIONS:
+        assert connection.to_pyarrow(verdicts.filter(verdicts.measurement_uid == evil).count()).as_py() == 1
+    assert connection.to_pyarrow(verdicts.count()).as_py() == 2 * len(INJECTIONS)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT * FROM read_csv('/etc/passwd')",
+        "SELECT * FROM read_text('/proc/self/environ')",
+        "SELECT * FROM read_parquet('{outside}')",
+        "SELECT * FROM '{outside}'",
+        "COPY (SELECT 1) TO '{outside}.csv'",
+        "ATTACH '{outside}.db'",
+        "INSTALL httpfs",
+        "SET enable_external_access = true",
+        "SET allowed_directories = ['/']",
+        "RESET allowed_directories",
+    ],
+)
+def test_an_engine_that_serves_reads_nothing_but_the_store(place: Path, query: str) -> None:
+    outside = place.parent / "outside.parquet"
+    pq.write_table(pa.table({"a": [1]}), outside)
+    connection = engine.duckdb(place, serving=True)
+    with pytest.raises(Exception, match=r"(?i)permission|disabled|cannot|locked|not allowed"):
+        connection.con.execute(query.format(outside=outside)).fetchall()
+    assert sorted(path.name for path in place.parent.iterdir()) == ["a.jsonl.gz", "outside.parquet", "store"]
+    assert connection.to_pyarrow(connection.table(schema.HOURLY).n.sum()).as_py() == 2 * len(INJECTIONS)
+
+
+def test_no_format_is_read_that_can_carry_code() -> None:
+    top = Path(__file__).parent.parent.parent / "src" / "rozaneh"
+    forbidden = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "yaml", "ruamel"}
+    calls = {"eval", "exec", "compile", "__import__"}
+    for room in ("observatory", "ooni", "diagnosis"):
+        for path in (top / room).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                names: list[str] = []
+                if isinstance(node, ast.Import):
+                    names = [alias.name for alias in node.names]
+                elif isinstance(node, ast.ImportFrom):
+                    names = [node.module or ""]
+                assert not {name.partition(".")[0] for name in names} & forbidden, f"{path}: {names}"
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                    assert node.func.id not in calls, f"{path}:{node.lineno}"
