@@ -4,22 +4,28 @@ from rozaneh.core import Spec, SpecError
 from rozaneh.dialers import NAMES, build
 from rozaneh.dialers.registry import _LEAVES, _STRATEGIES
 from rozaneh.net.memory import MemoryNetwork
+from rozaneh.net.real import RealNetwork
+from tests.links.test_formats import PIN as HOST_KEY
 
 EXAMPLES = {
+    "browser": "browser:chrome|override:host=relay.example|tcp",
     "disorder": "disorder:2|tcp",
     "dnstcp": "dnstcp:8.8.8.8|tcp",
     "dnsudp": "dnsudp:[2001:4860:4860::8888]:5353|tcp",
     "doh": "doh:dns.google@8.8.8.8|tcp",
     "dot": "dot:dns.google@2001:4860:4860::8888|tcp",
+    "exec": "exec:/bin/true {port}",
     "http": "http://relay.example|tcp",
     "https": "https://u:p@relay.example:8443?address=45.76.10.11|tcp",
     "override": "override:host=cdn.example&port=8443|tcp",
     "socks5": "socks5://[2001:db8::1]:1080|tcp",
     "split": "split:1,-1,sni;delay=0|tcp",
     "ss": "ss://YWVzLTI1Ni1nY206c2VjcmV0@45.76.10.11:8388/?prefix=%16%03#name|tcp",
+    "ssh": f"ssh://u:p@relay.example:22?hostkey={HOST_KEY}|tcp",
     "tcp": "tcp",
     "tls": "tls:sni=decoy.example&certname=real.example|tcp",
     "tlsfrag": "tlsfrag:sni|tcp",
+    "tor": "tor",
     "trojan": "trojan://secret@relay.example:443?sni=a.example|tcp",
     "vless": "vless://b831381d-6324-4d53-ad4f-8cda48b30811@relay.example:443?encryption=none&security=tls&type=ws|tcp",
     "ws": "ws:path=/hidden&host=relay.example|tls:sni=relay.example|tcp",
@@ -32,19 +38,23 @@ def test_every_way_is_tried_here_and_listed_in_order() -> None:
     assert list(_LEAVES) == sorted(_LEAVES)
 
 
-@pytest.mark.parametrize("text", [*EXAMPLES.values(), "doh:dns.google@8.8.8.8|tlsfrag:sni|split:2|tcp"])
+BUILT = [text for name, text in EXAMPLES.items() if name != "tor"]  # without that program it cannot be built
+
+
+@pytest.mark.parametrize("text", [*BUILT, "doh:dns.google@8.8.8.8|tlsfrag:sni|split:2|tcp"])
 def test_a_dialer_knows_the_text_that_builds_it_again(text: str) -> None:
-    dialer = build(text, MemoryNetwork())
+    network = RealNetwork() if text.startswith("exec") else MemoryNetwork()
+    dialer = build(text, network)
     assert str(dialer.spec) == text
-    assert str(build(dialer.spec, MemoryNetwork()).spec) == text
+    assert str(build(dialer.spec, network).spec) == text
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("split:2", "element 1 of the way, 'split:2', cannot be the last: a way ends with tcp, as in 'split|tcp'"),
+        ("split:2", "element 1 of the way, 'split:2', cannot be the last: a way ends with exec, tcp, tor, as in 'spl"),
         ("tcp|tcp", "element 1 of the way, 'tcp', opens a socket and can only stand last"),
-        ("splat:3|tcp", "element 1 of the way is unknown: 'splat'; expected one of disorder, dnstcp"),
+        ("splat:3|tcp", "element 1 of the way is unknown: 'splat'; expected one of browser, disorder"),
         ("split:2|udp", "element 2 of the way is unknown: 'udp'"),
         ("tcp:443", "element 1 of the way, 'tcp:443': 'tcp' takes no argument"),
         ("doh:8.8.8.8|tcp", "element 1 of the way, 'doh:8.8.8.8': expected NAME@IP"),

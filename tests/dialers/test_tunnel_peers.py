@@ -65,6 +65,8 @@ def v2ray(folder: Path, port: int, protocol: str, stream: dict[str, object]) -> 
     [
         ("vless ws", f"vless://{USER}@127.0.0.1:PORT?path=/ray&security=tls&sni={NAME}&type=ws|tcp"),
         ("vless tcp", f"vless://{USER}@127.0.0.1:PORT?security=tls&sni={NAME}&type=tcp|tcp"),
+        ("vless ws", f"vless://{USER}@127.0.0.1:PORT?fp=chrome&path=/ray&security=tls&sni={NAME}&type=ws|tcp"),
+        ("trojan tcp", f"trojan://geheim@127.0.0.1:PORT?fp=firefox&sni={NAME}|tcp"),
         ("trojan ws", f"trojan://geheim@127.0.0.1:PORT?path=/ray&sni={NAME}&type=ws|tcp"),
     ],
 )

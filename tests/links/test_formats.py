@@ -121,7 +121,7 @@ def test_bridges_keep_their_settings_and_their_placeholder() -> None:
     ("text", "remark", "way"),
     [
         ("trojan://p@h.example:443?allowInsecure=1", Remark.INSECURE_IGNORED, True),
-        ("trojan://p@h.example:443?fp=chrome", Remark.FINGERPRINT_NOT_WORN, True),
+        ("trojan://p@h.example:443?fp=randomized", Remark.FINGERPRINT_NOT_WORN, True),
         ("trojan://p@h.example:443?type=grpc", Remark.NEEDS_PROGRAM, False),
         (f"vless://{UUID}@h.example:443?security=reality&pbk=k&sid=1&spx=%2F", Remark.NEEDS_PROGRAM, False),
         (f"vless://{UUID}@h.example:443?security=tls&flow=xtls-rprx-vision", Remark.NEEDS_PROGRAM, False),

@@ -27,6 +27,7 @@ COMMANDS = {
     "observe": mark("Many measurements together: outages, curfews and blocks of a country."),
     "ooni": mark("Measurements in OONI's format, judged again from what was observed."),
     "up": mark("Start the local gateway that finds the way that works."),
+    "ways": mark("Your servers: add, list, test, share and remove them."),
 }
 """Each command, and what it does, in one line."""
 

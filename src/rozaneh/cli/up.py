@@ -26,6 +26,7 @@ from rozaneh.finder import Finder
 from rozaneh.finder.place import identity, read_route
 from rozaneh.gateway import Closed, Event, Gateway, Opened, Refused
 from rozaneh.gateway.given import open_state, parse_way, parse_ways, read_ways, state_folder
+from rozaneh.gateway.stored import stored_ways
 from rozaneh.net.clock import clock_from_environment
 from rozaneh.net.real import RealNetwork
 from rozaneh.net.trust import Trust
@@ -80,7 +81,7 @@ def up(
     network = RealNetwork()
     finder = Finder(
         network,
-        ways=_servers(way or [], ways_file, warn),
+        ways=[*_servers(way or [], ways_file, warn), *stored_ways(state or state_folder(), network, warn)],
         memory=memory,
         clock=clock_from_environment(),
         trust=Trust.system(),

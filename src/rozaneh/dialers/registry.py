@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from rozaneh.core import Element, Spec, SpecError
 from rozaneh.dialers import (
+    browser,
     disorder,
     dnstcp,
     dnsudp,
@@ -12,12 +13,15 @@ from rozaneh.dialers import (
     http,
     https,
     override,
+    program,
     socks5,
     split,
     ss,
+    ssh,
     tcp,
     tls,
     tlsfrag,
+    tor,
     trojan,
     vless,
     ws,
@@ -26,10 +30,13 @@ from rozaneh.net import Dialer, Network
 from rozaneh.net.trust import Trust
 
 _LEAVES: dict[str, Callable[[Element, Network], Dialer]] = {
+    "exec": program.build,
     "tcp": tcp.build,
+    "tor": tor.build,
 }
 
 _STRATEGIES: dict[str, Callable[[Element, Dialer, Network, Trust], Dialer]] = {
+    "browser": browser.build,
     "disorder": disorder.build,
     "dnstcp": dnstcp.build,
     "dnsudp": dnsudp.build,
@@ -41,6 +48,7 @@ _STRATEGIES: dict[str, Callable[[Element, Dialer, Network, Trust], Dialer]] = {
     "socks5": socks5.build,
     "split": split.build,
     "ss": ss.build,
+    "ssh": ssh.build,
     "tls": tls.build,
     "tlsfrag": tlsfrag.build,
     "trojan": trojan.build,
@@ -74,7 +82,7 @@ def _leaf(elements: tuple[Element, ...], network: Network) -> Dialer:
     last = elements[-1]
     if last.name not in _LEAVES:
         known = _known(last, len(elements))
-        raise SpecError(f"{known} cannot be the last: a way ends with {' or '.join(_LEAVES)}, as in '{last.name}|tcp'")
+        raise SpecError(f"{known} cannot be the last: a way ends with {', '.join(_LEAVES)}, as in '{last.name}|tcp'")
     return _named(last, len(elements), lambda: _LEAVES[last.name](last, network))
 
 

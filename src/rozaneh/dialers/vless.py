@@ -12,11 +12,10 @@ import anyio
 from rozaneh.codecs.vless import Answer, request
 from rozaneh.core import Element, Op, Spec, SpecError, Target
 from rozaneh.dialers.opening import OpeningStream
-from rozaneh.dialers.ws import upgrade
+from rozaneh.dialers.secured import secured
 from rozaneh.links.vless import Vless as Link
 from rozaneh.links.vless import parse
 from rozaneh.net import ByteStream, Dialer, Network, Trace
-from rozaneh.net.tls import start_tls
 from rozaneh.net.trust import Trust
 
 
@@ -35,11 +34,7 @@ class Vless:
         async with trace.step(Op.PROXY, peer=server.authority) as step:
             stream = await self.inner.dial(server, step.under)
             try:
-                name = link.sni or link.ws_host or link.host
-                alpn = link.alpn or ("http/1.1",)
-                stream = await start_tls(stream, step.under, self.trust, name, peer=server.authority, alpn=alpn)
-                if link.transport == "ws":
-                    stream = await upgrade(stream, link.ws_host or name, link.path or "/", step)
+                stream = await secured(stream, link, self.trust, step, server)
             except BaseException:
                 await anyio.aclose_forcefully(stream)
                 raise

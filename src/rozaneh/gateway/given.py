@@ -7,6 +7,7 @@ from pathlib import Path
 from rozaneh.core import LocalFault, Spec, SpecError
 from rozaneh.finder import Memory
 from rozaneh.finder.place import read_salt
+from rozaneh.links import parse
 
 _LEAF = "tcp"
 _LONGEST_FILE = 1 << 20
@@ -14,17 +15,22 @@ _STATE = "rozaneh"
 
 
 def parse_way(text: str) -> Spec:
-    """A server of the user's: ``ss://``, ``socks5://`` or ``https://``, alone or as a stack that ends in ``tcp``.
+    """A server of the user's: a link of any format, or a stack.
+
+    A stack ends in ``tcp``; one that does not is Outline's, which begins with the innermost (:mod:`rozaneh.links`).
 
     Raises:
-        SpecError: it is no such thing. The message holds no secret.
+        SpecError: it is no such thing, or leads through no server. The message holds no secret.
     """
-    spec = Spec.parse(text)
-    if not any(element.is_url for element in spec):
+    given = parse(text, own=True)
+    if not given.way:
+        raise SpecError("only a program of its own can go this way; 'rozaneh ways add' says what is missing")
+    spec = Spec.parse(given.way)
+    if not given.place and spec.elements[-1].name == _LEAF:
         raise SpecError(
             "expected a server such as ss://…, socks5://… or https://…; tricks without one are tried anyway"
         )
-    return spec if spec.elements[-1].name == _LEAF else spec.through(Spec.parse(_LEAF))
+    return spec
 
 
 def parse_ways(lines: Iterable[str], origin: str, warn: Callable[[str], None]) -> list[Spec]:

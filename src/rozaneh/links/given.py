@@ -8,6 +8,7 @@ import msgspec
 from rozaneh.core import Element, Spec, SpecError
 from rozaneh.links import outline, proxy, shadowsocks, tor, trojan, vless, wireguard
 from rozaneh.links.text import clean
+from rozaneh.links.url import FINGERPRINTS
 
 Link = (
     shadowsocks.Shadowsocks
@@ -177,7 +178,7 @@ def _remarks(link: Link) -> Iterator[Remark]:
     if isinstance(link, trojan.Trojan | vless.Vless):
         if link.insecure:
             yield Remark.INSECURE_IGNORED
-        if link.fingerprint:
+        if link.fingerprint and link.fingerprint not in FINGERPRINTS:
             yield Remark.FINGERPRINT_NOT_WORN
     if isinstance(link, shadowsocks.Shadowsocks) and link.plugin:
         yield Remark.NEEDS_PLUGIN

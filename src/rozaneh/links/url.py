@@ -17,6 +17,9 @@ from rozaneh.links.text import shown_name
 
 Query = tuple[tuple[str, str], ...]
 
+FINGERPRINTS = ("android", "chrome", "edge", "firefox", "ios", "safari")
+"""The browsers whose handshake an ``fp=`` can ask for here; for any other name the handshake is our own."""
+
 _UNESCAPED = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _MOST_KEYS = 64
 

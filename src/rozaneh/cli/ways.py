@@ -1,0 +1,213 @@
+"""``rozaneh ways``: the servers and programs that the gateway may go through."""
+
+import io
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import anyio
+import segno
+import typer
+
+from rozaneh.cli.options import Json, Lang, console, print_json, words
+from rozaneh.cli.ways_try import Tried, try_all
+from rozaneh.cli.ways_view import print_ways, print_wrong, shown
+from rozaneh.core import LocalFault, SpecError, Target
+from rozaneh.gateway.given import state_folder
+from rozaneh.gateway.stored import FILE, Stored, WayFile
+from rozaneh.links import LONGEST_FILE, Given, Wrong, read
+from rozaneh.links.own import program
+from rozaneh.links.text import LONGEST_LINE
+from rozaneh.words import Words, mark
+
+_FAILED, _WRONG_USE = 1, 2
+_LARGEST_QR = 900
+_SITE = "https://www.wikipedia.org/"
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help=mark("Your servers: what the gateway may go through when nothing cheaper gets past."),
+)
+Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help=mark("Which; without any, all."))]
+State = Annotated[Path | None, typer.Option(help=mark("The folder they are kept in."))]
+
+
+@app.command(help=mark("Add ways from links, a list or a program."), epilog=mark("Example: rozaneh ways add --file -"))
+def add(
+    *,
+    links: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[LINK]...", help=mark("Links; they hold secrets, so a file is the better place.")),
+    ] = None,
+    file: Annotated[
+        str | None, typer.Option(metavar="FILE", help=mark("A list, subscription or .conf; - reads standard input."))
+    ] = None,
+    execute: Annotated[
+        bool,
+        typer.Option("--exec", help=mark("The words are a program of yours that offers SOCKS5 on port {port}.")),
+    ] = False,
+    name: Annotated[str, typer.Option(metavar="NAME", help=mark("What to call it."))] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help=mark("Only say what would be added."))] = False,
+    state: State = None,
+    as_json: Json = False,
+    lang: Lang = None,
+) -> None:
+    """Read, show, keep."""
+    tongue, screen = words(lang), console()
+    if not links and file is None:
+        raise typer.BadParameter(tongue.say("Give a link, or a list with --file."))
+    if execute:
+        found, wrong = [program(links or [], name=name or Path((links or ["program"])[0]).name)], list[Wrong]()
+    else:
+        found, wrong = _read(links or [], file)
+    kept = _file(state, tongue)
+    there = {each.way.text for each in kept.load()}
+    if dry_run:
+        added = [Stored(name=each.name or each.kind, way=each) for each in found if each.text not in there]
+    else:
+        added = kept.add(found, name=name)
+    if as_json:
+        print_json({"added": [shown(each.name, each.way) for each in added], "left_out": wrong, "dry_run": dry_run})
+    else:
+        print_ways(screen, tongue, added)
+        print_wrong(console(errors=True), tongue, wrong)
+        screen.print(tongue.say_n("{n} way was added.", "{n} ways were added.", 0 if dry_run else len(added)))
+    if not found:
+        raise typer.Exit(_FAILED)
+
+
+@app.command("list", help=mark("The ways that are kept, without their secrets."))
+def show(*, names: Names = None, state: State = None, as_json: Json = False, lang: Lang = None) -> None:
+    """Print them."""
+    tongue, screen = words(lang), console()
+    found = _file(state, tongue).find(names or ())
+    if as_json:
+        print_json([shown(each.name, each.way) for each in found])
+        return
+    print_ways(screen, tongue, found)
+    if not found:
+        screen.print(tongue.say("No way is kept yet. Add one with: {command}", command="rozaneh ways add LINK"))
+
+
+@app.command("test", help=mark("Go each way and say how far it leads."))
+def go(
+    *,
+    names: Names = None,
+    target: Annotated[str, typer.Option(metavar="URL", help=mark("A page to ask for through each way."))] = _SITE,
+    state: State = None,
+    as_json: Json = False,
+    lang: Lang = None,
+) -> None:
+    """Dial, one after another; ways of the same owner are never shown to the network together."""
+    tongue, screen = words(lang), console()
+    found = _file(state, tongue).find(names or ())
+    if not found:
+        raise LocalFault(tongue.say("No way is kept yet. Add one with: {command}", command="rozaneh ways add LINK"))
+
+    def tell(tried: Tried) -> None:
+        if not as_json:
+            screen.print(tried.sentence(tongue))
+
+    results = anyio.run(try_all, found, Target.parse(target), tell)
+    if as_json:
+        print_json(results)
+    if not any(each.ok for each in results):
+        raise typer.Exit(_FAILED)
+
+
+@app.command(help=mark("Remove ways."))
+def remove(
+    *,
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help=mark("Which."))],
+    state: State = None,
+    as_json: Json = False,
+    lang: Lang = None,
+) -> None:
+    """Remove them from the file."""
+    tongue = words(lang)
+    gone = _file(state, tongue).remove(names)
+    if as_json:
+        print_json({"removed": [each.name for each in gone]})
+        return
+    for each in gone:
+        console().print(tongue.say("{name} was removed.", name=each.name))
+
+
+@app.command(help=mark("Give a way to somebody: the whole link, as text or QR code. It holds your secret."))
+def share(
+    *,
+    name: Annotated[str, typer.Argument(metavar="NAME", help=mark("Which."))],
+    qr: Annotated[bool, typer.Option("--qr", help=mark("Show a QR code."))] = False,
+    qr_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help=mark("Write the QR code to a .svg or .png file."))
+    ] = None,
+    state: State = None,
+    as_json: Json = False,
+    lang: Lang = None,
+) -> None:
+    """Print what the file holds, secrets and all: that is what was asked for."""
+    tongue = words(lang)
+    (found,) = _file(state, tongue).find([name])
+    if found.way.kind == "exec":
+        raise LocalFault(tongue.say("A program of this device cannot be shared as a link."))
+    console(errors=True).print(tongue.say("Whoever has this can use your server, and whoever sees it pass can too."))
+    if as_json:
+        print_json({"name": found.name, "kind": found.way.kind, "text": found.way.text})
+    else:
+        sys.stdout.write(found.way.text.rstrip("\n") + "\n")
+    if qr or qr_file is not None:
+        _qr(found.way.text, qr_file, tongue)
+
+
+def _qr(text: str, path: Path | None, tongue: Words) -> None:
+    if len(text.encode()) > _LARGEST_QR:
+        raise LocalFault(tongue.say("This is too long for one QR code; send it as a file."))
+    code = segno.make(text, error="l", boost_error=True, micro=False)
+    if path is None:
+        drawn = io.StringIO()
+        code.terminal(drawn, compact=True)
+        sys.stdout.write(drawn.getvalue())
+        return
+    if path.suffix not in (".svg", ".png"):
+        raise LocalFault(tongue.say("Name a file that ends in .svg or .png."))
+    try:
+        code.save(str(path), scale=5, border=4)
+    except OSError as error:
+        raise LocalFault(f"cannot write {path}: {error.strerror}") from error
+
+
+def _file(state: Path | None, tongue: Words) -> WayFile:
+    screen = console(errors=True)
+    return WayFile((state or state_folder()) / FILE, lambda text: screen.print(tongue.say("Note: {text}", text=text)))
+
+
+def _read(links: list[str], file: str | None) -> tuple[list[Given], list[Wrong]]:
+    """Everything that was given, each entry named by its place.
+
+    Raises:
+        LocalFault: the file cannot be read, or is too large.
+    """
+    found: list[Given] = []
+    wrong: list[Wrong] = []
+    for number, link in enumerate(links, 1):
+        if "\n" in link or len(link.encode("utf-8", "replace")) > LONGEST_LINE:
+            raise SpecError("one argument is one link; a list is read with --file")
+        ways, left = read(link)
+        found += ways
+        wrong += [Wrong(place=f"link {number}", reason=each.reason) for each in left]
+    if file is not None:
+        ways, left = read(_text(file))
+        found, wrong = found + ways, wrong + left
+    return found, wrong
+
+
+def _text(file: str) -> str:
+    try:
+        if file == "-":
+            return sys.stdin.buffer.read(LONGEST_FILE + 1).decode("utf-8", "replace")
+        with Path(file).open("rb") as opened:
+            return opened.read(LONGEST_FILE + 1).decode("utf-8", "replace")
+    except OSError as error:
+        raise LocalFault(f"cannot read {file}: {error.strerror}") from error

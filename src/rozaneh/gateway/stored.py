@@ -1,0 +1,191 @@
+"""The ways that this device's owner has added: a file of theirs alone, one way on each line.
+
+The file holds secrets, so it is made for its owner only (mode 0600) and replaced whole, so that a full disk or a lost
+battery leaves the old one. A line that cannot be read is named and kept as it is; the others are used.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from rozaneh.core import LocalFault, Spec, SpecError
+from rozaneh.dialers import build
+from rozaneh.links import Given, parse
+from rozaneh.links import given as as_way
+from rozaneh.links.own import program, words_of
+from rozaneh.links.wireguard import parse as parse_wireguard
+from rozaneh.net import Network
+
+FILE = "ways.jsonl"
+_LONGEST_FILE = 4 << 20
+_MOST = 1000
+_UNFIT = re.compile(r"[^\w.-]+")
+
+
+class _Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+    kind: Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=65536)]
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """A way that was added.
+
+    Attributes:
+        name: what it is called here; no other has the same.
+        way: what it says.
+    """
+
+    name: str
+    way: Given
+
+
+class WayFile:
+    """The file.
+
+    Args:
+        path: where it is.
+        warn: told, in one line without a secret, of what is wrong in it.
+    """
+
+    def __init__(self, path: Path, warn: Callable[[str], None] = lambda _: None) -> None:
+        self.path = path
+        self._warn = warn
+
+    def load(self) -> list[Stored]:
+        """The ways in it; none where there is no file.
+
+        Raises:
+            LocalFault: it cannot be read, or others than its owner may read it.
+        """
+        return [line for line in self._lines() if isinstance(line, Stored)]
+
+    def add(self, ways: Iterable[Given], *, name: str = "") -> list[Stored]:
+        """Add ways, each under a name of its own; one that is there already is passed over.
+
+        Returns:
+            Those that are new.
+
+        Raises:
+            LocalFault: the file cannot be written, or would hold too many.
+        """
+        lines = self._lines()
+        there = [line for line in lines if isinstance(line, Stored)]
+        names = {each.name for each in there}
+        known = {each.way.text for each in there}
+        added = []
+        for way in ways:
+            if way.text not in known:
+                known.add(way.text)
+                added.append(Stored(name=_free(name or way.name or way.place or way.kind, names), way=way))
+                names.add(added[-1].name)
+        if len(there) + len(added) > _MOST:
+            raise LocalFault(f"at most {_MOST} ways are kept; remove some first")
+        if added:
+            self._write([*lines, *added])
+        return added
+
+    def remove(self, names: Iterable[str]) -> list[Stored]:
+        """Remove ways by their names.
+
+        Raises:
+            LocalFault: one of the names is unknown, or the file cannot be written. Nothing is removed then.
+        """
+        lines = self._lines()
+        there = {line.name: line for line in lines if isinstance(line, Stored)}
+        gone = [self._found(there, name) for name in dict.fromkeys(names)]
+        self._write([line for line in lines if line not in gone])
+        return gone
+
+    def find(self, names: Iterable[str]) -> list[Stored]:
+        """The ways with these names, or all without any.
+
+        Raises:
+            LocalFault: one of the names is unknown.
+        """
+        there = {each.name: each for each in self.load()}
+        return [self._found(there, name) for name in names] or list(there.values())
+
+    @staticmethod
+    def _found(there: dict[str, Stored], name: str) -> Stored:
+        if name not in there:
+            raise LocalFault(f"no way is called {name[:60]!r}; 'rozaneh ways list' shows their names")
+        return there[name]
+
+    def _lines(self) -> list[Stored | bytes]:
+        try:
+            with self.path.open("rb") as file:
+                if os.fstat(file.fileno()).st_mode & 0o077:
+                    raise LocalFault(f"{self.path} can be read by others; it holds secrets: chmod 600 {self.path}")
+                data = file.read(_LONGEST_FILE)
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise LocalFault(f"cannot read {self.path}: {error.strerror}") from error
+        return [self._line(number, line) for number, line in enumerate(data.splitlines(), 1) if line.strip()]
+
+    def _line(self, number: int, line: bytes) -> Stored | bytes:
+        try:
+            read = msgspec.json.decode(line, type=_Line)
+            return Stored(name=read.name, way=_way(read))
+        except (msgspec.DecodeError, SpecError) as error:
+            self._warn(f"{self.path}, line {number}: left out: {error}")
+            return line
+
+    def _write(self, lines: Iterable[Stored | bytes]) -> None:
+        data = b"".join((line if isinstance(line, bytes) else _printed(line)) + b"\n" for line in lines)
+        fresh = self.path.with_suffix(".new")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with suppress(FileNotFoundError):
+                fresh.unlink()
+            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(descriptor)
+            fresh.replace(self.path)
+        except OSError as error:
+            raise LocalFault(f"cannot write {self.path}: {error.strerror}") from error
+
+
+def stored_ways(folder: Path, network: Network, warn: Callable[[str], None]) -> list[Spec]:
+    """The stacks of the ways in a folder that can be gone on this machine; of the others it is said why not.
+
+    Args:
+        folder: where the file is.
+        network: what they would be dialled on.
+        warn: told, in one line without a secret, of each that is left out.
+    """
+    found = []
+    for each in WayFile(folder / FILE, warn).load():
+        if not each.way.way:
+            continue
+        try:
+            found.append(build(each.way.way, network).spec)
+        except SpecError as error:
+            warn(f"the way {each.name} is left out: {error}")
+    return found
+
+
+def _way(line: _Line) -> Given:
+    """What a line says, judged by the parser of its format again. The file is its owner's, so it may name a program."""
+    if line.kind == "exec":
+        return program(words_of(line.text.removeprefix("exec:")), name=line.name)
+    if line.kind == "wireguard":
+        return as_way(parse_wireguard(line.text))
+    return parse(line.text, own=True)
+
+
+def _printed(stored: Stored) -> bytes:
+    return msgspec.json.encode(_Line(name=stored.name, kind=stored.way.kind, text=stored.way.text))
+
+
+def _free(wanted: str, taken: set[str]) -> str:
+    base = _UNFIT.sub("-", wanted).strip("-.")[:40] or "way"
+    return next(name for n in range(1, _MOST + 2) if (name := base if n == 1 else f"{base}-{n}") not in taken)

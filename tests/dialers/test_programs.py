@@ -1,0 +1,173 @@
+"""The ways through programs: started when needed, ended with us, and never reachable from elsewhere."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import asyncssh
+import pytest
+
+from rozaneh.core import SpecError
+from rozaneh.dialers import build
+from rozaneh.dialers.tor import torrc
+from rozaneh.links.own import program
+from rozaneh.links.tor import parse as bridge
+from rozaneh.net.memory import MemoryNetwork
+from rozaneh.net.real import RealNetwork
+from tests.dialers.peers import free_port, outcome, running
+
+pytestmark = pytest.mark.anyio
+
+Peer = Callable[[str], str]
+PYTHON = sys.executable
+LISTEN = "import socket,sys,time; s=socket.socket(); s.bind((sys.argv[1],int(sys.argv[2]))); s.listen(); time.sleep(60)"
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, object]]:
+    return "asyncio", {"use_uvloop": True}
+
+
+@pytest.mark.peers
+async def test_a_program_of_one_s_own_is_a_way(peer: Peer) -> None:
+    way = program([peer("microsocks"), "-i", "127.0.0.1", "-p", "{port}"]).way
+    assert await outcome(way) is None
+
+
+async def test_a_program_that_ends_is_a_failure() -> None:
+    way = program([PYTHON, "-c", "pass", "{port}"]).way
+    assert await outcome(way) == "unknown_failure"
+    assert await outcome(program(["/nonexistent", "{port}"]).way) == "unknown_failure"
+
+
+async def test_a_program_that_listens_for_others_is_ended() -> None:
+    way = program([PYTHON, "-c", LISTEN, "0.0.0.0", "{port}"]).way
+    assert await outcome(way) == "unknown_failure"
+
+
+def test_a_program_ends_with_us_even_when_we_are_killed(tmp_path: Path) -> None:
+    told = tmp_path / "pid"
+    child = (
+        f"import os,sys,time; open({str(told)!r},'w').write(str(os.getpid())); sys.argv[1:]=['127.0.0.1',sys.argv[1]]; "
+        + LISTEN
+    )
+    script = f"""
+import sys
+import anyio
+from rozaneh.dialers import build
+from rozaneh.net.real import RealNetwork
+from rozaneh.links.own import program
+async def main():
+    way = build(program([{PYTHON!r}, "-c", {child!r}, "{{port}}"]).way, RealNetwork())
+    await way.helper.port()
+    print("up", flush=True)
+    sys.stdin.readline()
+anyio.run(main)
+"""
+    for killed in (False, True):
+        with subprocess.Popen([PYTHON, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+            assert parent.stdout is not None
+            assert parent.stdout.readline() == b"up\n"
+            pid = int(told.read_text())
+            assert _alive(pid)
+            if killed:
+                parent.kill()
+        assert _gone(pid)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def _gone(pid: int) -> bool:
+    for _ in range(250):
+        try:
+            if not _alive(pid):
+                return True
+        except FileNotFoundError:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+@pytest.mark.parametrize("way", ["exec:/bin/true {port}", "tor"])
+def test_a_program_is_no_way_of_another_network(way: str) -> None:
+    with pytest.raises(SpecError, match="this machine's own network"):
+        build(way, MemoryNetwork())
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [([], "a program"), (["x"], "{port}"), (["{port}"], "{port}"), (["x", "{port}", "a\x00"], "U\\+0000")],
+)
+def test_a_wrong_program_is_named(words: list[str], reason: str) -> None:
+    with pytest.raises(SpecError, match=reason.replace("{", r"\{")):
+        program(words)
+
+
+def test_a_program_s_words_stay_whole() -> None:
+    words = ["/opt/my prog", "a|b", "50%", "{port}", "س"]
+    way = program(words)
+    assert "|" not in way.way
+    assert way.shown == "exec:***"
+    from rozaneh.links.own import words_of
+
+    assert words_of(way.way.removeprefix("exec:")) == words
+
+
+def test_an_unknown_program_is_said_before_it_is_needed() -> None:
+    with pytest.raises(SpecError, match="is not installed here"):
+        build("exec:no-such-program-here {port}", RealNetwork())
+
+
+def test_tor_is_configured_for_us_alone() -> None:
+    line = "obfs4 192.95.36.142:443 CDF2E852BF539B82BD10E27E9115A31734E378C2 cert=x iat-mode=0"
+    text = torrc(9999, "folder", (bridge(line),), {"obfs4": "/usr/bin/obfs4proxy"})
+    assert "SocksPort 127.0.0.1:9999\n" in text
+    assert f"Bridge {line}\n" in text
+    assert "UseBridges 1\n" in text
+    assert "ClientTransportPlugin obfs4 exec /usr/bin/obfs4proxy\n" in text
+    assert "UseBridges 0\n" in torrc(9999, "folder", (), {})
+
+
+@pytest.mark.peers
+async def test_ssh_through_openssh(peer: Peer, tmp_path: Path) -> None:
+    port, sshd = free_port(), peer("sshd")
+    for name in ("host", "user", "other"):
+        key = asyncssh.generate_private_key("ssh-ed25519")
+        key.write_private_key(tmp_path / name)
+        key.write_public_key(tmp_path / f"{name}.pub")
+        (tmp_path / name).chmod(0o600)
+    (tmp_path / "authorized").write_bytes((tmp_path / "user.pub").read_bytes())
+    (tmp_path / "sshd.conf").write_text(
+        f"ListenAddress 127.0.0.1:{port}\nHostKey {tmp_path}/host\nAuthorizedKeysFile {tmp_path}/authorized\n"
+        "PidFile none\nUsePAM no\nStrictModes no\nPasswordAuthentication no\nAllowTcpForwarding yes\n"
+    )
+
+    def way(host: str, user: str = "user") -> str:
+        kind, blob = (tmp_path / f"{host}.pub").read_text().split()[:2]
+        pinned = f"{kind}%20{blob.replace('+', '%2B')}"
+        return f"ssh://{_user()}@127.0.0.1:{port}?hostkey={pinned}&key={tmp_path / user}|tcp"
+
+    with running(port, sshd, "-D", "-e", "-f", str(tmp_path / "sshd.conf")):
+        assert await outcome(way("host")) is None
+        assert await outcome(way("other")) == "ssl_unknown_authority"
+        assert await outcome(way("host", "other")) == "unknown_failure"
+
+
+def _user() -> str:
+    import pwd
+
+    return pwd.getpwuid(os.getuid()).pw_name
+
+
+def test_ssh_without_a_pinned_key_is_refused() -> None:
+    with pytest.raises(SpecError, match="hostkey="):
+        build("ssh://user@h.example|tcp", MemoryNetwork())
