@@ -6,9 +6,10 @@ before anything is timed. Then all cells run together, each from a home address 
 
 A busy machine changes seconds, not outcomes. Silence counts only if something free was answered well within the same
 deadline meanwhile (:mod:`rozaneh.lab.matrix.yardstick`); else the cell is asked again, from another home, with more
-patience. Throttling is a ratio to the speed of a free download, which is measured again beside the one that was slow.
+patience. So is a cell whose download was slow, beside another free download.
 """
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
@@ -28,7 +29,7 @@ from rozaneh.net.exchange import http_get, https_get
 from rozaneh.net.trust import Trust
 
 AT_ONCE = 60
-_DOWNLOADS_AT_ONCE = 6
+_DOWNLOADS_AT_ONCE = 12
 _PATIENCE = (1, 3, 9)
 """How many times the usual deadlines a cell gets each time that it is asked; the last time is believed."""
 _FREE = Target.parse("https://example.org/")
@@ -152,6 +153,18 @@ def _control_key(cell: Cell) -> _ControlKey:
     return cell.network, cell.way, cell.target
 
 
+def _waited_for(attempt: Attempt, finished: Finished, deadlines: Deadlines) -> float:
+    """Seconds within which a free dial must be answered for an outcome to count; endless where time is no matter."""
+    failed = attempt.last_failed()
+    if failed is not None and failed.failure is Failure.GENERIC_TIMEOUT_ERROR:
+        return deadlines.of(failed.op)
+    return deadlines.first_byte if finished.observed == "throttled" else math.inf
+
+
+def _quicker(one: _Control, other: _Control) -> _Control:
+    return max(one, other, key=lambda control: control.rate or 0.0)
+
+
 class _Table:
     """One run: the limit on what happens at once, and the count of what is done."""
 
@@ -182,13 +195,14 @@ class _Table:
         return found
 
     async def cells(self, cells: Sequence[Cell], controls: Mapping[_ControlKey, _Control]) -> tuple[Finished, ...]:
-        """Ask every cell; few downloads at once, as their controls."""
+        """Ask every cell; downloads later and few at once, as their controls."""
         found: dict[int, Finished] = {}
 
         async def one(index: int, limit: anyio.CapacityLimiter) -> None:
             found[index] = await self._cell(cells[index], controls, limit)
             self._count()
 
+        downloads = [index for index, cell in enumerate(cells) if is_download(cell.target)]
         few = anyio.CapacityLimiter(_DOWNLOADS_AT_ONCE)
         scope = anyio.CancelScope()
 
@@ -197,10 +211,8 @@ class _Table:
                 await self._yardstick.run()
 
         async def ask() -> None:
-            await together(
-                partial(one, index, few if is_download(cell.target) else self._limit)
-                for index, cell in enumerate(cells)
-            )
+            await together(partial(one, index, self._limit) for index in range(len(cells)) if index not in downloads)
+            await together(partial(one, index, few) for index in downloads)
             scope.cancel()
 
         await together([measure, ask])
@@ -218,13 +230,11 @@ class _Table:
                 began = anyio.current_time()
                 attempt = await self._ask(cell, deadlines)
                 finished = self._judge(cell, attempt, control)
-                if finished.observed == "throttled":
-                    control = await self._control(_control_key(cell))
-                    finished = self._judge(cell, attempt, control)
-            failed = attempt.last_failed()
-            silent = failed is not None and failed.failure is Failure.GENERIC_TIMEOUT_ERROR
-            if failed is None or not silent or self._yardstick.proves(deadlines.of(failed.op), began):
+            if self._yardstick.proves(_waited_for(attempt, finished, deadlines), began):
                 break
+            if finished.observed == "throttled" and control is not None:
+                async with limit:
+                    control = _quicker(control, await self._control(_control_key(cell)))
         return finished
 
     async def _ask(self, cell: Cell, deadlines: Deadlines) -> Attempt:
