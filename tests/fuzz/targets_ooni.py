@@ -7,7 +7,9 @@ from msgspec import Raw
 from rozaneh.ooni import BadMeasurement, Line, Lines, decode, own, values, web_keys
 from rozaneh.ooni.classic import classic
 from rozaneh.ooni.decode import recorded
+from rozaneh.ooni.listupdate import BadUpdate, open_update
 from rozaneh.ooni.observations import flatten, title_of
+from rozaneh.ooni.testlists import read_list, refusal
 
 
 def fuzz_lines(data: bytes) -> None:
@@ -53,3 +55,13 @@ def fuzz_classic(data: bytes) -> None:
 
 def fuzz_title(data: bytes) -> None:
     assert len(title_of(data)) <= 512
+
+
+def fuzz_list(data: bytes) -> None:
+    found = read_list(data)
+    assert not any(map(refusal, (site.url for site in found.sites)))
+
+
+def fuzz_update(data: bytes) -> None:
+    with suppress(BadUpdate):
+        open_update(data, [bytes(32)], newest=0)
