@@ -9,6 +9,7 @@ from typing import Annotated
 import anyio
 import typer
 
+from rozaneh.cli.check_files import create, urls_of, write
 from rozaneh.cli.check_view import View
 from rozaneh.cli.consent import ask, show_text
 from rozaneh.cli.options import Json, Lang, console, print_json, words
@@ -45,6 +46,18 @@ def check(
         Path | None,
         typer.Option("--services", metavar="FILE", help=mark("A catalogue of your own, beside the one that ships.")),
     ] = None,
+    urls: Annotated[
+        Path | None,
+        typer.Option("--urls", metavar="FILE", help=mark("A test list: Citizen Lab's CSV, or one URL on each line.")),
+    ] = None,
+    category: Annotated[
+        list[str] | None,
+        typer.Option("--category", metavar="CODE", help=mark("With --urls: measure this risky category too.")),
+    ] = None,
+    ooni: Annotated[
+        Path | None,
+        typer.Option("--ooni", metavar="FILE", help=mark("Also write what was seen to a new file, in OONI's format.")),
+    ] = None,
     listing: Annotated[bool, typer.Option("--list", help=mark("Only list the services that are known."))] = False,
     one_at_a_time: Annotated[
         bool, typer.Option("--one-at-a-time", help=mark("One service after another: slower, and less conspicuous."))
@@ -60,9 +73,13 @@ def check(
     if listing:
         _list(known, tongue, as_json=as_json)
         return
-    chosen = _permitted(services or [service.id for service in own], known, tongue, everything=everything)
+    asked = [*(services or [service.id for service in own]), *(urls_of(urls, category or (), tongue) if urls else ())]
+    chosen = _permitted(asked, known, tongue, everything=everything)
+    kept = create(ooni) if ooni else None
     view = View(console(), tongue, silent=as_json)
     results = anyio.run(partial(_measure, chosen, view, one_at_a_time=one_at_a_time, seconds=timeout))
+    if kept is not None:
+        write(kept, results)
     if as_json:
         print_json([result.as_json(view.sentence(result)) for result in results])
     if all(result.verdict.verdict is Outcome.CANNOT_TELL for result in results):

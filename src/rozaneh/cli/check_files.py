@@ -1,0 +1,75 @@
+"""The files of ``rozaneh check``: a test list that goes in, and measurements in OONI's format that come out."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from rozaneh import __version__
+from rozaneh.cli.options import console
+from rozaneh.core import LocalFault
+from rozaneh.ooni import Made, Place, encode
+from rozaneh.ooni.testlists import LARGEST, read_list
+from rozaneh.probe import ServiceResult
+from rozaneh.words import Words
+
+_MOST_NAMED = 20
+
+
+def urls_of(path: Path, categories: Sequence[str], tongue: Words) -> list[str]:
+    """The URLs of a test list, without those of risky categories that nobody asked for.
+
+    Raises:
+        LocalFault: it cannot be read, or nothing is left of it.
+    """
+    try:
+        with path.open("rb") as file:
+            found = read_list(file.read(LARGEST + 1))
+    except OSError as error:
+        raise LocalFault(f"{path}: {error.strerror}") from error
+    notes = console(errors=True)
+    for left in found.left_out[:_MOST_NAMED]:
+        notes.print(tongue.say("{file}, line {number}: {reason}", file=str(path), number=left.line, reason=left.reason))
+    if len(found.left_out) > _MOST_NAMED:
+        notes.print(tongue.say("{count} more lines were left out.", count=len(found.left_out) - _MOST_NAMED))
+    sites = found.permitted(categories)
+    risky = sorted({site.category for site in found.sites} - {site.category for site in sites})
+    if risky:
+        notes.print(
+            tongue.say(
+                "Left out, because to ask for such sites may harm you: {categories}."
+                " To measure one: --category {first}",
+                categories=", ".join(risky),
+                first=risky[0],
+            )
+        )
+    if not sites:
+        raise LocalFault(f"{path}: no site is left to measure")
+    return [site.url for site in sites]
+
+
+def create(path: Path) -> int:
+    """A new file that only its owner can read, before anything is measured in vain.
+
+    Raises:
+        LocalFault: it is there already, or cannot be written.
+    """
+    try:
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise LocalFault(f"{path}: {error.strerror}") from error
+
+
+def write(descriptor: int, results: Sequence[ServiceResult]) -> None:
+    """One measurement for each endpoint, one on each line. Network and country are not known, and said so."""
+    with os.fdopen(descriptor, "wb") as file:
+        for result in results:
+            for endpoint in result.endpoints:
+                made = Made(
+                    target=endpoint.endpoint.target,
+                    evidence=endpoint.evidence,
+                    verdict=endpoint.verdict,
+                    service=result.service.id,
+                    endpoint=endpoint.endpoint.id,
+                    runtime=endpoint.seconds,
+                )
+                file.write(encode(made, Place(), software_version=__version__) + b"\n")
