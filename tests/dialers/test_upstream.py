@@ -1,16 +1,23 @@
 """The ways that ask a proxy to dial, against proxies in memory."""
 
+import base64
+from dataclasses import replace
+from urllib.parse import quote
+
 import pytest
 from anyio.abc import ByteStream
 
+from rozaneh.codecs import shadowsocks2022
 from rozaneh.codecs.http_connect import ConnectServer, reply
 from rozaneh.codecs.shadowsocks import METHODS, Decoder, Encoder, key_from_password
 from rozaneh.codecs.socks5 import Asked, Rejected, Send, Server, reply_for
 from rozaneh.core import Failure, Op, SpecError, Target
 from rozaneh.dialers import build
+from rozaneh.dialers.ss import Shadowsocks
 from rozaneh.net import Dialer, Trace, measure
 from rozaneh.net.memory import Behaviour, MemoryNetwork, echo, resets, sends, silence
 from rozaneh.net.trust import Trust
+from tests.codecs.test_shadowsocks2022 import answer, now, opened
 from tests.dialers.world import NAME, in_tls, outline
 
 pytestmark = pytest.mark.anyio
@@ -215,9 +222,37 @@ async def test_ss_with_another_password_breaks_at_the_first_byte() -> None:
         assert measured.failure == "connection_reset"
 
 
+@pytest.mark.parametrize("name", list(shadowsocks2022.METHODS))
+async def test_ss_of_2022_speaks_and_hears(name: str) -> None:
+    method = shadowsocks2022.METHODS[name]
+    key = bytes(method.key_size)
+    seen: list[bytes] = []
+
+    async def behaviour(stream: ByteStream) -> None:
+        request = await stream.receive()
+        seen.append(opened(name, key, request)[2])
+        salt = request[: method.key_size]
+        await stream.send(answer(name, key, salt, [seen[0]]))
+        await silence(stream)
+
+    async with MemoryNetwork() as network:
+        network.serve(RELAY, 8388, behaviour)
+        password = quote(base64.b64encode(key).decode(), safe="")
+        way = build(f"ss://{name}:{password}@{RELAY}:8388|tcp", network)
+        await conversation(at_that_time(way))
+    assert seen == [b"hello"]
+
+
+def at_that_time(way: Dialer) -> Dialer:
+    """The way at the time that the answers here are made for."""
+    assert isinstance(way, Shadowsocks)
+    return replace(way, now=now)
+
+
 @pytest.mark.parametrize(
     ("way", "named"),
     [
+        ("ss://aes-256-gcm:geheim@host:1?plugin=obfs-local|tcp", "plugin"),
         ("socks5:host:1080|tcp", "expected socks5://"),
         ("socks5://|tcp", "expected socks5://"),
         ("socks5://host:0x1|tcp", "expected socks5://"),

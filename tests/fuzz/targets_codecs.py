@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from rozaneh.codecs import dns, http1, http_connect, shadowsocks, socks5, tls, vless, websocket
+from rozaneh.codecs import dns, http1, http_connect, shadowsocks, shadowsocks2022, socks5, tls, vless, websocket
 from rozaneh.core import RemoteFault, Spec, SpecError, Target, TargetError
 
 _METHOD = shadowsocks.METHODS["aes-128-gcm"]
@@ -60,11 +60,9 @@ def fuzz_socks5_server(data: bytes) -> None:
 def fuzz_shadowsocks(data: bytes) -> None:
     with suppress(RemoteFault):
         shadowsocks.Decoder(_METHOD, bytes(16)).decode(data)
-
-
-def fuzz_shadowsocks_link(data: bytes) -> None:
-    with suppress(SpecError):
-        shadowsocks.parse_link("ss://" + data.decode("utf-8", "replace"))
+    with suppress(RemoteFault):
+        method = shadowsocks2022.METHODS["2022-blake3-aes-128-gcm"]
+        shadowsocks2022.Decoder(method, bytes(16), bytes(16), now=lambda: 0.0).decode(data)
 
 
 def fuzz_websocket_handshake(data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Shadowsocks with the AEAD ciphers of 2017 (SIP004, SIP007) and its links (SIP002), as bytes in and values out.
+"""Shadowsocks with the AEAD ciphers of 2017 (SIP004, SIP007), as bytes in and values out.
 
 Theory of operation. Each direction begins with a random salt. From the salt and a key that comes from the password, a
 subkey is derived (HKDF-SHA1). Then follow chunks: two bytes of length and their tag, payload and its tag, each sealed
@@ -6,13 +6,10 @@ with the next nonce. The client's first payload begins with the address that it 
 "AEAD ciphers" and "SIP002 URI scheme"; the prefix is Outline's (github.com/Jigsaw-Code/outline-sdk, ``prefix``).
 """
 
-import base64
-import binascii
 import hashlib
 import ipaddress
 import secrets
 from collections.abc import Callable
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -20,8 +17,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from rozaneh.core import RemoteFault, SpecError, TargetError
-from rozaneh.core.target import clean_host
+from rozaneh.core import RemoteFault
 
 Aead = AESGCM | ChaCha20Poly1305
 
@@ -29,7 +25,6 @@ LARGEST_CHUNK = 0x3FFF
 
 _TAG = 16
 _NONCE = 12
-_LONGEST_PREFIX = 16
 _IPV4, _NAME, _IPV6 = 1, 3, 4
 
 
@@ -56,102 +51,6 @@ METHODS = {
         Method(name="chacha20-ietf-poly1305", key_size=32, cipher=ChaCha20Poly1305),
     )
 }
-
-
-class Link(msgspec.Struct, frozen=True, kw_only=True):
-    """What an ``ss://`` link says.
-
-    Attributes:
-        method: the cipher's name.
-        password: the secret.
-        host: the server's name or address.
-        port: its port.
-        prefix: bytes that the client's salt begins with, so that the stream looks like another protocol at first.
-        name: what the link calls itself.
-    """
-
-    method: str
-    password: str
-    host: str
-    port: int
-    prefix: bytes = b""
-    name: str = ""
-
-    def __repr__(self) -> str:
-        return f"Link(method={self.method!r}, host={self.host!r}, port={self.port}, password='***')"
-
-
-def parse_link(text: str) -> Link:
-    """Read a link: SIP002, with the user part in base64url or percent-encoded, or the older form all in base64.
-
-    Keys of the query that are not known are passed over; ``plugin`` is refused, because it names a program to run.
-
-    Raises:
-        SpecError: the text is no such link; the message says which part is wrong and never repeats the password.
-    """
-    if not text.startswith("ss://"):
-        raise SpecError("not a Shadowsocks link: it begins with ss://")
-    body, _, fragment = text.removeprefix("ss://").partition("#")
-    if "@" in body:
-        user, _, place = body.partition("@")
-        login = unquote(user) if ":" in user else _unwrapped(unquote(user), "method and password")
-    else:
-        login, _, place = _unwrapped(body.rstrip("/"), "the whole link").rpartition("@")
-    parts = _split(place)
-    method, colon, password = login.partition(":")
-    if method.lower() not in METHODS:
-        raise SpecError(f"cipher {method[:40]!r} is not spoken here; expected one of {', '.join(METHODS)}")
-    if not colon or not password:
-        raise SpecError("the password is missing")
-    host, port = _place(parts)
-    query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    if query.get("plugin"):
-        raise SpecError(
-            "the link asks for a plugin, which is a program of its own; ask its owner for a link without one"
-        )
-    return Link(
-        method=method.lower(),
-        password=password,
-        host=host,
-        port=port,
-        prefix=_prefix(query.get("prefix", "")),
-        name=unquote(fragment)[:100],
-    )
-
-
-def _split(place: str) -> SplitResult:
-    try:
-        return urlsplit(f"ss://{place}")
-    except ValueError as error:
-        raise SpecError(f"the server is not host:port ({error})") from None
-
-
-def _unwrapped(text: str, what: str) -> str:
-    padded = text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4)
-    try:
-        return base64.b64decode(padded.translate(str.maketrans("-_", "+/")), validate=True).decode()
-    except (binascii.Error, ValueError):
-        raise SpecError(f"{what} should be base64 there, or host and port are missing") from None
-
-
-def _place(parts: SplitResult) -> tuple[str, int]:
-    try:
-        host, port = clean_host(parts.hostname or ""), parts.port
-    except (TargetError, ValueError) as error:
-        raise SpecError(f"the server is not host:port ({error})") from None
-    if not port:
-        raise SpecError("the server's port is missing, as in ss://...@host:8388")
-    return host, port
-
-
-def _prefix(text: str) -> bytes:
-    try:
-        prefix = text.encode("latin-1")
-    except UnicodeEncodeError:
-        raise SpecError("the prefix has characters above U+00FF") from None
-    if len(prefix) > _LONGEST_PREFIX:
-        raise SpecError(f"the prefix has {len(prefix)} bytes; more than {_LONGEST_PREFIX} leave too little salt")
-    return prefix
 
 
 def key_from_password(password: str, size: int) -> bytes:

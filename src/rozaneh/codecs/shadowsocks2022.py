@@ -1,0 +1,204 @@
+"""Shadowsocks of 2022 (SIP022) with identity headers (SIP023), a client's side of TCP, as bytes in and values out.
+
+Theory of operation. A request is a salt, perhaps identity headers, a sealed head of fixed length (kind, time,
+length), a sealed head of variable length (address, padding, first payload), then chunks as in 2017. A response is a
+salt, a head that repeats the request's salt, then chunks. Subkeys come from key and salt by BLAKE3. The time, and
+the salt that is repeated, are what keeps a recording from being played back. Source: shadowsocks.org, SIP022 and
+SIP023.
+"""
+
+import secrets
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import msgspec
+from blake3 import blake3
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+
+from rozaneh.core import RemoteFault
+
+LARGEST_CHUNK = 0xFFFF
+LATE = 30
+"""Seconds by which the other end's clock may differ."""
+
+_TAG = 16
+_NONCE = 12
+_REQUEST, _RESPONSE = 0, 1
+_MOST_PADDING = 900
+_SESSION = "shadowsocks 2022 session subkey"
+_IDENTITY = "shadowsocks 2022 identity subkey"
+
+
+class Method(msgspec.Struct, frozen=True, kw_only=True):
+    """A cipher of 2022.
+
+    Attributes:
+        name: as it stands in links.
+        key_size: bytes of key, and of salt.
+        cipher: makes the cipher from a subkey.
+    """
+
+    name: str
+    key_size: int
+    cipher: Callable[[bytes], AESGCM | ChaCha20Poly1305]
+
+
+METHODS = {
+    method.name: method
+    for method in (
+        Method(name="2022-blake3-aes-128-gcm", key_size=16, cipher=AESGCM),
+        Method(name="2022-blake3-aes-256-gcm", key_size=32, cipher=AESGCM),
+        Method(name="2022-blake3-chacha20-poly1305", key_size=32, cipher=ChaCha20Poly1305),
+    )
+}
+
+
+class Sealer:
+    """A cipher whose nonce counts up, little-endian, with each use."""
+
+    def __init__(self, method: Method, key: bytes, salt: bytes) -> None:
+        subkey = blake3(key + salt, derive_key_context=_SESSION).digest(method.key_size)
+        self._aead = method.cipher(subkey)
+        self._count = 0
+
+    def _nonce(self) -> bytes:
+        nonce = self._count.to_bytes(_NONCE, "little")
+        self._count += 1
+        return nonce
+
+    def seal(self, data: bytes) -> bytes:
+        """Seal one piece."""
+        return self._aead.encrypt(self._nonce(), data, None)
+
+    def open(self, data: bytes) -> bytes:
+        """Open one piece.
+
+        Raises:
+            RemoteFault: it fails its check.
+        """
+        try:
+            return self._aead.decrypt(self._nonce(), data, None)
+        except InvalidTag:
+            raise RemoteFault("a Shadowsocks chunk fails its check: another key or cipher, or changed bytes") from None
+
+
+class Encoder:
+    """A request, outwards.
+
+    Args:
+        method: the cipher.
+        keys: the user's last; those before open the identity headers.
+        address: what is asked for, as :func:`rozaneh.codecs.shadowsocks.address_header` makes it.
+        now: seconds since the epoch.
+        salt: for tests; fresh random bytes otherwise.
+        prefix: bytes that the salt begins with.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        keys: Sequence[bytes],
+        address: bytes,
+        *,
+        now: int,
+        salt: bytes | None = None,
+        prefix: bytes = b"",
+    ) -> None:
+        fresh = prefix + secrets.token_bytes(max(0, method.key_size - len(prefix)))
+        self.salt = fresh if salt is None else salt
+        self._sealer = Sealer(method, keys[-1], self.salt)
+        self._open = self.salt + b"".join(_identity(one, other, self.salt) for one, other in pairwise(keys))
+        self._address: bytes | None = address
+        self._now = now
+
+    def encode(self, data: bytes) -> bytes:
+        """The bytes that carry these, with the heads before the first; without any payload there is padding."""
+        out = []
+        if self._address is not None:
+            first, data = data[: LARGEST_CHUNK - _MOST_PADDING - 300], data[LARGEST_CHUNK - _MOST_PADDING - 300 :]
+            padding = secrets.token_bytes(0 if first else 1 + secrets.randbelow(_MOST_PADDING))
+            variable = self._address + len(padding).to_bytes(2, "big") + padding + first
+            fixed = bytes([_REQUEST]) + self._now.to_bytes(8, "big") + len(variable).to_bytes(2, "big")
+            out += [self._open, self._sealer.seal(fixed), self._sealer.seal(variable)]
+            self._address = None
+        for start in range(0, len(data), LARGEST_CHUNK):
+            piece = data[start : start + LARGEST_CHUNK]
+            out += [self._sealer.seal(len(piece).to_bytes(2, "big")), self._sealer.seal(piece)]
+        return b"".join(out)
+
+
+class Decoder:
+    """A response, inwards. It holds at most one chunk.
+
+    Args:
+        method: the cipher.
+        key: the user's.
+        request_salt: that of the request which this has to answer.
+        now: seconds since the epoch.
+    """
+
+    def __init__(self, method: Method, key: bytes, request_salt: bytes, *, now: Callable[[], float]) -> None:
+        self._method = method
+        self._key = key
+        self._request_salt = request_salt
+        self._now = now
+        self._sealer: Sealer | None = None
+        self._length: int | None = None
+        self._begun = False
+        self._held = bytearray()
+
+    def decode(self, data: bytes) -> bytes:
+        """Take bytes from the server, return the payload that they complete.
+
+        Raises:
+            RemoteFault: a check fails, the time is wrong, or another request is answered.
+        """
+        self._held += data
+        out = []
+        while (piece := self._step()) is not None:
+            out.append(piece)
+        return b"".join(out)
+
+    def _step(self) -> bytes | None:
+        if self._sealer is None:
+            salt = self._taken(self._method.key_size)
+            if salt is None:
+                return None
+            self._sealer = Sealer(self._method, self._key, salt)
+        if self._length is None:
+            head = self._taken((2 if self._begun else 11 + self._method.key_size) + _TAG)
+            if head is None:
+                return None
+            plain = self._sealer.open(head)
+            self._length = int.from_bytes(plain if self._begun else self._checked(plain), "big")
+            self._begun = True
+        sealed = self._taken(self._length + _TAG)
+        if sealed is None:
+            return None
+        self._length = None
+        return self._sealer.open(sealed)
+
+    def _checked(self, head: bytes) -> bytes:
+        kind, then, salt = head[0], int.from_bytes(head[1:9], "big"), head[9:-2]
+        if kind != _RESPONSE or salt != self._request_salt:
+            raise RemoteFault("a Shadowsocks server answers another request than ours")
+        if abs(then - self._now()) > LATE:
+            raise RemoteFault("a Shadowsocks server answers with another time: its clock or this one is wrong")
+        return head[-2:]
+
+    def _taken(self, size: int) -> bytes | None:
+        if len(self._held) < size:
+            return None
+        taken = bytes(self._held[:size])
+        del self._held[:size]
+        return taken
+
+
+def _identity(key: bytes, following: bytes, salt: bytes) -> bytes:
+    """An identity header: the beginning of the next key's hash, in one block of AES (SIP023)."""
+    subkey = blake3(key + salt, derive_key_context=_IDENTITY).digest(len(key))
+    block = Cipher(algorithms.AES(subkey), modes.ECB())  # noqa: S305 - one block under a key used once, as SIP023 says
+    encryptor = block.encryptor()
+    return encryptor.update(blake3(following).digest(16)) + encryptor.finalize()
