@@ -13,7 +13,8 @@ import pytest
 from rozaneh.core import SpecError
 from rozaneh.dialers import build
 from rozaneh.dialers.tor import torrc
-from rozaneh.links.own import program
+from rozaneh.links import parse as parse_link
+from rozaneh.links.own import program, with_plugin
 from rozaneh.links.tor import parse as bridge
 from rozaneh.net.memory import MemoryNetwork
 from rozaneh.net.real import RealNetwork
@@ -97,7 +98,7 @@ def _gone(pid: int) -> bool:
     return False
 
 
-@pytest.mark.parametrize("way", ["exec:/bin/true {port}", "tor"])
+@pytest.mark.parametrize("way", ["exec:/bin/true {port}", "tor", "plugin:obfs-local"])
 def test_a_program_is_no_way_of_another_network(way: str) -> None:
     with pytest.raises(SpecError, match="this machine's own network"):
         build(way, MemoryNetwork())
@@ -171,3 +172,24 @@ def _user() -> str:
 def test_ssh_without_a_pinned_key_is_refused() -> None:
     with pytest.raises(SpecError, match="hostkey="):
         build("ssh://user@h.example|tcp", MemoryNetwork())
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("dress", ["http", "tls"])
+async def test_shadowsocks_through_simple_obfs(dress: str, peer: Peer) -> None:
+    port, inner = free_port(), free_port()
+    server = (peer("ss-server"), "-s", "127.0.0.1", "-p", str(inner), "-k", "lab", "-m", "aes-256-gcm")
+    front = (peer("obfs-server"), "-s", "127.0.0.1", "-p", str(port), "--obfs", dress, "-r", f"127.0.0.1:{inner}")
+    peer("obfs-local")
+    link = f"ss://aes-256-gcm:lab@127.0.0.1:{port}?plugin=obfs-local%3Bobfs%3D{dress}%3Bobfs-host%3Dwww.example.org"
+    assert not parse_link(link).way
+    way = with_plugin(parse_link(link)).way
+    with running(inner, *server), running(port, *front):
+        assert await outcome(way) is None
+
+
+def test_a_link_cannot_choose_any_program() -> None:
+    for plugin in ("sh", "%2Fbin%2Fsh", "..%2Fobfs-local", ""):
+        way = parse_link(f"ss://aes-256-gcm:lab@127.0.0.1:1?plugin={plugin}%3Bx")
+        with pytest.raises(SpecError, match="is not known"):
+            with_plugin(way)

@@ -18,6 +18,7 @@ EXAMPLES = {
     "http": "http://relay.example|tcp",
     "https": "https://u:p@relay.example:8443?address=45.76.10.11|tcp",
     "override": "override:host=cdn.example&port=8443|tcp",
+    "plugin": "plugin:obfs-local;obfs=tls",
     "socks5": "socks5://[2001:db8::1]:1080|tcp",
     "split": "split:1,-1,sni;delay=0|tcp",
     "ss": "ss://YWVzLTI1Ni1nY206c2VjcmV0@45.76.10.11:8388/?prefix=%16%03#name|tcp",
@@ -38,7 +39,7 @@ def test_every_way_is_tried_here_and_listed_in_order() -> None:
     assert list(_LEAVES) == sorted(_LEAVES)
 
 
-BUILT = [text for name, text in EXAMPLES.items() if name != "tor"]  # without that program it cannot be built
+BUILT = [text for name, text in EXAMPLES.items() if name not in ("plugin", "tor")]  # those take a program
 
 
 @pytest.mark.parametrize("text", [*BUILT, "doh:dns.google@8.8.8.8|tlsfrag:sni|split:2|tcp"])
@@ -52,7 +53,10 @@ def test_a_dialer_knows_the_text_that_builds_it_again(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("split:2", "element 1 of the way, 'split:2', cannot be the last: a way ends with exec, tcp, tor, as in 'spl"),
+        (
+            "split:2",
+            "element 1 of the way, 'split:2', cannot be the last: a way ends with exec, plugin, tcp, tor, as in",
+        ),
         ("tcp|tcp", "element 1 of the way, 'tcp', opens a socket and can only stand last"),
         ("splat:3|tcp", "element 1 of the way is unknown: 'splat'; expected one of browser, disorder"),
         ("split:2|udp", "element 2 of the way is unknown: 'udp'"),

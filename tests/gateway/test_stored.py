@@ -8,7 +8,7 @@ from rozaneh.core import LocalFault, SpecError
 from rozaneh.gateway.given import parse_way, parse_ways
 from rozaneh.gateway.stored import FILE, WayFile, stored_ways
 from rozaneh.links import parse, read
-from rozaneh.links.own import program
+from rozaneh.links.own import program, with_plugin
 from rozaneh.net.real import RealNetwork
 from tests.links.test_lists import CONF
 
@@ -30,6 +30,15 @@ def test_what_is_added_is_there_again(tmp_path: Path) -> None:
     assert [each.way.way for each in again] == [each.way for each in ways]
     assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
     assert kept(tmp_path).add(ways) == []
+
+
+def test_the_yes_to_a_plugin_is_kept(tmp_path: Path) -> None:
+    way = parse("ss://aes-256-gcm:x@h.example:1?plugin=obfs-local%3Bobfs%3Dtls")
+    kept(tmp_path).add([way])
+    assert not kept(tmp_path).load()[0].way.way
+    kept(tmp_path).remove(["h.example-1"])
+    kept(tmp_path).add([with_plugin(way)])
+    assert kept(tmp_path).load()[0].way.way.endswith("|plugin:obfs-local;obfs=tls")
 
 
 def test_names_differ_and_are_how_ways_are_removed(tmp_path: Path) -> None:

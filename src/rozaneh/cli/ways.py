@@ -16,7 +16,7 @@ from rozaneh.core import LocalFault, SpecError, Target
 from rozaneh.gateway.given import state_folder
 from rozaneh.gateway.stored import FILE, Stored, WayFile
 from rozaneh.links import LONGEST_FILE, Given, Wrong, read
-from rozaneh.links.own import program
+from rozaneh.links.own import program, with_plugin
 from rozaneh.links.text import LONGEST_LINE
 from rozaneh.words import Words, mark
 
@@ -48,6 +48,10 @@ def add(
         bool,
         typer.Option("--exec", help=mark("The words are a program of yours that offers SOCKS5 on port {port}.")),
     ] = False,
+    plugins: Annotated[
+        bool,
+        typer.Option("--allow-plugin", help=mark("Start the plugin that a link asks for, a program of this machine.")),
+    ] = False,
     name: Annotated[str, typer.Option(metavar="NAME", help=mark("What to call it."))] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help=mark("Only say what would be added."))] = False,
     state: State = None,
@@ -62,6 +66,7 @@ def add(
         found, wrong = [program(links or [], name=name or Path((links or ["program"])[0]).name)], list[Wrong]()
     else:
         found, wrong = _read(links or [], file)
+        found = [with_plugin(way) for way in found] if plugins else found
     kept = _file(state, tongue)
     there = {each.way.text for each in kept.load()}
     if dry_run:

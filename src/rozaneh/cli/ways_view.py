@@ -11,9 +11,7 @@ from rozaneh.words import Words, mark
 
 REMARKS = {
     Remark.INSECURE_IGNORED: mark("The link asks not to verify the server's certificate; it is verified all the same."),
-    Remark.NEEDS_PLUGIN: mark(
-        "The link asks for a plugin, which is a program; it is not started, so this way is not used."
-    ),
+    Remark.NEEDS_PLUGIN: mark("The link asks for a plugin, a program; it is started only with --allow-plugin."),
     Remark.NEEDS_PROGRAM: mark("Only a program of its own can go this way; add that program with --exec."),
     Remark.IN_THE_CLEAR: mark("The way to this proxy is not encrypted: whoever is on it reads which hosts you reach."),
     Remark.NO_HOST_KEY: mark(

@@ -60,7 +60,7 @@ class Helper:
 
     Args:
         arguments: makes the argument vector from the port that the program shall listen on.
-        environment: further variables of its environment.
+        environment: makes further variables of its environment, from the same.
         clean: called when it has ended, for what it leaves behind.
     """
 
@@ -68,11 +68,11 @@ class Helper:
         self,
         arguments: Callable[[int], list[str]],
         *,
-        environment: Mapping[str, str] | None = None,
+        environment: Callable[[int], Mapping[str, str]] = lambda _port: {},
         clean: Callable[[], None] = lambda: None,
     ) -> None:
         self._arguments = arguments
-        self._environment = {"PATH": _PATH, "LANG": "C.UTF-8", **(environment or {})}
+        self._environment = environment
         self._clean = clean
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
@@ -107,7 +107,7 @@ class Helper:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 cwd="/",
-                env=self._environment,
+                env={"PATH": _PATH, "LANG": "C.UTF-8", **self._environment(self._port)},
                 start_new_session=True,
             )
         except OSError as error:

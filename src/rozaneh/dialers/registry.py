@@ -13,6 +13,7 @@ from rozaneh.dialers import (
     http,
     https,
     override,
+    plugin,
     program,
     socks5,
     split,
@@ -31,6 +32,7 @@ from rozaneh.net.trust import Trust
 
 _LEAVES: dict[str, Callable[[Element, Network], Dialer]] = {
     "exec": program.build,
+    "plugin": plugin.build,
     "tcp": tcp.build,
     "tor": tor.build,
 }

@@ -17,7 +17,7 @@ from rozaneh.core import LocalFault, Spec, SpecError
 from rozaneh.dialers import build
 from rozaneh.links import Given, parse
 from rozaneh.links import given as as_way
-from rozaneh.links.own import program, words_of
+from rozaneh.links.own import program, with_plugin, words_of
 from rozaneh.links.wireguard import parse as parse_wireguard
 from rozaneh.net import Network
 
@@ -27,10 +27,11 @@ _MOST = 1000
 _UNFIT = re.compile(r"[^\w.-]+")
 
 
-class _Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
     kind: Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
     text: Annotated[str, msgspec.Meta(min_length=1, max_length=65536)]
+    plugin: bool = False
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,11 +180,14 @@ def _way(line: _Line) -> Given:
         return program(words_of(line.text.removeprefix("exec:")), name=line.name)
     if line.kind == "wireguard":
         return as_way(parse_wireguard(line.text))
-    return parse(line.text, own=True)
+    way = parse(line.text, own=True)
+    return with_plugin(way) if line.plugin else way
 
 
 def _printed(stored: Stored) -> bytes:
-    return msgspec.json.encode(_Line(name=stored.name, kind=stored.way.kind, text=stored.way.text))
+    return msgspec.json.encode(
+        _Line(name=stored.name, kind=stored.way.kind, text=stored.way.text, plugin="|plugin:" in stored.way.way)
+    )
 
 
 def _free(wanted: str, taken: set[str]) -> str:

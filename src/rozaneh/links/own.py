@@ -6,8 +6,11 @@ The word ``{port}`` stands for the loopback port on which the program shall offe
 
 import re
 
+import msgspec
+
 from rozaneh.core import Element, Spec, SpecError
-from rozaneh.links.given import Given
+from rozaneh.links import shadowsocks
+from rozaneh.links.given import Given, Remark
 from rozaneh.links.text import refuse_hidden
 from rozaneh.links.url import decoded
 
@@ -15,6 +18,12 @@ PORT = "{port}"
 
 _TO_ESCAPE = re.compile(r"[%|\s]")
 _MOST_WORDS = 64
+_PLUGINS = {
+    "obfs-local": "obfs-local",
+    "simple-obfs": "obfs-local",
+    "v2ray-plugin": "v2ray-plugin",
+    "xray-plugin": "xray-plugin",
+}
 
 
 def program(words: list[str], *, name: str = "") -> Given:
@@ -41,6 +50,37 @@ def words_of(argument: str) -> list[str]:
     words = [decoded(word) for word in argument.split(" ") if word]
     check(words)
     return words
+
+
+def with_plugin(way: Given) -> Given:
+    """A link that asks for a plugin, as a way that starts it: its owner has said yes. Any other way is unchanged.
+
+    Raises:
+        SpecError: the plugin is none that is known.
+    """
+    if Remark.NEEDS_PLUGIN not in way.remarks:
+        return way
+    link = shadowsocks.parse(way.text)
+    name, options = plugin_of(link.plugin)
+    bare = msgspec.structs.replace(link, plugin="").spec
+    argument = _TO_ESCAPE.sub(lambda each: f"%{ord(each.group()):02X}", f"{name};{options}" if options else name)
+    remarks = tuple(each for each in way.remarks if each is not Remark.NEEDS_PLUGIN)
+    elements = (bare.elements[0] if bare is not None else Element("ss"), Element("plugin", argument))
+    return msgspec.structs.replace(way, way=str(Spec(elements)), remarks=remarks)
+
+
+def plugin_of(argument: str) -> tuple[str, str]:
+    """The program and the options of a plugin, from a link's ``plugin=`` or an element's argument.
+
+    Raises:
+        SpecError: it is none that is known: a link must not choose any program of this machine.
+    """
+    name, _, options = decoded(argument).partition(";")
+    program = _PLUGINS.get(name)
+    if program is None:
+        raise SpecError(f"the plugin {name[:40]!r} is not known; expected one of {', '.join(_PLUGINS)}")
+    refuse_hidden(options)
+    return program, options
 
 
 def check(words: list[str]) -> None:
