@@ -6,7 +6,7 @@ import json
 import pytest
 
 from rozaneh.core import SpecError
-from rozaneh.links import LONGEST_FILE, Given, read
+from rozaneh.links import LONGEST_FILE, Given, Remark, read
 from rozaneh.links.wireguard import parse as wireguard
 
 UUID = "b831381d-6324-4d53-ad4f-8cda48b30811"
@@ -121,6 +121,7 @@ def test_a_wireguard_file_reads_and_prints_the_same() -> None:
     (found,), wrong = read(CONF)
     assert (found.kind, found.place, wrong) == ("wireguard", "45.76.10.11:51820", [])
     assert KEY not in found.shown
+    assert (found.way, found.remarks) == ("", (Remark.NEEDS_PROGRAM,))
     assert KEY not in repr(found)
 
 

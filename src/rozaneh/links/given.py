@@ -22,7 +22,7 @@ Link = (
 """A link of any format; each has ``host``, ``port``, ``name``, ``unknown`` and ``spec``, and prints as it is read."""
 
 _PROGRAMS = {"exec", "plugin"}
-_LEAVES = {"tcp", "tor", "wireguard"}
+_LEAVES = {"tcp", "tor"}
 _PROXIES = {"socks5", "socks5h", "socks", "http", "https", "ssh"}
 _FETCHED = ("ssconf", "subscription", "clash", "sing-box")
 _OTHERS = {"vmess", "ssr", "hysteria", "hysteria2", "hy2", "tuic", "juicity", "naive+https", "anytls", "snell"}

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from rozaneh.core import Element, Spec, SpecError
+from rozaneh.core import Spec, SpecError
 from rozaneh.links.text import refuse_hidden
 from rozaneh.links.url import Query, host_and_port
 
@@ -80,11 +80,8 @@ class WireGuard(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def spec(self) -> Spec | None:
-        """The way, or none for AmneziaWG, which only a program of its own speaks."""
-        if self.amnezia:
-            return None
-        bare = msgspec.structs.replace(self, name="", unknown=())
-        return Spec((Element("wireguard", base64.urlsafe_b64encode(str(bare).encode()).decode().rstrip("=")),))
+        """None: WireGuard carries packets and not streams; a program of its own has to turn one into the other."""
+        return None
 
     def __str__(self) -> str:
         lines = [f"# Name = {self.name}"] if self.name else []
