@@ -1,7 +1,8 @@
 """``make prove``: what takes too long for every run. Each part says what it did; any failure is the exit status.
 
 - every fuzz target for ``--seconds`` (by atheris where it is installed, else by hypothesis with fresh examples);
-- the matrix of scenarios and ways ``--matrices`` times in a row: no cell may differ, cells with configured loss apart.
+- the matrix of scenarios and ways ``--matrices`` times in a row: no cell may differ, cells with configured loss apart;
+- a Tor network of its own on loopback, and our way by a bridge with obfs4 through it.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from benchmarks.tor_network import tor_network
 from tests.fuzz.runner import LONGEST, Target, targets
 
 _CONSOLE = Console(highlight=False)
@@ -110,6 +112,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.prove", description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=30, help="for each fuzz target (default 30; 0 for none)")
     parser.add_argument("--matrices", type=int, default=20, help="how many in a row (default 20)")
+    parser.add_argument("--no-tor", action="store_true", help="leave the private Tor network out")
     options = parser.parse_args()
     wrong = []
     by = "atheris" if find_spec("atheris") else "hypothesis"
@@ -123,6 +126,10 @@ def main() -> int:
     if options.matrices:
         _CONSOLE.print(f"{options.matrices} matrices in a row")
         wrong += matrices(options.matrices)
+    if not options.no_tor:
+        _CONSOLE.print("a private Tor network, and a bridge by obfs4 into it")
+        if failed := tor_network():
+            wrong.append(f"Tor: {failed}")
     for line in wrong:
         _CONSOLE.print(f"FAIL  {line}", markup=False)
     _CONSOLE.print("proved" if not wrong else f"{len(wrong)} findings")
