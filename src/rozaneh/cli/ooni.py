@@ -112,12 +112,20 @@ class _AsJson:
 def _entry(path: Path, number: int, found: Replayed | str) -> dict[str, Any]:
     entry: dict[str, Any] = {"file": str(path), "line": number}
     if isinstance(found, str):
-        return entry | {"test_name": None, "input": None, "classic": None, "verdict": None, "error": found}
+        return entry | {
+            "test_name": None,
+            "input": None,
+            "classic": None,
+            "score": None,
+            "verdict": None,
+            "error": found,
+        }
     classic = found.classic
     return entry | {
         "test_name": found.test_name,
         "input": found.input,
         "classic": {name: getattr(classic, name) for name in _CLASSIC} if classic is not None else None,
+        "score": found.score,
         "verdict": {name: getattr(found.verdict, name) for name in _VERDICT},
         "error": None,
     }

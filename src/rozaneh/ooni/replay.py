@@ -15,6 +15,7 @@ from rozaneh.ooni.decode import LONGEST_LINE, decode, web_keys
 from rozaneh.ooni.evidence import WEB, evidence_of
 from rozaneh.ooni.lines import BadLine, Line
 from rozaneh.ooni.observations import flatten
+from rozaneh.ooni.scores import Score, score
 
 _WEIGHT = {
     Outcome.BLOCKED: 0, Outcome.REFUSED: 1, Outcome.DOWN: 2, Outcome.THROTTLED: 3, Outcome.CANNOT_TELL: 5,
@@ -30,12 +31,14 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
         test_name: of the test.
         input: what was measured, or nothing.
         classic: OONI's verdict; none for a test that has no such.
+        score: how much OONI's backend would call blocked, for messengers and Tor; none for other tests.
         verdict: ours; of several targets the one that explains most.
     """
 
     test_name: str
     input: str
     classic: Classic | None
+    score: Score | None
     verdict: Verdict
 
 
@@ -50,7 +53,11 @@ def replay(line: bytes) -> Replayed:
     found = None if keys is None else classic(flatten(keys, measurement.address))
     verdicts = [judge(evidence) for evidence in evidence_of(measurement, keys)]
     return Replayed(
-        test_name=measurement.test_name, input=measurement.address, classic=found, verdict=_speaking(verdicts)
+        test_name=measurement.test_name,
+        input=measurement.address,
+        classic=found,
+        score=score(measurement),
+        verdict=_speaking(verdicts),
     )
 
 
