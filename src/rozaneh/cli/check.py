@@ -12,6 +12,7 @@ import typer
 from rozaneh.cli.check_files import create, urls_of, write
 from rozaneh.cli.check_view import View
 from rozaneh.cli.consent import ask, show_text
+from rozaneh.cli.keeping import Keeping, MyAddress
 from rozaneh.cli.options import Json, Lang, console, print_json, words
 from rozaneh.diagnosis import Outcome
 from rozaneh.finder import Finder, Found
@@ -63,6 +64,7 @@ def check(
         bool, typer.Option("--one-at-a-time", help=mark("One service after another: slower, and less conspicuous."))
     ] = False,
     timeout: Annotated[float, typer.Option(min=1.0, max=3600.0, help=mark("Seconds for the whole check."))] = 60.0,
+    my_address: MyAddress = None,
     as_json: Json = False,
     lang: Lang = None,
 ) -> None:
@@ -77,21 +79,24 @@ def check(
     chosen = _permitted(asked, known, tongue, everything=everything)
     kept = create(ooni) if ooni else None
     view = View(console(), tongue, silent=as_json)
-    results = anyio.run(partial(_measure, chosen, view, one_at_a_time=one_at_a_time, seconds=timeout))
+    keep = Keeping.agreed(my_address or ())
+    results = anyio.run(partial(_measure, chosen, view, keep, one_at_a_time=one_at_a_time, seconds=timeout))
     if kept is not None:
         write(kept, results)
     if as_json:
         print_json([result.as_json(view.sentence(result)) for result in results])
+    if keep is not None:
+        keep.tell(console(errors=True), tongue)
     if all(result.verdict.verdict is Outcome.CANNOT_TELL for result in results):
         raise typer.Exit(_TOO_LITTLE)
 
 
 async def _measure(
-    chosen: Sequence[Service], view: View, *, one_at_a_time: bool, seconds: float
+    chosen: Sequence[Service], view: View, keep: Keeping | None, *, one_at_a_time: bool, seconds: float
 ) -> list[ServiceResult]:
     network, trust, clock = RealNetwork(), Trust.system(), clock_from_environment()
     with view.running(chosen):
-        return await run_check(
+        results = await run_check(
             chosen,
             network,
             trust,
@@ -102,6 +107,9 @@ async def _measure(
             one_at_a_time=one_at_a_time,
             seconds=seconds,
         )
+    if keep is not None:
+        await keep.all(results, network, trust)
+    return results
 
 
 def _permitted(

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ from rich.console import Console
 from rozaneh.cli.options import Json, Lang, console, print_json, words
 from rozaneh.probe import consent as agreement
 from rozaneh.probe.consent import Consent
+from rozaneh.probe.services import RISKY
 from rozaneh.words import Words, mark
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -29,7 +31,13 @@ def consent(
     show: Annotated[bool, typer.Option("--show", help=mark("Only show the text and your answer."))] = False,
     category: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help=mark("A risky category to agree to as well: circumvention.")),
+        typer.Option(metavar="NAME", help=mark("What to agree to as well: circumvention, or sharing.")),
+    ] = None,
+    answer: Annotated[
+        list[bool] | None,
+        typer.Option(
+            metavar="yes|no", help=mark("Your answers to the questions before a risky category, in their order.")
+        ),
     ] = None,
     as_json: Json = False,
     lang: Lang = None,
@@ -46,14 +54,18 @@ def consent(
         agreement.withdraw(path)
         given = Consent()
     elif yes:
+        _quiz(category or (), answer, screen, tongue)
         given = agreement.agree(path, (agreement.ORDINARY, *(category or ())), today)
     elif not show:
-        answer = ask(tongue)
-        if answer is None:
+        agreed = ask(tongue)
+        if agreed is None:
             screen.print(tongue.say("Nothing was changed. Agree with 'rozaneh consent --yes', or refuse with '--no'."))
             raise typer.Exit(_WRONG_USE)
-        given = agreement.agree(path, (agreement.ORDINARY, *(category or ())), today) if answer else Consent()
-        if not answer:
+        if agreed:
+            _quiz(category or (), answer, screen, tongue)
+            given = agreement.agree(path, (agreement.ORDINARY, *(category or ())), today)
+        else:
+            given = Consent()
             agreement.withdraw(path)
     if as_json:
         print_json({"version": agreement.VERSION, "agreed": _current(given), "categories": given.categories})
@@ -63,7 +75,7 @@ def consent(
 
 def show_text(screen: Console, tongue: Words) -> None:
     """Print what has to be read, one fact on each line."""
-    for sentence in (*agreement.TEXT, agreement.RISKY_TEXT):
+    for sentence in (*agreement.TEXT, agreement.RISKY_TEXT, agreement.SHARING_TEXT):
         screen.print(tongue.say(sentence))
 
 
@@ -73,6 +85,26 @@ def ask(tongue: Words) -> bool | None:
         return None
     answer = console(errors=True).input(tongue.say("Do you agree? Type yes or no: "))
     return answer.strip().casefold() in _YES
+
+
+def _quiz(asked: Sequence[str], answers: Sequence[bool] | None, screen: Console, tongue: Words) -> None:
+    """Ask the questions before a risky category; leaves when one was answered wrongly."""
+    if RISKY.isdisjoint(asked):
+        return
+    if answers is None and sys.stdin.isatty() and sys.stderr.isatty():
+        prompt = console(errors=True)
+        answers = [prompt.input(tongue.say(each.text)).strip().casefold() in _YES for each in agreement.QUIZ]
+    wrong = agreement.wrong_answers(answers or ())
+    if not wrong:
+        return
+    for question in wrong:
+        screen.print(tongue.say(question.text).strip())
+        if answers:
+            screen.print(tongue.say(question.because))
+    screen.print(
+        tongue.say("Nothing was changed. The risky category needs right answers: with --answer, or on a terminal.")
+    )
+    raise typer.Exit(_WRONG_USE)
 
 
 def _current(given: Consent) -> bool:

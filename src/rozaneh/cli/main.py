@@ -21,13 +21,15 @@ COMMANDS = {
     "check": mark("What is blocked here, how, and by whom."),
     "consent": mark("Read what measuring shows to others, and agree or not."),
     "demo": mark("One evening in the lab: what is blocked, and the way through."),
-    "helper": mark("Host a control vantage: others ask it whether a site works from outside."),
     "explain": mark("What a verdict means, and what to do."),
+    "helper": mark("Host a control vantage: others ask it whether a site works from outside."),
     "lab": mark("A censored internet on this machine."),
     "observe": mark("Many measurements together: outages, curfews and blocks of a country."),
     "ooni": mark("Measurements in OONI's format, judged again from what was observed."),
+    "share": mark("What waits to be shared: send it, carry it, or forget it. Nothing leaves by itself."),
     "up": mark("Start the local gateway that finds the way that works."),
     "ways": mark("Your servers: add, list, test, share and remove them."),
+    "watch": mark("Watch this line: see cuts and curfews begin and end, for little."),
 }
 """Each command, and what it does, in one line."""
 

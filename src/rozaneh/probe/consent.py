@@ -1,7 +1,9 @@
 """Consent: nothing is measured on a real network before the user has read what that shows to others, and agreed.
 
 The text has a version. A changed text asks again: an agreement to an older version counts as none. Risky categories
-have an agreement of their own, off at first. Inside the lab no consent is needed, because nothing can leave it.
+have an agreement of their own, off at first, and a few questions before it, because OONI found that people agree to
+what they have not read. Keeping measurements to share them is an agreement of its own too. Inside the lab no consent is
+needed to measure, because nothing can leave it; keeping and sending are agreed to there as anywhere.
 """
 
 import datetime as dt
@@ -16,13 +18,16 @@ from rozaneh.probe.services import RISKY, Service
 from rozaneh.probe.vantages import IN_LAB
 from rozaneh.words import mark
 
-VERSION = 1
+VERSION = 2
 """Raised whenever a text below comes to say something else."""
 
 ORDINARY = "services"
 """The agreement that covers every category that is not risky."""
 
-CATEGORIES = (ORDINARY, *sorted(RISKY))
+SHARING = "sharing"
+"""The agreement to keep measurements on this device, without addresses, until the user sends or carries them."""
+
+CATEGORIES = (ORDINARY, *sorted(RISKY), SHARING)
 
 TEXT = (
     mark("Before measuring, please read this."),
@@ -32,7 +37,10 @@ TEXT = (
     ),
     mark("Some of these sites may be forbidden where you are. Running such a program may be punished."),
     mark("It also asks public resolvers for the true addresses of names, and visits some well-known sites to compare."),
-    mark("Nothing is sent to us or to anybody else, and no result is kept after the program ends."),
+    mark(
+        "Nothing is sent to us or to anybody else, and no result is kept after the program ends, unless you agree to"
+        " that."
+    ),
     mark("You may refuse, and you may withdraw your agreement at any time: rozaneh consent --no"),
 )
 """What a person reads first, sentence by sentence."""
@@ -40,6 +48,46 @@ TEXT = (
 RISKY_TEXT = mark(
     "Circumvention tools (Tor, VPNs) are measured only if you agree to that as well: visiting them may draw attention."
 )
+
+SHARING_TEXT = mark(
+    "Sharing is off unless you agree to it: results are then kept on this device, without your address, until you send"
+    " or carry them. Whoever finds the device can read which sites were measured."
+)
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """A question before a risky category.
+
+    Attributes:
+        text: the question.
+        answer: the right answer.
+        because: what to say to somebody who answered otherwise.
+    """
+
+    text: str
+    answer: bool
+    because: str
+
+
+QUIZ = (
+    Question(
+        text=mark("Can your provider see that you visit these sites while measuring? Type yes or no: "),
+        answer=True,
+        because=mark("Your provider can see it, as it sees any visit."),
+    ),
+    Question(
+        text=mark("Does Rozaneh hide who measures? Type yes or no: "),
+        answer=False,
+        because=mark("Rozaneh hides nothing of that: whoever listens on your line sees your line."),
+    ),
+)
+"""What must be answered rightly before a risky category can be agreed to."""
+
+
+def wrong_answers(answers: Iterable[bool]) -> tuple[Question, ...]:
+    """The questions that were answered wrongly, or not at all."""
+    given = [*answers, *(None,) * len(QUIZ)]
+    return tuple(question for question, answer in zip(QUIZ, given, strict=False) if answer is not question.answer)
 
 
 class Consent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,6 +107,11 @@ class Consent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         """Whether a service may be measured."""
         needed = service.category if service.risky else ORDINARY
         return self.version == VERSION and needed in self.categories
+
+    @property
+    def sharing(self) -> bool:
+        """Whether measurements may be kept to be shared."""
+        return self.version == VERSION and SHARING in self.categories
 
 
 def needed(environment: Mapping[str, str] = os.environ) -> bool:

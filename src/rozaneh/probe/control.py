@@ -11,15 +11,14 @@ from dataclasses import dataclass, field
 import anyio
 import msgspec
 
-from rozaneh.codecs.http1 import Body, End, Head
-from rozaneh.codecs.http1 import Exchange as HttpExchange
 from rozaneh.codecs.test_helper import LONGEST_ANSWER, Answer, Question, Tcp, Tls, read_answer
-from rozaneh.core import Attempt, DialFailed, Failure, Op, RemoteFault, Target
+from rozaneh.core import Attempt, Failure, RemoteFault
 from rozaneh.core.target import is_ip
 from rozaneh.diagnosis import Control
 from rozaneh.net import ByteStream, Dialer, Trace
 from rozaneh.net.tls import start_tls
 from rozaneh.probe.dials import Dials
+from rozaneh.probe.posting import post
 from rozaneh.probe.remembered import Remembered
 from rozaneh.probe.services import Endpoint
 from rozaneh.probe.vantages import ControlSite
@@ -95,7 +94,7 @@ class Controls:
 
         async def exchange(stream: ByteStream, trace: Trace) -> None:
             secured = await start_tls(stream, trace, self.dials.trust, site.name, alpn=("http/1.1",))
-            await _post(secured, trace, site.target, msgspec.json.encode(question), heard)
+            await post(secured, trace, site.target, msgspec.json.encode(question), heard, longest=LONGEST_ANSWER)
 
         attempt: Attempt = await self.dials.attempt(site.target, exchange, way)
         if not attempt.ok:
@@ -115,34 +114,6 @@ def _question(endpoint: Endpoint, addresses: Sequence[str]) -> Question:
     if target.is_literal and not places:
         places = [target.authority]
     return Question(http_request=url, tcp_connect=places)
-
-
-async def _post(stream: ByteStream, trace: Trace, target: Target, body: bytes, heard: bytearray) -> None:
-    headers = [("Content-Type", "application/json"), ("Accept", "application/json")]
-    exchange = HttpExchange("POST", target.path, target.host, headers=headers, body=body)
-    async with trace.step(Op.REQUEST, peer=target.authority) as step:
-        await stream.send(exchange.request)
-        step.sent += len(exchange.request)
-    async with trace.step(Op.FIRST_BYTE, peer=target.authority, deadline=_SECONDS) as step:
-        ended = False
-        while not ended:
-            try:
-                data = await stream.receive()
-            except anyio.EndOfStream:
-                data = b""
-            step.received += len(data)
-            try:
-                events = exchange.receive(data)
-            except RemoteFault as fault:
-                raise DialFailed(Failure.HTTP_REQUEST_FAILED, str(fault)) from fault
-            for event in events:
-                if isinstance(event, Head) and event.status != 200:
-                    raise DialFailed(Failure.HTTP_UNEXPECTED_STATUS_CODE, f"the vantage answers {event.status}")
-                if isinstance(event, Body):
-                    heard += event.data
-                ended = ended or isinstance(event, End)
-            if len(heard) > LONGEST_ANSWER:
-                raise DialFailed(Failure.HTTP_REQUEST_FAILED, "the vantage's answer is too long")
 
 
 def _understood(answer: Answer, vantage: str, endpoint: Endpoint, way: str) -> Control:

@@ -69,6 +69,9 @@ class Vantages(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     canary: tuple[CanarySite, ...] = ()
     expected_rate: _Share = 100_000.0
     echo: str = ""
+    whoami: tuple[ControlSite, ...] = ()
+    datagram: str = ""
+    transfer: str = ""
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -25,6 +25,7 @@ kind               what it is, its own ports, and its options
 ``tls``            a TLS handshake, then as ``opaque``; ``certificate``, ``issuer``; on 443
 ``wireguard``      answers a handshake initiation of the right form, on 51820/udp
 ``openvpn``        answers a hard reset, on 1194 UDP and TCP
+``collector``      takes measurements in OONI's protocol and shows on ``/collected`` what it has taken, on 443
 ``helper``         the control vantage: dials what it is asked to and tells what it saw, on 443
 ``silence``        answers nothing at all, not even that nobody is there, on 443
 ``terminator``     ends TLS for any name under a certificate of the state, and passes the content on, on 443;

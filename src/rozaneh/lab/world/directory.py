@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from rozaneh.core import LocalFault
 from rozaneh.lab.topology import Option, Service, World
 
-_HTTP_KINDS = frozenset({"web", "resolver", "helper", "https-proxy", "block-page", "tls"})
+_HTTP_KINDS = frozenset({"web", "resolver", "helper", "collector", "https-proxy", "block-page", "tls"})
 
 
 class Directory:

@@ -46,6 +46,7 @@ _DNS = (Door("dns-udp", 53, udp=True, moves=True), Door("dns-tcp", 53, moves=Tru
 KINDS: dict[str, tuple[Door, ...]] = {
     "banner": (Door("banner", 22, moves=True),),
     "block-page": (Door("http", 80, moves=True),),
+    "collector": (Door("https", 443, moves=True),),
     "echo": (Door("echo", 7, moves=True), Door("echo-udp", 7, udp=True, moves=True)),
     "helper": (Door("https", 443, moves=True),),
     "https-proxy": (Door("https-proxy", 443, moves=True), Door("http", 80)),

@@ -55,6 +55,8 @@ def _content(name: str, request: Request, peer: str) -> Response:
     first, _, rest = parts.path.lstrip("/").partition("/")
     if first == "bytes" and rest.isascii() and rest.isdigit() and int(rest[:9]) <= LARGEST_FILLER and len(rest) < 9:
         return Response(filler=int(rest), content="application/octet-stream")
+    if parts.path == "/cdn-cgi/trace":
+        return Response(body=f"h={name}\nip={peer}\nts=1\n".encode(), content="text/plain")
     if first == "generate_204":
         return Response(status=204)
     if first == "status" and rest.isascii() and rest.isdigit() and 200 <= int(rest[:3]) <= 599 and len(rest) == 3:

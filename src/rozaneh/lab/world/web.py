@@ -12,6 +12,7 @@ import msgspec
 from rozaneh.core import RemoteFault
 from rozaneh.lab.topology import Service
 from rozaneh.lab.world.certificates import Authority
+from rozaneh.lab.world.collector import Collector
 from rozaneh.lab.world.directory import Directory, option_text
 from rozaneh.lab.world.dns import answer, parse_question
 from rozaneh.lab.world.doors import HANDSHAKE_SECONDS, IDLE_SECONDS, Caller, Stream
@@ -38,6 +39,7 @@ class Web:
         self._authority = authority
         self._others: dict[str, Authority] = {}
         self._helper = helper
+        self._collector = Collector()
         self._fronts: dict[str, ssl.SSLContext] = {}
 
     async def respond(self, address: str, request: Request, peer: str, *, secure: bool) -> Response:
@@ -49,6 +51,8 @@ class Web:
             return block_page()
         if site.kind == "resolver" and urlsplit(request.path).path == "/dns-query":
             return self._over_https(request)
+        if site.kind == "collector":
+            return self._collector.answer(request)
         if site.kind == "helper" and request.method == "POST":
             return await self._helper(request)
         return page(site, request, peer=peer, secure=secure, in_country=self._directory.in_country(peer))
