@@ -53,7 +53,9 @@ def test_a_list_that_is_no_terminal_is_not_cut() -> None:
         (("lab", "show", "no-such-scenario"), "no-such-scenario"),
         (("lab", "matrix", "clear", "--ways", "nonsense"), "not a way"),
         (("lab", "matrix", "--scenarios", "/nonexistent"), "/nonexistent"),
-        (("lab", "run", "/nonexistent/x.toml", "--", "true"), "/nonexistent/x.toml"),
+        (("lab", "matrix", "clear", "--json", "/nonexistent/cells"), "cannot write /nonexistent/cells"),
+        (("lab", "run", "/nonexistent/x.toml", "--", "true"), "/nonexistent/x.toml: no such file"),
+        (("lab", "show", "/dev/zero"), "/dev/zero: not a file"),
     ],
 )
 def test_what_is_wrong_is_one_line(arguments: tuple[str, ...], says: str) -> None:

@@ -192,6 +192,8 @@ def matrix(
 ) -> None:
     """Try every way in every scenario at once, and compare with what the scenarios expect."""
     said = words(lang)
+    if json_file is not None and json_file != "-":
+        write_json(Path(json_file), [])  # what cannot be written is said before the work, not after
     given = names or []
     chosen_ways = choose_ways([*(ways or []), *filter(_is_way, given)]) if ways or any(map(_is_way, given)) else ()
     chosen = choose_scenarios([*(scenarios or []), *(name for name in given if not _is_way(name))])
@@ -235,7 +237,7 @@ def _once(cells: Sequence[Cell], lab: Lab, at_once: int, update: Callable[..., N
 
 
 def _is_way(text: str) -> bool:
-    return text in STANDARD_WAYS or "|" in text
+    return text in STANDARD_WAYS or text == "tcp" or "|" in text
 
 
 def choose_scenarios(texts: Sequence[str]) -> list[Scenario]:

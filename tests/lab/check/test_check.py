@@ -70,3 +70,12 @@ def test_scenarios_that_nobody_had_in_mind_do_what_they_say() -> None:
     wrong = [f"{one.scenario}: {one.client} {one.target}: {one.observed} {one.reason}" for one in found if not one.ok]
     assert wrong == []
     assert len({one.scenario for one in found}) >= 15
+
+
+def test_without_real_packets_only_what_curl_can_show_is_checked_and_the_rest_is_named() -> None:
+    wanted = runner.items([load_scenario("sni-reset"), load_scenario("dns-nxdomain"), load_scenario("icmp-trigger")])
+    with Lab(tier="T0") as lab:
+        found = anyio.run(lambda: runner.run(wanted, lab))
+    done = [one for one in found if not one.skipped]
+    assert {(one.scenario, one.client, one.ok) for one in done} == {("sni-reset", "curl", True)}
+    assert all("T0" in one.reason for one in found if one.skipped)

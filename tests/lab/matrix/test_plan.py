@@ -80,6 +80,12 @@ def test_what_is_no_way_is_named(text: str) -> None:
         choose_ways([text])
 
 
+@pytest.mark.parametrize("wrong", ['way = "bogus|tcp"', 'way = "plain"\ntarget = "two words"'])
+def test_an_expectation_that_cannot_be_asked_is_named_with_its_place(wrong: str) -> None:
+    with pytest.raises(LocalFault, match=r"^test: expect\[1\]: not a"):
+        plan([scenario(f'{RULE}[[expect]]\n{wrong}\noutcome = "ok"\n')])
+
+
 def cell(**given: object) -> Finished:
     usual = {"scenario": "s", "vary": "", "network": "mobile", "at": None, "way": "plain", "spec": "tcp"}
     more = {"target": "https://x/", "expected": "ok", "observed": "ok", "ok": True, "seconds": 0.1}

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from rozaneh.core import Target
+from rozaneh.core import LocalFault, Target
 from rozaneh.lab.matrix.ways import STANDARD_WAYS, Way, choose_ways
 from rozaneh.lab.scenario import Expect, Scenario, Variant, variants
 from rozaneh.lab.scenario.vary import value_at
@@ -146,6 +146,8 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _cells(name: str, variant: Variant, ways: Sequence[Way], networks: Sequence[str]) -> Iterable[Cell]:
+    for index, expect in enumerate(variant.scenario.expect, 1):
+        _be_readable(expect, f"{name}: expect[{index}]")
     expects = [expect for expect in variant.scenario.expect if expect.way and applies(expect, variant)]
     questions = list(dict.fromkeys(question for expect in expects for question in _questions(expect, networks)))
     if not questions:
@@ -168,6 +170,17 @@ def _cells(name: str, variant: Variant, ways: Sequence[Way], networks: Sequence[
                 wait=question.wait,
                 rules=variant.scenario,
             )
+
+
+def _be_readable(expect: Expect, place: str) -> None:
+    if not expect.way:
+        return
+    try:
+        choose_ways(text for text in expect.way if text != _EVERY_WAY)
+        for target in (expect.target, *expect.after):
+            Target.parse(target)
+    except LocalFault as fault:
+        raise LocalFault(f"{place}: {fault}") from None
 
 
 def _questions(expect: Expect, networks: Sequence[str]) -> Iterable[_Question]:

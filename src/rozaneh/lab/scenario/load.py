@@ -136,7 +136,7 @@ def find_scenario(name_or_path: str | Path) -> Path:
         if path.is_file():
             return path
         if "/" in text or isinstance(name_or_path, Path):
-            raise LocalFault(f"{text[:200]}: no such file")
+            raise LocalFault(f"{text[:200]}: {'not a file' if path.exists() else 'no such file'}")
     known = {file.stem: file for file in scenario_files()}
     name = text.removesuffix(".toml")
     if name in known:
