@@ -146,8 +146,8 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _cells(name: str, variant: Variant, ways: Sequence[Way], networks: Sequence[str]) -> Iterable[Cell]:
-    for index, expect in enumerate(variant.scenario.expect, 1):
-        _be_readable(expect, f"{name}: expect[{index}]")
+    for index, each in enumerate(variant.scenario.expect, 1):
+        _be_readable(each, f"{name}: expect[{index}]")
     expects = [expect for expect in variant.scenario.expect if expect.way and applies(expect, variant)]
     questions = list(dict.fromkeys(question for expect in expects for question in _questions(expect, networks)))
     if not questions:
