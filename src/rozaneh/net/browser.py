@@ -42,6 +42,7 @@ PROFILES = {
 _OPEN_SOCKET, _SOCKET_OPTION = 20163, 20148  # CURLOPT_OPENSOCKETFUNCTION, CURLOPT_SOCKOPTFUNCTION
 _ALREADY_CONNECTED = 2  # CURL_SOCKOPT_ALREADY_CONNECTED
 _AGAIN = 81  # CURLE_AGAIN
+_NOT_BELIEVED = 60  # CURLE_PEER_FAILED_VERIFICATION
 _HTTP_1_1 = 2
 _CHUNK = 16384
 _WIDE = 65536
@@ -123,7 +124,9 @@ class _Session(StreamOver):
         try:
             curl.perform(clear_headers=False)
         except CurlError as error:
-            self._error = self._error or DialFailed(_failure(int(error.code), str(error)), str(error)[:200])
+            failed = DialFailed(_failure(int(error.code), str(error)), str(error)[:200])
+            # A server that hears that it is not believed may well reset: the reason is the certificate all the same.
+            self._error = failed if int(error.code) == _NOT_BELIEVED else self._error or failed
 
     async def _carry_up(self) -> None:
         more = True
@@ -134,7 +137,9 @@ class _Session(StreamOver):
                 with anyio.CancelScope(shield=True):
                     more = await self._drain()
             except NETWORK_ERRORS as error:
-                self._break(dial_failed(error))
+                # After an answer it is what was heard that counts: an alert that nobody takes any more says nothing.
+                if not self.moved[1]:
+                    self._break(dial_failed(error))
                 return
 
     async def _carry_down(self) -> None:
@@ -259,7 +264,7 @@ def _address(curl: "Curl") -> int:
 
 
 def _failure(code: int, text: str) -> Failure:
-    if code == 60:  # CURLE_PEER_FAILED_VERIFICATION
+    if code == _NOT_BELIEVED:
         if "subject name" in text or "host name" in text:
             return Failure.SSL_INVALID_HOSTNAME
         return Failure.SSL_UNKNOWN_AUTHORITY if "issuer" in text else Failure.SSL_INVALID_CERTIFICATE
