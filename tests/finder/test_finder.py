@@ -302,9 +302,17 @@ async def test_why_tells_what_was_tried(seen: Recorder) -> None:
         network.serve(RESOLVER, 53, resolver({"blocked.example": SITE}))
         found = finder(network, seen, table=table(tls_name_reset=["{resolver}|tlsfrag:sni|tcp"]))
         await connected(await found.connect(target(), flight(hello())))
-        why = found.why("blocked.example")
-        assert [attempt.failure for attempt in why] == [Failure.CONNECTION_RESET, None]
-        assert found.why("other.example") == []
+        (why,) = found.why("blocked.example")
+        assert [(each.way, each.failure, each.step) for each in why.tried] == [
+            ("tcp", "connection_reset", "tls_handshake"),
+            (f"dnstcp:{RESOLVER}|tlsfrag:sni|tcp", "", ""),
+        ]
+        assert why.tried[0].suggests
+        assert (why.obstacle, why.way, why.port) == ("tls_name_reset", f"dnstcp:{RESOLVER}|tlsfrag:sni|tcp", 443)
+        assert why.evidence is not None
+        assert (why.evidence.level, why.evidence.source, why.evidence.worked_here) == ("works", "a test", 1.0)
+        assert why.verified_again_in > 0
+        assert found.why("other.example") == ()
 
 
 async def test_a_client_that_leaves_takes_its_race_along(seen: Recorder) -> None:

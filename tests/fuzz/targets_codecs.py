@@ -2,7 +2,19 @@
 
 from contextlib import suppress
 
-from rozaneh.codecs import dns, http1, http_connect, shadowsocks, shadowsocks2022, socks5, tls, vless, websocket
+from rozaneh.codecs import (
+    dns,
+    http1,
+    http_connect,
+    http_forward,
+    shadowsocks,
+    shadowsocks2022,
+    socks4,
+    socks5,
+    tls,
+    vless,
+    websocket,
+)
 from rozaneh.core import RemoteFault, Spec, SpecError, Target, TargetError
 
 _METHOD = shadowsocks.METHODS["aes-128-gcm"]
@@ -43,6 +55,21 @@ def fuzz_http_connect_server(data: bytes) -> None:
         head = http_connect.ConnectServer().receive(data)
         if head is not None:
             _ = head.authority
+
+
+def fuzz_http_forward(data: bytes) -> None:
+    with suppress(RemoteFault):
+        head = http_connect.ConnectServer().receive(data)
+        if head is not None:
+            made = http_forward.forward(head)
+            again = http_connect.ConnectServer().receive(made.head)
+            assert again is not None, "what is sent on is one whole request head"
+            assert not again.target.startswith("http://")
+
+
+def fuzz_socks4(data: bytes) -> None:
+    with suppress(RemoteFault):
+        socks4.request(data)
 
 
 def fuzz_socks5_client(data: bytes) -> None:

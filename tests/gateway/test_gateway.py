@@ -19,6 +19,7 @@ from tests.finder.world import HELLO_BACK, PAGE, SITE, answers, hello
 
 NAMES = {"blocked.example": [SITE], "local-by-name.example": ["127.0.0.1"]}
 GET = b"GET / HTTP/1.1\r\nHost: blocked.example\r\n\r\n"
+CHUNKED = b"POST http://blocked.example/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
 NO_TABLE = Table([], [])
 
 
@@ -234,10 +235,16 @@ async def test_places_on_this_machine_are_reached_where_that_is_allowed() -> Non
     [
         (b"POST / HTTP/1.1\r\nHost: 127.0.0.1:1080\r\nOrigin: http://evil.example\r\n\r\n", b"HTTP/1.1 400 "),
         (b"GET / HTTP/1.1\r\nHost: 127.evil.example\r\n\r\n", b"HTTP/1.1 400 "),
-        (b"GET http://blocked.example/ HTTP/1.1\r\nHost: blocked.example\r\n\r\n", b"HTTP/1.1 501 "),
+        (b"GET https://blocked.example/ HTTP/1.1\r\nHost: blocked.example\r\n\r\n", b"HTTP/1.1 400 "),
+        (b"GET http://u:p@blocked.example/ HTTP/1.1\r\nHost: blocked.example\r\n\r\n", b"HTTP/1.1 400 "),
+        (CHUNKED, b"HTTP/1.1 400 "),
+        (b"POST http://blocked.example/ HTTP/1.1\r\nHost: x\r\nContent-Length: 1, 2\r\n\r\n", b"HTTP/1.1 400 "),
+        (b"GET /proxy.pac HTTP/1.1\r\nHost: evil.example\r\n\r\n", b"HTTP/1.1 400 "),
+        (b"GET /proxy.pac HTTP/1.1\r\nHost: localhost.evil.example\r\n\r\n", b"HTTP/1.1 400 "),
         (b"CONNECT nonsense HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 400 "),
         (b"CONNECT blocked.example:99999 HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 400 "),
-        (b"\x04\x01\x00\x50\x01\x02\x03\x04\x00", b"\x00\x5b"),
+        (b"\x04\x02\x00\x50\x01\x02\x03\x04\x00", b"\x00\x5b"),
+        (b"\x04\x01\x00\x50\x00\x00\x00\x01u\x00a b\x00", b"\x00\x5b"),
         (b"\x05\x01\x02", b"\x05\xff"),
         (b"\x05\x01\x00\x05\x02\x00\x01\x01\x02\x03\x04\x00\x50", b"\x05\x00\x05\x07"),
         (b"\x05\x01\x00\x05\x03\x00\x01\x00\x00\x00\x00\x00\x00", b"\x05\x00\x05\x07"),
@@ -246,8 +253,10 @@ async def test_places_on_this_machine_are_reached_where_that_is_allowed() -> Non
         (b"A" * 40_000, b"HTTP/1.1 400 "),
     ],
     ids=[
-        "post-of-a-page", "get-by-rebinding", "plain-proxying", "connect-nonsense", "connect-bad-port",
-        "socks4", "socks-password-only", "socks-bind", "socks-udp", "tls", "zeros", "endless-head",
+        "post-of-a-page", "get-by-rebinding", "plain-https", "plain-with-password", "chunked", "two-lengths",
+        "pac-by-rebinding", "pac-by-another-name", "connect-nonsense", "connect-bad-port",
+        "socks4-bind", "socks4-bad-name", "socks-password-only", "socks-bind", "socks-udp", "tls", "zeros",
+        "endless-head",
     ],
 )  # fmt: skip
 async def test_what_is_not_spoken_is_declined_and_nothing_is_dialled(sent: bytes, answer: bytes) -> None:

@@ -30,6 +30,7 @@ COMMANDS = {
     "up": mark("Start the local gateway that finds the way that works."),
     "ways": mark("Your servers: add, list, test, share and remove them."),
     "watch": mark("Watch this line: see cuts and curfews begin and end, for little."),
+    "why": mark("Why a host is reached in this way: what was tried and seen."),
 }
 """Each command, and what it does, in one line."""
 

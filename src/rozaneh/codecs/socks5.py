@@ -6,6 +6,7 @@ how the negotiation ended; ``leftover`` holds the bytes after it, which belong t
 SOCKS4 and SOCKS4a are recognised and refused in their own words, so that their users see why.
 """
 
+import hmac
 import ipaddress
 from collections.abc import Callable
 
@@ -233,8 +234,10 @@ class Server:
         if len(self.leftover) < size:
             return []
         login = self._take(size)
-        given = (login[2:name_end].decode("utf-8", "replace"), login[name_end + 1 :].decode("utf-8", "replace"))
-        if given != self._credentials:
+        given = (login[2:name_end], login[name_end + 1 :])
+        wanted = self._credentials or ("", "")
+        same = [hmac.compare_digest(one, other.encode()) for one, other in zip(given, wanted, strict=True)]
+        if not all(same):
             return [Send(bytes([_PASSWORD_VERSION, 1])), Rejected("a client gave a wrong user name or password")]
         self._expect = self._request
         return [Send(bytes([_PASSWORD_VERSION, 0]))]

@@ -18,6 +18,7 @@ from rozaneh.finder.memory import Memory
 from rozaneh.finder.opening import Connection, Opening, Rules
 from rozaneh.finder.refusal import Refusal
 from rozaneh.finder.table import Table
+from rozaneh.finder.why import Why
 
 __all__ = [
     "Connection",
@@ -30,4 +31,5 @@ __all__ = [
     "Refusal",
     "Rules",
     "Table",
+    "Why",
 ]

@@ -11,12 +11,15 @@ from rozaneh.finder.asking import dialer
 from rozaneh.finder.canaries import Canaries, places
 from rozaneh.finder.flight import Flight
 from rozaneh.finder.knowledge import Knowledge, Suspect
+from rozaneh.finder.liveness import Doubt, gave_up, refuses_certificate
 from rozaneh.finder.memory import Memory
 from rozaneh.finder.opening import Connection, Opening, Rules
 from rozaneh.finder.refusal import Refusal
-from rozaneh.finder.search import Search
+from rozaneh.finder.routes import Routes
+from rozaneh.finder.search import NAMED_IN_CLEAR, Search
 from rozaneh.finder.table import Table
 from rozaneh.finder.ways import DIRECT, Way, Ways
+from rozaneh.finder.why import Why, explain
 from rozaneh.net import Dialer, Network, Report
 from rozaneh.net.clock import Clock, SystemClock
 from rozaneh.net.splice import Flow
@@ -25,6 +28,9 @@ from rozaneh.net.trust import Trust
 __all__ = ["Finder"]
 
 _HUNG = 5.0
+_HANDSHAKE = b"\x16"
+_DOUBTED = 180.0
+"""Seconds for which another way is taken where transfers have stopped or crawled."""
 _MOST_DIALERS = 256
 
 
@@ -44,6 +50,7 @@ class Finder:
         warn: told, in one line, of what is wrong on this side.
         suspect: what a failed attempt suggests.
         rules: how races are run.
+        routes: what the user wants for some destinations, whatever the evidence says.
 
     Raises:
         SpecError: one of the ways is none.
@@ -64,6 +71,7 @@ class Finder:
         warn: Callable[[str], None] = lambda _: None,
         suspect: Suspect = _suspect,
         rules: Rules | None = None,
+        routes: Routes | None = None,
     ) -> None:
         self._network = network
         self._trust = trust or Trust.system()
@@ -78,6 +86,7 @@ class Finder:
             clock=clock or SystemClock(),
             where=where,
             suspect=suspect,
+            routes=routes or Routes(),
         )
         for way in self._knowledge.ways.upstreams:
             self._dialer(way)
@@ -119,10 +128,15 @@ class Finder:
             flow: what was moved on it.
             now: seconds of the event loop's clock.
         """
+        doubt = gave_up(flow, now)
+        if doubt:
+            self.doubt(target, connection, doubt, now)
+        known = self._knowledge.hosts.known(target)
+        self.disbelieved(target, connection, flow, now)
         heard = connection.answered or flow.down
         hung = flow.failure is not None and flow.broken_by == "far"
-        gave_up = flow.failure is None and now - flow.began > _HUNG
-        if heard or connection.way.key != DIRECT or not (hung or gave_up):
+        left = flow.failure is None and now - flow.began > _HUNG
+        if heard or connection.way.key != DIRECT or not (hung or left):
             return
         failure = flow.failure or Failure.GENERIC_TIMEOUT_ERROR
         silent = Observation(op=Op.FIRST_BYTE, t0=0.0, took=now - flow.began, failure=failure)
@@ -130,15 +144,49 @@ class Finder:
         attempt = Attempt(
             target=target, spec=DIRECT, started=started, took=silent.took, failure=failure, observations=(silent,)
         )
-        known = self._knowledge.hosts.known(target)
         known.tried.append(attempt)
         if self._knowledge.ways.upstreams:
             known.learn("protocol_filter", None, now + self._knowledge.table.residual("protocol_filter"))
 
-    def why(self, host: str) -> list[Attempt]:
-        """What was tried for a host in this session and what was seen, oldest first."""
-        attempts = [attempt for known in self._knowledge.hosts.of_host(host) for attempt in known.tried]
-        return sorted(attempts, key=lambda attempt: attempt.started)
+    def doubt(self, target: Target, connection: Connection, doubt: Doubt, now: float) -> None:
+        """Transfers stop or crawl on a connection: the next one to this target takes another way.
+
+        Args:
+            target: what was reached.
+            connection: as it was made.
+            doubt: what its bytes suggest.
+            now: seconds of the event loop's clock.
+        """
+        known = self._knowledge.hosts.known(target)
+        key = connection.way.key
+        known.doubted[key] = now + _DOUBTED
+        if known.way is None or known.way.key == key or not known.blocked(now):
+            obstacle = known.blocked(now) or doubt
+            known.learn(obstacle if obstacle.startswith(NAMED_IN_CLEAR) else doubt, None, now + _DOUBTED)
+        if connection.obstacle:
+            self._knowledge.remember(connection.obstacle, connection.way, worked=False)
+
+    def disbelieved(self, target: Target, connection: Connection, flow: Flow, now: float) -> None:
+        """Where a client left because of a certificate somebody else answers: the next one takes another way.
+
+        Args:
+            target: what was reached.
+            connection: as it was made.
+            flow: what was moved on it.
+            now: seconds of the event loop's clock.
+        """
+        if not connection.way.private and connection.first[:1] == _HANDSHAKE and refuses_certificate(flow, now):
+            known = self._knowledge.hosts.known(target)
+            known.doubted[connection.way.key] = now + _DOUBTED
+            known.learn("tls_interception", None, now + _DOUBTED)
+
+    def why(self, host: str) -> tuple[Why, ...]:
+        """What was tried for a host in this session, what was seen, and why it is reached as it is, for each port."""
+        return explain(self._knowledge, host, anyio.current_time())
+
+    def outage(self) -> str:
+        """``whole_outage``, ``domestic_only`` or empty, as the last minute showed."""
+        return self._knowledge.weather.outage(anyio.current_time())
 
     def _dialer(self, way: Way) -> Dialer:
         found = self._dialers.get(way)

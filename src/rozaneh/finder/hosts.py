@@ -33,6 +33,7 @@ class Known:
         quiet_until: until when the obstacle punishes whatever else is dialled to the same address.
         explorer: who is searching at the moment, so that nobody else does.
         waiting: whom to wake when that search has ended.
+        doubted: keys of ways on which transfers stopped or crawled, and until when others are taken instead.
         tried: the last attempts, for whoever asks why.
     """
 
@@ -44,11 +45,16 @@ class Known:
     quiet_until: float = -math.inf
     explorer: object | None = None
     waiting: set[Callable[[], None]] = field(default_factory=set)
+    doubted: dict[str, float] = field(default_factory=dict)
     tried: deque[Attempt] = field(default_factory=lambda: deque(maxlen=_MOST_ATTEMPTS))
 
     def blocked(self, now: float) -> str:
         """What is known to block it at this time, or empty."""
         return self.obstacle if now < self.until else ""
+
+    def in_doubt(self, now: float) -> set[str]:
+        """The ways that others are to be taken instead of, at this time."""
+        return {key for key, until in self.doubted.items() if now < until}
 
     def learn(self, obstacle: str, way: Way | None, until: float) -> None:
         """Remember what blocks it and what gets past that, until it is to be verified."""
@@ -85,9 +91,9 @@ class Hosts:
         self._known.move_to_end(key)
         return found
 
-    def of_host(self, host: str) -> list[Known]:
-        """What is known of a host, for all its ports."""
-        return [known for (name, _), known in self._known.items() if name == host]
+    def ports_of(self, host: str) -> list[tuple[int, Known]]:
+        """What is known of a host, for each of its ports."""
+        return [(port, known) for (name, port), known in self._known.items() if name == host]
 
     def addresses(self, host: str, now: float) -> tuple[tuple[str, ...], str]:
         """Addresses that a trustworthy resolver gave lately, and which one it was; empty when there are none."""

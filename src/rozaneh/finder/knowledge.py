@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from rozaneh.core import Attempt, Context, Failure, Op
+from rozaneh.finder.budget import Budget
 from rozaneh.finder.hosts import Hosts
 from rozaneh.finder.memory import Memory
+from rozaneh.finder.routes import Routes
 from rozaneh.finder.table import Table
 from rozaneh.finder.ways import Way, Ways
 from rozaneh.finder.weather import Weather
@@ -33,8 +35,10 @@ class Knowledge:
         clock: the time of day.
         where: the identity of the network that this device is on.
         suspect: what a failed attempt suggests.
+        routes: what the user wants whatever the evidence says.
         hosts: this session's destinations.
         weather: whether anything abroad answers.
+        budget: how much may be tried here that is not proven.
     """
 
     table: Table
@@ -43,8 +47,10 @@ class Knowledge:
     clock: Clock
     where: Callable[[], str]
     suspect: Suspect
+    routes: Routes = field(default_factory=Routes)
     hosts: Hosts = field(default_factory=Hosts)
     weather: Weather = field(default_factory=Weather)
+    budget: Budget = field(default_factory=Budget)
     _network: str = ""
     _avoided: dict[str, float] = field(default_factory=dict)
 
@@ -66,6 +72,7 @@ class Knowledge:
             self._network = network
             self.hosts.forget()
             self.weather = Weather()
+            self.budget = Budget()
             self._avoided.clear()
 
     def suspicions(self, attempt: Attempt) -> dict[str, float]:

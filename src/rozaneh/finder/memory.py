@@ -25,6 +25,7 @@ _FORGOTTEN = 10 * _HALF_LIFE
 _OTHER_HOURS = 0.25
 """What an outcome at another hour of the day weighs."""
 _VERSION = 1
+_COLUMNS = ("network", "hour", "obstacle", "way", "good", "bad", "at")
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS outcome (
@@ -134,19 +135,21 @@ class Memory:
 
 
 def _connect(name: str) -> sqlite3.Connection:
-    """Open a store and make sure that it can be read and is one of ours."""
+    """Open a store and make sure that it can be read and is one of ours, before anything in it is changed."""
     store = sqlite3.connect(name, isolation_level=None, timeout=0.2)
     try:
-        with closing(store.execute("PRAGMA journal_mode = WAL")):
-            store.execute("PRAGMA synchronous = NORMAL")
         version = store.execute("PRAGMA user_version").fetchone()[0]
         if version not in (0, _VERSION):
             raise sqlite3.DatabaseError(f"its version is {version}, expected {_VERSION}")
-        store.execute(_SCHEMA)
-        store.execute(f"PRAGMA user_version = {_VERSION}")
+        columns = tuple(row[1] for row in store.execute("PRAGMA table_info(outcome)"))
+        if columns not in ((), _COLUMNS):
+            raise sqlite3.DatabaseError("its columns are not ours")
         if store.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
             raise sqlite3.DatabaseError("its pages are damaged")
-        store.execute("SELECT network, hour, obstacle, way, good, bad, at FROM outcome LIMIT 1").fetchone()
+        with closing(store.execute("PRAGMA journal_mode = WAL")):
+            store.execute("PRAGMA synchronous = NORMAL")
+        store.execute(_SCHEMA)
+        store.execute(f"PRAGMA user_version = {_VERSION}")
     except sqlite3.Error:
         store.close()
         raise

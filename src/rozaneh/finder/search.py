@@ -20,7 +20,7 @@ from rozaneh.finder.runner import Runner, resolved, trouble_at_resolver, unanswe
 from rozaneh.finder.table import UPSTREAM
 from rozaneh.finder.ways import DIRECT, Way
 
-__all__ = ["Search"]
+__all__ = ["NAMED_IN_CLEAR", "Search"]
 
 _IN_DOUBT = 0.7
 """What a suspicion weighs that rests on a runner which is stuck but may still arrive."""
@@ -28,8 +28,11 @@ _SURE = 0.5
 _BELIEVED = 1800.0
 _BELIEVED_IN_DOUBT = 180.0
 _REFUSED = 5.0
-_NAMED_IN_CLEAR = ("dns_", "tls_", "http_")
+NAMED_IN_CLEAR = ("dns_", "tls_", "http_")
 """Obstacles that react to a name in the clear: once known, it is not shown again before they are verified anew."""
+_TRANSFERS = {"stall", "throttling"}
+"""Obstacles to what comes after the first answer; they do not react to a name being shown again."""
+_REFUSES = "service_refusal"
 _NO_WAY_HELPS = {"site_down", "captive_portal", "whole_outage", "domestic_only", "none"}
 
 
@@ -57,6 +60,8 @@ class Search:
     _spent: set[str] = field(default_factory=set)
     _failure: Failure | None = None
     _told: bytes = b""
+    _forgiving: bool = False
+    _lost: frozenset[str] = frozenset()
 
     @property
     def known(self) -> Known:
@@ -70,12 +75,29 @@ class Search:
 
     def first(self, now: float) -> Ranked | None:
         """The way that is known to work, or the direct one where none is known to be needed."""
-        blocked = self.known.blocked(now)
+        known, direct = self.known, Ranked(way=self.knowledge.ways.direct, obstacle="", score=1.0)
+        wanted = self.knowledge.routes.of(self.target.host)
+        if wanted == "refuse":
+            self.refusal = Refusal(failure=Failure.CONNECTION_REFUSED, obstacle="rule")
+            return None
+        if wanted == "direct":
+            return direct
+        if wanted == "abroad":
+            self.suspicions = {_REFUSES: 1.0}
+            self._tried.add(DIRECT)
+            return self.alternative(now, (), "raw")
+        blocked = known.blocked(now)
         if not blocked:
-            return Ranked(way=self.knowledge.ways.direct, obstacle="", score=1.0)
+            return direct
         self.suspicions = {blocked: 1.0}
         self._tried.add(DIRECT)
-        return self.alternative(now, (), "raw")
+        chosen = self.alternative(now, (), "raw")
+        if chosen is None and blocked in _TRANSFERS and not self.someone_else_searches:
+            # A way on which transfers crawl is better than none.
+            self._tried.clear()
+            self._forgiving = True
+            chosen = self.alternative(now, (), "raw") or direct
+        return chosen
 
     def alternative(self, now: float, running: Sequence[Runner], kind: str) -> Ranked | None:
         """The best way not tried yet; none when there is none, or when it is somebody else's turn to search.
@@ -86,15 +108,18 @@ class Search:
             kind: what the client speaks.
         """
         known, knowledge = self.known, self.knowledge
+        if knowledge.routes.of(self.target.host) == "direct":
+            return None
         if known.refused(now) is not None:
             self.refusal = None if running else known.refused(now)
             return None
-        if known.way is not None and known.way.key not in self._tried and known.blocked(now):
+        usable = known.way is not None and known.way.key not in self._tried | self._doubted(now)
+        if known.way is not None and usable and known.blocked(now):
             way = known.way.with_addresses(*knowledge.hosts.addresses(self.target.host, now))
             return Ranked(way=way, obstacle=known.obstacle, score=1.0)
         if self.someone_else_searches:
             return None
-        if knowledge.weather.outage(now):
+        if knowledge.weather.outage(now) or not knowledge.budget.left(now):
             return None
         known.explorer = self
         ranked = rank(
@@ -104,6 +129,8 @@ class Search:
             knowledge.seen,
             knowledge.today,
         )
+        # Ways that share a server with one that could not be reached would share its fate.
+        ranked.sort(key=lambda each: bool(each.way.depends & self._lost))
         return ranked[0] if ranked else None
 
     def _suspects(self, now: float, running: Sequence[Runner], kind: str) -> dict[str, float]:
@@ -125,8 +152,11 @@ class Search:
             waits = private_runs if way.private else now < self.known.quiet_until
             same = way.path == self.knowledge.ways.direct.path and len(way.addresses) > 0
             same = same and self._dialled_directly.issuperset(way.addresses)
-            if way.key not in self._tried and not waits and not same:
+            if way.key not in self._tried | self._doubted(now) and not waits and not same:
                 yield msgspec.structs.replace(way, avoid=frozenset(self._spent)) if way.resolver else way
+
+    def _doubted(self, now: float) -> set[str]:
+        return set() if self._forgiving else self.known.in_doubt(now)
 
     def progress(self, runner: Runner, now: float) -> None:
         """Look at a runner that is under way: its resolver may have answered."""
@@ -148,6 +178,9 @@ class Search:
     def started(self, runner: Runner) -> None:
         """A way is being tried. With a resolver that has to be asked it may be tried again with another one."""
         self.dials += 1
+        known = self.known.way
+        if runner.way.key != DIRECT and (known is None or known.key != runner.way.key):
+            self.knowledge.budget.spend(runner.since)
         if not runner.way.asks:
             self._tried.add(runner.way.key)
 
@@ -165,6 +198,7 @@ class Search:
         self._told = self._told or runner.heard.told
         if runner.way.private:
             self.knowledge.upstream_failed(runner.way, attempt, now)
+            self._lost |= runner.way.depends
         else:
             self._failure = attempt.failure
             self.suspicions = merge(self.suspicions, self.knowledge.suspicions(attempt))
@@ -225,7 +259,7 @@ class Search:
             retry_after=retry,
             told=self._told,
         )
-        if suspicions.get(obstacle, 0.0) >= _SURE and obstacle.startswith(_NAMED_IN_CLEAR) and not known.blocked(now):
+        if suspicions.get(obstacle, 0.0) >= _SURE and obstacle.startswith(NAMED_IN_CLEAR) and not known.blocked(now):
             known.learn(obstacle, None, now + _BELIEVED_IN_DOUBT)
         known.refusal, known.refused_until = msgspec.structs.replace(self.refusal, tried=0), now + retry
         return self.refusal

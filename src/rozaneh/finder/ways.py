@@ -1,6 +1,7 @@
 """From a row of the table to a way that can be dialled. Pure."""
 
 from collections.abc import Iterator, Sequence
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -21,6 +22,7 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
         addresses: what that resolver said before, so that it need not be asked again.
         avoid: addresses to leave aside while there are others.
         private: whether it leads through a server of the user's.
+        depends: the hosts of those servers; ways that share one fail together.
     """
 
     key: str
@@ -29,6 +31,7 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     addresses: tuple[str, ...] = ()
     avoid: frozenset[str] = frozenset()
     private: bool = False
+    depends: frozenset[str] = frozenset()
 
     @property
     def asks(self) -> bool:
@@ -61,6 +64,12 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
         return target.at(*([each for each in addresses if each not in self.avoid] or addresses))
 
 
+def _hosts(spec: Spec) -> frozenset[str]:
+    """The hosts that a stack leads through, as far as its text says."""
+    found = (urlsplit(f"x:{element.argument}").netloc.rpartition("@")[2] for element in spec if element.is_url)
+    return frozenset(place.rpartition(":")[0] for place in found if place)
+
+
 class Ways:
     """Makes ways from the table's texts.
 
@@ -72,7 +81,8 @@ class Ways:
     def __init__(self, upstreams: Sequence[Spec], salt: bytes) -> None:
         self.direct = Way(key=DIRECT, path=Spec.parse(DIRECT))
         self.upstreams = tuple(
-            Way(key=f"upstream#{digest(salt, [str(spec)])}", path=spec, private=True) for spec in upstreams
+            Way(key=f"upstream#{digest(salt, [str(spec)])}", path=spec, private=True, depends=_hosts(spec))
+            for spec in upstreams
         )
 
     def expand(

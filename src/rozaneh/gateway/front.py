@@ -1,24 +1,36 @@
-"""What a client wants: SOCKS5 or HTTP CONNECT on one port, told apart by the first byte.
+"""What a client wants: SOCKS5, SOCKS4a, HTTP CONNECT or a plain HTTP request on one port, told apart by the first byte.
 
-The wish is read with bounds on its size; the deadline is the gateway's. Whatever is neither is answered in a way that
-its sender can read, and never acted upon: a page in a browser can make it send a POST to this port.
+The wish is read with bounds on its size; the deadline is the gateway's. Whatever is none of these is answered in a way
+that its sender can read, and never acted upon: a page in a browser can make it send a POST to this port.
 """
 
+import base64
+import binascii
+import hmac
 from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
-from anyio.abc import ByteStream
+from anyio.abc import ByteStream, SocketAttribute
 
-from rozaneh.codecs import http_connect, socks5
+from rozaneh.codecs import http_connect, http_forward, socks4, socks5
+from rozaneh.codecs.http_connect import RequestHead
 from rozaneh.core import Failure, RemoteFault, Target
 from rozaneh.core.target import Speaks
+from rozaneh.gateway.one_request import OneRequest
+from rozaneh.gateway.pac import PATHS, answer
 
-__all__ = ["Nothing", "Wish", "hear"]
+__all__ = ["Credentials", "Nothing", "Wish", "hear"]
 
-_SOCKS_VERSIONS = (4, 5)
+Credentials = tuple[str, str]
+"""A user name and a password that clients have to show."""
+
 _NOT_ALLOWED = 2
 _SPEAKS: dict[int, Speaks] = {443: "https", 80: "http", 53: "dns"}
+_WHO_ARE_YOU = (
+    b'HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="rozaneh", charset="UTF-8"\r\n'
+    b"Content-Length: 0\r\nConnection: close\r\n\r\n"
+)
 
 
 class Nothing(msgspec.Struct, frozen=True):
@@ -51,9 +63,20 @@ class _Socks:
 
 
 @dataclass(frozen=True, slots=True)
-class _Http:
+class _Socks4:
     def accepted(self) -> bytes:
-        return http_connect.reply(200, "Connection established")
+        return socks4.GRANTED
+
+    def refused(self, failure: Failure, reason: str, *, forbidden: bool) -> bytes:  # noqa: ARG002 - it has one word
+        return socks4.REFUSED
+
+
+@dataclass(frozen=True, slots=True)
+class _Http:
+    plain: bool = False
+
+    def accepted(self) -> bytes:
+        return b"" if self.plain else http_connect.reply(200, "Connection established")
 
     def refused(self, failure: Failure, reason: str, *, forbidden: bool) -> bytes:
         if forbidden:
@@ -71,64 +94,109 @@ class Wish:
         target: where to.
         rest: what the client said already, to its target.
         tongue: how to answer it.
+        client: the client, as it is to be listened to from now on.
     """
 
     target: Target
     rest: bytes
     tongue: Tongue
+    client: ByteStream
 
 
-async def hear(client: ByteStream) -> Wish | Nothing:
+async def hear(client: ByteStream, credentials: Credentials | None = None) -> Wish | Nothing:
     """Read what a client wants.
+
+    Args:
+        client: the client.
+        credentials: what it has to show first; none where nothing is asked.
 
     Raises:
         RemoteFault: it speaks nothing that we know.
         EndOfStream, BrokenResourceError: it has gone.
     """
     first = await client.receive(1)
-    if first[0] in _SOCKS_VERSIONS:
-        return await _hear_socks(client, first)
+    if first[0] == socks5.VERSION:
+        return await _hear_socks5(client, first, credentials)
+    if first[0] == socks4.VERSION:
+        return await _hear_socks4(client, first, credentials)
     if first.isalpha():
-        return await _hear_http(client, first)
+        return await _hear_http(client, first, credentials)
     if first[0] == 0x16:
         raise RemoteFault("a client began with TLS: set it to an HTTP or SOCKS5 proxy, not to an HTTPS one")
     raise RemoteFault(f"a client began with byte 0x{first[0]:02x}; expected SOCKS5 or HTTP")
 
 
-async def _hear_socks(client: ByteStream, data: bytes) -> Wish | Nothing:
-    server = socks5.Server()
+async def _hear_socks5(client: ByteStream, data: bytes, credentials: Credentials | None) -> Wish | Nothing:
+    server = socks5.Server(credentials)
     while True:
         for event in server.receive(data):
             match event:
                 case socks5.Send():
                     await client.send(event.data)
                 case socks5.Asked():
-                    return Wish(_target(event.host, event.port), server.leftover, _Socks())
+                    return Wish(_target(event.host, event.port), server.leftover, _Socks(), client)
                 case socks5.Rejected():
                     return Nothing(event.reason)
         data = await client.receive()
 
 
-async def _hear_http(client: ByteStream, data: bytes) -> Wish | Nothing:
+async def _hear_socks4(client: ByteStream, data: bytes, credentials: Credentials | None) -> Wish | Nothing:
+    if credentials is not None:
+        await client.send(socks4.REFUSED)
+        return Nothing("a client speaks SOCKS4, which has no password; set it to SOCKS5")
+    try:
+        while (asked := socks4.request(data)) is None:
+            data += await client.receive()
+        return Wish(_target(asked.host, asked.port), asked.leftover, _Socks4(), client)
+    except RemoteFault:
+        await client.send(socks4.REFUSED)
+        raise
+
+
+async def _hear_http(client: ByteStream, data: bytes, credentials: Credentials | None) -> Wish | Nothing:
     server = http_connect.ConnectServer()
     try:
         while (head := server.receive(data)) is None:
             data = await client.receive()
-        if head.method != "CONNECT":
-            return await _decline(client, head)
-        host, port = head.authority
+        if head.method != "CONNECT" and not head.target.startswith("http"):
+            return await _page(client, head)
+        if not _known(head, credentials):
+            await client.send(_WHO_ARE_YOU)
+            return Nothing("a client gave no user name and password, or wrong ones")
+        if head.method == "CONNECT":
+            host, port = head.authority
+            return Wish(_target(host, port), server.leftover, _Http(), client)
+        plain = http_forward.forward(head)
     except RemoteFault as fault:
         await client.send(http_connect.reply(400, "Bad Request", str(fault)))
         raise
-    return Wish(_target(host, port), server.leftover, _Http())
+    # What follows the request on this connection is for somebody else, perhaps: it is never sent there.
+    body = server.leftover[: plain.body]
+    rest = OneRequest(client, plain.body - len(body))
+    return Wish(_target(plain.host, plain.port), plain.head + body, _Http(plain=True), rest)
 
 
-async def _decline(client: ByteStream, head: http_connect.RequestHead) -> Nothing:
-    """Plain requests are not proxied; nor does this port answer as a web server, whoever asks."""
-    if head.target.startswith(("http://", "https://")):
-        advice = "this proxy takes SOCKS5 and CONNECT: use the scheme socks5h:// for it, or ask for https:// addresses"
-        await client.send(http_connect.reply(501, "Not Implemented", advice))
-        return Nothing("a client asked for a plain request to be proxied; with socks5h:// it works")
+def _known(head: RequestHead, credentials: Credentials | None) -> bool:
+    """Whether the client showed what it has to."""
+    if credentials is None:
+        return True
+    shown = next((value for key, value in head.headers if key == "proxy-authorization"), "")
+    scheme, _, token = shown.partition(" ")
+    try:
+        given = base64.b64decode(token.strip(), validate=True) if scheme.lower() == "basic" else b""
+    except (binascii.Error, ValueError):
+        return False
+    return hmac.compare_digest(given, ":".join(credentials).encode())
+
+
+async def _page(client: ByteStream, head: RequestHead) -> Nothing:
+    """This port is no web server; the one page that it has tells programs how to use it, and only by its own name."""
+    address, port = str(client.extra(SocketAttribute.local_address)[0]), client.extra(SocketAttribute.local_port)
+    place = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    named = [value for key, value in head.headers if key == "host"]
+    if head.method == "GET" and head.target in PATHS and named in ([place], [f"localhost:{port}"]):
+        await client.send(answer(place))
+        return Nothing("")
     await client.send(http_connect.reply(400, "Bad Request", "this is a proxy, not a web server"))
     return Nothing("a client took the proxy for a web server")
 

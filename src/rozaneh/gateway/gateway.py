@@ -11,7 +11,8 @@ from rozaneh.codecs import http_connect
 from rozaneh.core import Failure, LocalFault, RemoteFault, Target
 from rozaneh.finder import Connection, Finder, Flight, FlightReader, Opening, Refusal
 from rozaneh.gateway.events import Closed, Event, Opened, Refused
-from rozaneh.gateway.front import Nothing, Wish, hear
+from rozaneh.gateway.front import Credentials, Nothing, Wish, hear
+from rozaneh.gateway.lives import Lives
 from rozaneh.gateway.policy import is_local
 from rozaneh.gateway.sentences import why_not
 from rozaneh.net.pump import Pump
@@ -43,6 +44,7 @@ class Gateway:
         tell: where events go.
         warn: told, in one line, of clients that speak nothing that we know.
         words: the language of refusals.
+        credentials: a user name and password that clients have to show; with them, others may reach the listener.
         allow_local: whether targets on this machine and its network may be reached.
         show_hosts: whether events name the target.
         limits: what a client is given.
@@ -55,6 +57,7 @@ class Gateway:
         tell: Callable[[Event], None] = lambda _: None,
         warn: Callable[[str], None] = lambda _: None,
         words: Words | None = None,
+        credentials: Credentials | None = None,
         allow_local: bool = False,
         show_hosts: bool = False,
         limits: Limits | None = None,
@@ -63,10 +66,12 @@ class Gateway:
         self._tell = tell
         self._warn = warn
         self._words = words or Words("en")
+        self._credentials = credentials
         self._allow_local = allow_local
         self._show_hosts = show_hosts
         self._limits = limits or Limits()
         self._pump = Pump()
+        self._lives = Lives(finder)
 
     async def serve(self, listener: Listener[ByteStream]) -> None:
         """Serve the clients of a listener until cancelled.
@@ -75,10 +80,12 @@ class Gateway:
             LocalFault: it can be reached from other machines, which would make this an open proxy.
         """
         address = str(listener.extra(SocketAttribute.local_address)[0])
-        if not ip_address(address).is_loopback:
-            raise LocalFault(f"the gateway listens on loopback alone, not on {address}")
+        if not ip_address(address).is_loopback and self._credentials is None:
+            raise LocalFault(f"without a password the gateway listens on loopback alone, not on {address}")
         try:
-            await listener.serve(self.serve_client)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._lives.watch)
+                await listener.serve(self.serve_client)
         finally:
             self._pump.close()
 
@@ -86,10 +93,10 @@ class Gateway:
         """Serve one client to its end. Nothing that a client or a network does is raised."""
         try:
             wish = await self._hear(client)
-            if isinstance(wish, Wish) and (made := await self._grant(client, wish)) is not None:
+            if isinstance(wish, Wish) and (made := await self._grant(wish.client, wish)) is not None:
                 # What it took to get here is given up before the long time in which bytes only move.
-                target, wish = wish.target, None
-                await self._move(client, target, made)
+                target, speaker, wish = wish.target, wish.client, None
+                await self._move(speaker, target, made)
         except NETWORK_ERRORS:
             pass  # the client has gone: there is nobody left to tell
         finally:
@@ -99,11 +106,11 @@ class Gateway:
     async def _hear(self, client: ByteStream) -> Wish | Nothing | None:
         with anyio.move_on_after(self._limits.handshake):
             try:
-                wish = await hear(client)
+                wish = await hear(client, self._credentials)
             except RemoteFault as fault:
                 self._warn(str(fault))
                 return None
-            if isinstance(wish, Nothing):
+            if isinstance(wish, Nothing) and wish.reason:
                 self._warn(wish.reason)
             return wish
         return None
@@ -117,6 +124,7 @@ class Gateway:
             self._tell(Refused(failure="", obstacle="local", seconds=0.0, host=host))
             await client.send(wish.tongue.refused(Failure.CONNECTION_REFUSED, reason, forbidden=True))
             return None
+        self._lives.asked(wish.target)
         async with self._finder.opening(wish.target) as opening:
             made = await self._open(client, wish, opening)
         seconds = round(anyio.current_time() - began, 6)
@@ -148,7 +156,8 @@ class Gateway:
                 reason = why_not(refusal, self._words)
                 await client.send(wish.tongue.refused(refusal.failure, reason, forbidden=False))
                 return refusal
-            await client.send(wish.tongue.accepted())
+            if go_ahead := wish.tongue.accepted():
+                await client.send(go_ahead)
             flight = await self._first_flight(client, wish.rest, opening)
             made = await opening.carry(flight)
             if isinstance(made, Refusal):
@@ -192,7 +201,11 @@ class Gateway:
         return http_connect.reply(502, "Bad Gateway", why_not(refusal, self._words))
 
     async def _move(self, client: ByteStream, target: Target, made: Connection) -> None:
-        flow = await self._pump.run(client, made.stream, to_near=made.first, to_far=made.rest)
+        flow = self._lives.begin(target, made)
+        try:
+            await self._pump.run(client, made.stream, to_near=made.first, to_far=made.rest, flow=flow)
+        finally:
+            self._lives.end(flow)
         now = anyio.current_time()
         self._finder.ended(target, made, flow, now)
         failure = flow.failure.value if flow.failure is not None else ""

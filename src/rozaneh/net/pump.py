@@ -59,7 +59,7 @@ class Pump:
             The counts and how it ended. What the network does is never raised.
         """
         flow = flow or Flow()
-        flow.began = flow.last = anyio.current_time()
+        flow.began = anyio.current_time()
         try:
             said = await _write_first(far, to_far, flow, upward=True)
             if said and await _write_first(near, to_near, flow, upward=False):

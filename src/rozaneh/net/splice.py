@@ -35,7 +35,7 @@ _NO_SPLICE = {errno.EINVAL, errno.ENOSYS, errno.EPERM}
 _KEEPALIVE = (("TCP_KEEPIDLE", 300), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5))
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Flow:
     """What has been moved so far; it may be read while the bytes move.
 
@@ -43,7 +43,8 @@ class Flow:
         up: bytes from the near end (the client) to the far end.
         down: bytes from the far end to the near end.
         began: when the pump took over, in seconds of the event loop's clock.
-        last: when bytes last moved, on the same clock.
+        last_up: when bytes last came from the near end, on the same clock.
+        last_down: when bytes last came from the far end.
         failure: how it ended, or none for an orderly end or none yet.
         broken_by: which end broke it, ``near`` or ``far``, when ``failure`` is set.
         half_closed: whether one end has finished sending.
@@ -52,17 +53,24 @@ class Flow:
     up: int = 0
     down: int = 0
     began: float = 0.0
-    last: float = 0.0
+    last_up: float = 0.0
+    last_down: float = 0.0
     failure: Failure | None = None
     broken_by: str = ""
     half_closed: bool = False
 
+    @property
+    def last(self) -> float:
+        """When bytes last moved."""
+        return max(self.began, self.last_up, self.last_down)
+
     def count(self, moved: int, now: float, *, upward: bool) -> None:
         """Add bytes that moved just now."""
-        self.last = now
         if upward:
+            self.last_up = now
             self.up += moved
         else:
+            self.last_down = now
             self.down += moved
 
     def broke(self, error: BaseException, end: str) -> None:
@@ -293,7 +301,10 @@ class _Half:
             if self._left:
                 return
         self._pair.loop.remove_writer(self._sink.fileno())
-        self._pair.flow.last = self._pair.loop.time()
+        if self._upward:
+            self._pair.flow.last_up = self._pair.loop.time()
+        else:
+            self._pair.flow.last_down = self._pair.loop.time()
         self.listen()
 
     def _wait_for_sink(self) -> None:

@@ -6,7 +6,7 @@ come through the gateway, which knows nothing of the scenario, and how long does
 directly, by somebody who knew beforehand.
 """
 
-from rozaneh.trial.run import Progress, run
+from rozaneh.trial.run import Got, Progress, get, run
 from rozaneh.trial.tried import Question, Trial, Tried, questions
 
-__all__ = ["Progress", "Question", "Trial", "Tried", "questions", "run"]
+__all__ = ["Got", "Progress", "Question", "Trial", "Tried", "get", "questions", "run"]

@@ -26,7 +26,7 @@ from rozaneh.net.real import RealNetwork
 from rozaneh.net.trust import Trust
 from rozaneh.trial.tried import Question, Trial, Tried
 
-__all__ = ["AT_ONCE", "Progress", "run"]
+__all__ = ["AT_ONCE", "QUICK", "Got", "Progress", "get", "run"]
 
 AT_ONCE = 8
 """Few at once, because seconds are compared."""
@@ -34,7 +34,7 @@ _LOOPBACK = "127.0.0.1"
 _PATIENT = Deadlines(
     connect=5.0, proxy=30.0, tls_handshake=30.0, request=10.0, first_byte=30.0, throughput=30.0, close=0.5
 )
-_QUICK = Deadlines(resolve=2.5, connect=2.5, proxy=3.0, tls_handshake=3.0, request=2.5, first_byte=4.0, close=0.5)
+QUICK = Deadlines(resolve=2.5, connect=2.5, proxy=3.0, tls_handshake=3.0, request=2.5, first_byte=4.0, close=0.5)
 _SLOW = Deadlines(resolve=10.0, connect=8.0, proxy=10.0, tls_handshake=8.0, first_byte=10.0, close=0.5)
 
 Progress = Callable[[int, int], None]
@@ -74,7 +74,7 @@ async def run(
     return Trial(cells=cells, seconds=round(anyio.current_time() - began, 3))
 
 
-class _Got(msgspec.Struct, frozen=True):
+class Got(msgspec.Struct, frozen=True):
     """What one request got.
 
     Attributes:
@@ -136,7 +136,7 @@ class _Trials:
     async def _oracle(self, question: Question) -> tuple[str, float] | None:
         """The best way and its seconds to the first byte; none where no way works."""
         found: list[tuple[float, str]] = []
-        deadlines = _SLOW if question.lossy else _QUICK
+        deadlines = _SLOW if question.lossy else QUICK
         for way in self._ways:
             home = self._home(question)
             try:
@@ -153,7 +153,7 @@ class _Trials:
 
     async def _through_gateway(
         self, question: Question, home: LabClient
-    ) -> tuple[_Got, _Got | None, Opened | Refused | None]:
+    ) -> tuple[Got, Got | None, Opened | Refused | None]:
         """Two requests, and what the gateway tells of the first."""
         events: list[Event] = []
         network = RealNetwork()
@@ -180,15 +180,21 @@ class _Trials:
             tasks.cancel_scope.cancel()
         return cold, warm, told
 
-    async def _get(self, dialer: Dialer, target: Target, deadlines: Deadlines) -> _Got:
-        exchange = https_get(target, self._trust) if target.speaks == "https" else http_get(target)
-        async with await measure(dialer, target, exchange=exchange, deadlines=deadlines) as measured:
-            attempt = measured.attempt
-        return _Got(
-            outcome=outcome_of(attempt, target, self._lab.world.addresses_of),
-            seconds=round(attempt.took, 3),
-            first_byte=_first_byte(attempt),
-        )
+    async def _get(self, dialer: Dialer, target: Target, deadlines: Deadlines) -> Got:
+        return await get(dialer, target, self._lab, deadlines)
+
+
+async def get(dialer: Dialer, target: Target, lab: Lab, deadlines: Deadlines = QUICK) -> Got:
+    """Ask for a page of the lab's world by one way, and see whether it is the true one."""
+    trust = Trust.with_ca(lab.ca_file)
+    exchange = https_get(target, trust) if target.speaks == "https" else http_get(target)
+    async with await measure(dialer, target, exchange=exchange, deadlines=deadlines) as measured:
+        attempt = measured.attempt
+    return Got(
+        outcome=outcome_of(attempt, target, lab.world.addresses_of),
+        seconds=round(attempt.took, 3),
+        first_byte=_first_byte(attempt),
+    )
 
 
 def _first_byte(attempt: Attempt) -> float | None:

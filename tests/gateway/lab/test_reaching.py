@@ -1,99 +1,15 @@
 """A real curl in a censored network: it fails directly, and gets the page through the real gateway."""
 
-import contextlib
 import json
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from rozaneh.lab.lab import Lab, LabClient
+from rozaneh.lab.lab import Lab
 from rozaneh.lab.scenario import load_scenario
+from tests.gateway.lab.home import BLOCKED, NAME_IN_DNS, PORT, PROXY, UPSTREAM, Censored
 
 pytestmark = pytest.mark.namespaces
-
-PORT = "1080"
-PROXY = ("--socks5-hostname", f"127.0.0.1:{PORT}")
-UPSTREAM = "ss://Y2hhY2hhMjAtaWV0Zi1wb2x5MTMwNTpsYWI@45.76.10.11:8388"
-BLOCKED = "https://blocked.example/"
-NAME_IN_DNS = b"\x07blocked\x07example\x00"
-
-
-@pytest.fixture(scope="module")
-def pcap(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("pcap") / "home.pcap"
-
-
-@pytest.fixture(scope="module")
-def lab(pcap: Path) -> Iterator[Lab]:
-    with Lab(pcap=pcap) as lab:
-        yield lab
-
-
-class Home:
-    """A home in a censored network with the gateway running in it."""
-
-    def __init__(self, client: LabClient, curl: str) -> None:
-        self.client = client
-        self.events: list[dict[str, object]] = []
-        self._curl = curl
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self, *options: str) -> None:
-        argv = [sys.executable, "-m", "rozaneh.cli", "up", "--port", PORT, "--json", *options]
-        self._process = self.client.popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        assert self._next()["event"] == "listening"
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            out, err = self._process.communicate(timeout=20)
-            self.events += [json.loads(line) for line in out.splitlines()]
-            assert self._process.returncode == 0
-            assert err == b""
-
-    def curl(self, *arguments: str) -> tuple[int, str]:
-        """Its exit status, and the HTTP status that it saw."""
-        argv = [self._curl, "-sS", "-m", "12", "-o", "/dev/null", "-w", "%{http_code}", *arguments]
-        done = self.client.run(argv, timeout=30)
-        return done.returncode, done.stdout
-
-    def event(self) -> dict[str, object]:
-        """The next connection that was made or refused."""
-        while True:
-            event = self._next()
-            if event["event"] in ("opened", "refused"):
-                return event
-
-    def _next(self) -> dict[str, object]:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        event: dict[str, object] = json.loads(self._process.stdout.readline())
-        self.events.append(event)
-        return event
-
-
-Censored = Callable[..., "contextlib.AbstractContextManager[Home]"]
-
-
-@pytest.fixture
-def censored(lab: Lab, peer: Callable[[str], str], tmp_path: Path) -> Censored:
-    curl = peer("curl")
-
-    @contextlib.contextmanager
-    def censored(scenario: str, *options: str) -> Iterator[Home]:
-        client = lab.client("mobile", load_scenario(scenario))
-        home = Home(client, curl)
-        try:
-            home.start("--state", str(tmp_path / "state"), *options)
-            yield home
-        finally:
-            home.stop()
-            client.close()
-
-    return censored
 
 
 @pytest.mark.parametrize(

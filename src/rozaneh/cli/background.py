@@ -1,0 +1,75 @@
+"""Running without a terminal: a process of its own, and a unit for the user's systemd."""
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rozaneh.core import LocalFault
+
+__all__ = ["Notice", "detach", "unit"]
+
+Notice = Callable[[str], None]
+"""Called in the background process with one line when it is ready; what waits for it prints that and ends."""
+
+_LONGEST_LINE = 4096
+
+
+def detach() -> tuple[str, Notice | None]:
+    """Go on in a process of its own, without a terminal and without its output.
+
+    Returns:
+        In the process that was started by the user: what the other one said when it was ready, and none. In the
+        background process: an empty text, and how to say that.
+
+    Raises:
+        LocalFault: the background process ended before it was ready; what it wrote is on standard error.
+    """
+    reading, writing = os.pipe()
+    first = os.fork()
+    if first:
+        os.close(writing)
+        with os.fdopen(reading, "rb") as pipe:
+            said = pipe.read(_LONGEST_LINE).decode()
+        os.waitpid(first, 0)
+        if not said:
+            raise LocalFault("the gateway could not start in the background")
+        return said.strip(), None
+    os.close(reading)
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+
+    def ready(text: str) -> None:
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for stream in (0, 1, 2):
+            os.dup2(nowhere, stream)
+        os.close(nowhere)
+        os.write(writing, f"{text}\n".encode())
+        os.close(writing)
+
+    return "", ready
+
+
+def unit(arguments: Sequence[str]) -> str:
+    """The text of a unit for the user's systemd that runs ``rozaneh up`` with these arguments.
+
+    It restarts the gateway when that fails and stops it by SIGTERM, at which it closes what is open.
+    """
+    program = Path(sys.argv[0]).resolve()
+    start = shlex.join([str(program), "up", *arguments]).replace("%", "%%").replace("$", "$$")
+    return f"""[Unit]
+Description=Rozaneh: the local gateway
+After=network.target
+
+[Service]
+ExecStart={start}
+Restart=on-failure
+RestartSec=2
+NoNewPrivileges=yes
+LimitNOFILE=65536
+
+[Install]
+WantedBy=default.target
+"""

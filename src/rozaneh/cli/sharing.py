@@ -1,0 +1,69 @@
+"""Sharing the gateway with phones on the same network: an address, a password, and a QR code of both."""
+
+import ipaddress
+import os
+import secrets
+from io import StringIO
+from urllib.parse import quote
+
+import msgspec
+import segno
+
+from rozaneh.core import LocalFault
+
+__all__ = ["PASSWORD", "Shared", "shared"]
+
+PASSWORD = "ROZANEH_PASSWORD"  # noqa: S105 - the name of a variable
+_USER = "rozaneh"
+_SHORTEST = 8
+
+
+class Shared(msgspec.Struct, frozen=True, kw_only=True):
+    """Where others reach the gateway, and what they have to show.
+
+    Attributes:
+        address: of this machine on the network that is shared with.
+        port: the port.
+        password: theirs to type; the user name is ``rozaneh``.
+    """
+
+    address: str
+    port: int
+    password: str
+
+    @property
+    def credentials(self) -> tuple[str, str]:
+        """User name and password."""
+        return _USER, self.password
+
+    @property
+    def link(self) -> str:
+        """A link that programs for phones take, with the password in it."""
+        place = f"[{self.address}]" if ":" in self.address else self.address
+        return f"socks5://{_USER}:{quote(self.password, safe='')}@{place}:{self.port}"
+
+    def code(self) -> str:
+        """The link as a QR code for a terminal."""
+        out = StringIO()
+        segno.make(self.link, error="l").terminal(out, compact=True)
+        return out.getvalue()
+
+
+def shared(address: str, port: int) -> Shared:
+    """Share on an address, with the password of the environment or a fresh one.
+
+    Raises:
+        LocalFault: that is no address of a home network, or the password is too short.
+    """
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        raise LocalFault(
+            f"--share wants an address of this machine such as 192.168.1.5, not {address[:60]!r}"
+        ) from None
+    if not ip.is_private or ip.is_unspecified or ip.is_loopback:
+        raise LocalFault(f"--share wants an address of this machine on its home network; {ip} is none")
+    given = os.environ.get(PASSWORD, "")
+    if given and len(given) < _SHORTEST:
+        raise LocalFault(f"the password in {PASSWORD} has {len(given)} characters; at least {_SHORTEST} are needed")
+    return Shared(address=str(ip), port=port, password=given or secrets.token_urlsafe(12))

@@ -1,0 +1,128 @@
+"""What ``rozaneh up`` shows while it runs."""
+
+import statistics
+import sys
+from collections import deque
+from contextlib import AbstractContextManager, nullcontext
+
+import msgspec
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from rozaneh.gateway import Closed, Event, Opened, Refused
+from rozaneh.words import Words
+
+__all__ = ["LOOPBACK", "Screen"]
+
+LOOPBACK = "127.0.0.1"
+_LAST = 8
+_SAMPLES = 64
+
+
+class _Tally:
+    """What became of the connections by one way against one obstacle."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.seconds: deque[float] = deque(maxlen=_SAMPLES)
+
+    def add(self, seconds: float) -> None:
+        self.count += 1
+        self.seconds.append(seconds)
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds) if self.seconds else 0.0
+
+
+class Screen:
+    """Shows events: a live table on a terminal, one line each anywhere else, JSON where that was asked for."""
+
+    def __init__(self, out: Console, tongue: Words, *, as_json: bool, show_hosts: bool) -> None:
+        self._out = out
+        self._words = tongue
+        self._as_json = as_json
+        self._show_hosts = show_hosts
+        self._tallies: dict[tuple[str, str], _Tally] = {}
+        self._last: deque[str] = deque(maxlen=_LAST)
+        self._bytes = [0, 0]
+        self._port = 0
+
+    def showing(self, port: int) -> AbstractContextManager[object]:
+        """Show where the gateway listens, and then its events for as long as it runs."""
+        self._port = port
+        if self._as_json:
+            self._write({"event": "listening", "address": LOOPBACK, "port": port})
+            return nullcontext()
+        self._out.print(self._words.say("Listening on {place}: SOCKS5 and HTTP CONNECT.", place=f"{LOOPBACK}:{port}"))
+        self._out.print(self._words.say("For browsers: {url}", url=f"http://{LOOPBACK}:{port}/proxy.pac"))
+        self._out.print(self._words.say("Try: {command}", command=self._example))
+        return Live(self, console=self._out, refresh_per_second=4) if self._out.is_terminal else nullcontext()
+
+    def share(self, link: str, code: str) -> None:
+        """Show how others reach the gateway; the password is in both."""
+        if self._as_json:
+            self._write({"event": "shared", "link": link})
+            return
+        self._out.print(self._words.say("On the same network: {link}", link=link))
+        self._out.print(code)
+
+    def tell(self, event: Event) -> None:
+        """Take note of an event, and show it."""
+        if isinstance(event, Closed):
+            self._bytes[0] += event.up
+            self._bytes[1] += event.down
+        else:
+            self._tallies.setdefault(self._kind(event), _Tally()).add(event.seconds)
+        if self._as_json:
+            self._write(event)
+        elif not isinstance(event, Closed):
+            self._last.append(self._line(event))
+            if not self._out.is_terminal:
+                self._out.print(self._last[-1])
+
+    @property
+    def _example(self) -> str:
+        return f"curl --socks5-hostname {LOOPBACK}:{self._port} https://www.wikipedia.org/"
+
+    @staticmethod
+    def _kind(event: Opened | Refused) -> tuple[str, str]:
+        return (event.way, event.obstacle) if isinstance(event, Opened) else ("", event.obstacle)
+
+    @staticmethod
+    def _write(value: object) -> None:
+        sys.stdout.buffer.write(msgspec.json.encode(value) + b"\n")
+        sys.stdout.flush()
+
+    def _line(self, event: Opened | Refused) -> str:
+        if isinstance(event, Refused):
+            text = self._words.say(
+                "refused after {took:.2f} s: {obstacle}", took=event.seconds, obstacle=event.obstacle
+            )
+        elif event.obstacle:
+            text = self._words.say(
+                "connected in {took:.2f} s past {obstacle} by {way}",
+                took=event.seconds,
+                obstacle=event.obstacle,
+                way=event.way,
+            )
+        else:
+            text = self._words.say("connected in {took:.2f} s directly", took=event.seconds)
+        return f"{event.host} {text}" if event.host else str(text)
+
+    def __rich__(self) -> Group:
+        say = self._words.say
+        table = Table(box=None, pad_edge=False)
+        table.add_column(say("way"))
+        table.add_column(say("obstacle"))
+        table.add_column(say("connections"), justify="right")
+        table.add_column(say("typical seconds"), justify="right")
+        for (way, obstacle), tally in sorted(self._tallies.items()):
+            shown = (say("direct") if way == "tcp" else way) if way else say("none")
+            median = self._words.number(tally.median, ".2f")
+            table.add_row(shown, obstacle or "-", self._words.number(tally.count), median)
+        moved = say("{up:.1f} MB sent, {down:.1f} MB received", up=self._bytes[0] / 1e6, down=self._bytes[1] / 1e6)
+        hosts = [Text(line) for line in self._last] if self._show_hosts else []
+        return Group(table, Text(str(moved)), *hosts)

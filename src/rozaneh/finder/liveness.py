@@ -1,0 +1,110 @@
+"""Is a way alive? Judged from the user's own bytes while they move. Pure.
+
+A handshake proves nothing: some censors let it pass and stop what comes after (I21, I31), others let through a number
+of bytes or only so many in a second. A way is *proven* once more than 32 KB have come through it. Before that, an
+answer that does not come makes it doubtful; afterwards it takes longer. What is judged here is never a verdict about a
+censor: it only decides that the next connection looks for another way.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Literal
+
+from rozaneh.net.splice import Flow
+
+__all__ = ["PROVEN", "Doubt", "Pulse", "asks_anew", "gave_up", "refuses_certificate"]
+
+Doubt = Literal["", "stall", "throttling"]
+
+PROVEN = 32 * 1024
+"""Bytes beyond which a way counts as alive."""
+_STALL = 3.0
+_STALL_OF_PROVEN = 12.0
+_WINDOW = 4.0
+_SLOW = 20_000
+"""Bytes a second below which a transfer that does not pause is slow: some known throttles give 16 kB (R3)."""
+_TRICKLE = 2_000
+"""Bytes a second up to which this is talk, and no transfer."""
+_MOSTLY = 0.6
+"""Share of the looks in which bytes must have come: what is policed by dropping packets pauses now and then."""
+_LONGEST_ALERT = 40
+"""Bytes of an alert, encrypted or not, and of the message that TLS 1.3 sends before it for the sake of middleboxes."""
+_GIVES_UP = 2.5
+_IDLE = 45.0
+"""Seconds without a byte after which nobody waits for an answer any more: a connection was kept for later."""
+
+
+@dataclass(slots=True)
+class Pulse:
+    """One connection, looked at now and then while its bytes move.
+
+    Attributes:
+        flow: what the pump counts.
+    """
+
+    flow: Flow
+    _seen: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=16))
+
+    def judge(self, now: float) -> Doubt:
+        """What its last seconds suggest."""
+        flow = self.flow
+        self._seen.append((now, flow.down))
+        if flow.half_closed or flow.failure is not None:
+            return ""
+        patience = _STALL if flow.down < PROVEN else _STALL_OF_PROVEN
+        asked = flow.up > 0 and flow.last_up > flow.last_down
+        if asked and patience <= now - flow.last_up < _IDLE:
+            return "stall"
+        return "throttling" if self._slow(now) else ""
+
+    def _slow(self, now: float) -> bool:
+        """Whether bytes came in most looks of the window, more than messages would be, and few in all."""
+        window = [(at, down) for at, down in self._seen if now - at <= _WINDOW + 0.5]
+        if len(window) < 4 or window[-1][0] - window[0][0] < _WINDOW - 0.5:
+            return False
+        steps = [later[1] - earlier[1] for earlier, later in pairwise(window)]
+        rate = (window[-1][1] - window[0][1]) / (window[-1][0] - window[0][0])
+        return sum(map(bool, steps)) >= _MOSTLY * len(steps) and _TRICKLE < rate < _SLOW
+
+
+def gave_up(flow: Flow, now: float) -> Doubt:
+    """What it suggests that a client ended a connection: that it had asked and waited in vain, or nothing.
+
+    Args:
+        flow: what the pump counted.
+        now: when it ended.
+    """
+    asked = flow.up > 0 and flow.last_up > flow.last_down
+    return "stall" if asked and _silent(flow, now) and flow.broken_by != "far" else ""
+
+
+def refuses_certificate(flow: Flow, now: float) -> bool:
+    """Whether a client left after the certificate of a TLS handshake, with an alert at most.
+
+    It sees what nobody on the way can: who signed it. A client that goes on says more than that at once.
+
+    Args:
+        flow: what the pump counted after the first bytes of an answer.
+        now: when it ended; where the client has finished and the other end has not, its last bytes count.
+    """
+    ended = flow.last if flow.half_closed else now
+    at_once = ended - flow.began < _GIVES_UP
+    return 0 < flow.up <= _LONGEST_ALERT and at_once and flow.broken_by != "far"
+
+
+def asks_anew(flow: Flow, now: float) -> Doubt:
+    """What it suggests that a client asks for another connection while this one to the same target is silent.
+
+    Between an answer that is complete and one that has stopped in the middle there is no difference to be seen in
+    encrypted bytes. But a client with a connection to spare would use that.
+
+    Args:
+        flow: an unproven connection to the same target, open or just ended by its client.
+        now: when it asks.
+    """
+    return "stall" if 1000 <= flow.down < PROVEN and _silent(flow, now) and flow.broken_by != "far" else ""
+
+
+def _silent(flow: Flow, now: float) -> bool:
+    return _GIVES_UP <= now - max(flow.began, flow.last_down) < _IDLE

@@ -1,0 +1,68 @@
+"""A home in a censored network of the lab, with the real gateway and a real curl in it."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from rozaneh.lab.lab import LabClient
+
+PORT = "1080"
+PROXY = ("--socks5-hostname", f"127.0.0.1:{PORT}")
+UPSTREAM = "ss://Y2hhY2hhMjAtaWV0Zi1wb2x5MTMwNTpsYWI@45.76.10.11:8388"
+BLOCKED = "https://blocked.example/"
+NAME_IN_DNS = b"\x07blocked\x07example\x00"
+
+
+class Home:
+    """A home in a censored network with the gateway running in it."""
+
+    def __init__(self, client: LabClient, curl: str) -> None:
+        self.client = client
+        self.events: list[dict[str, object]] = []
+        self.program = curl
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *options: str) -> None:
+        argv = [sys.executable, "-m", "rozaneh.cli", "up", "--port", PORT, "--json", *options]
+        self._process = self.client.popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert self._next()["event"] == "listening"
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            out, err = self._process.communicate(timeout=20)
+            self.events += [json.loads(line) for line in out.splitlines()]
+            assert self._process.returncode == 0
+            assert err == b""
+
+    def curl(self, *arguments: str) -> tuple[int, str]:
+        """Its exit status, and the HTTP status that it saw."""
+        argv = [self.program, "-sS", "-m", "12", "-o", "/dev/null", "-w", "%{http_code}", *arguments]
+        done = self.client.run(argv, timeout=30)
+        return done.returncode, done.stdout
+
+    @staticmethod
+    def pause(seconds: float) -> None:
+        """Let the gateway see how bytes move, or time pass."""
+        time.sleep(seconds)
+
+    def event(self) -> dict[str, object]:
+        """The next connection that was made or refused."""
+        while True:
+            event = self._next()
+            if event["event"] in ("opened", "refused"):
+                return event
+
+    def _next(self) -> dict[str, object]:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        event: dict[str, object] = json.loads(self._process.stdout.readline())
+        self.events.append(event)
+        return event
+
+
+Censored = Callable[..., AbstractContextManager[Home]]
+"""A context manager in which a home is censored as a scenario says, with its gateway running."""
