@@ -6,11 +6,14 @@ RUNS := .venv/.ready-to-run
 # The programs of an environment hold its path: a folder that was moved is set up again.
 MOVED := $(if $(filter $(CURDIR),$(shell cat .venv/.ready-to-run 2>/dev/null)),,moved)
 
-.PHONY: demo test check bench prove docs words readme lock clean setup develop peers moved
+.PHONY: demo test check bench prove docs words readme lock clean setup develop scale peers moved
 
 setup: $(RUNS)  ## only what it takes to use Rozaneh
 
 develop: $(STAMP)  ## and what it takes to change it
+
+scale: $(STAMP)  ## and the engines beyond one machine, half a gigabyte, whose tests are left out and named otherwise
+	@$(BIN)/python -m pip install --disable-pip-version-check --no-input --require-hashes -r requirements/scale.lock
 
 moved:
 

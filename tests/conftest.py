@@ -16,7 +16,10 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Generator, Iterator
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 import hypothesis
 import pytest
@@ -81,6 +84,18 @@ def outside() -> Path:
     if not (folder / "measurement").is_dir():
         pytest.skip(f"{_LACKS}outside-data (ROZANEH_OUTSIDE_DATA names no such folder)")
     return folder
+
+
+@pytest.fixture
+def library() -> Callable[[str], ModuleType]:
+    """``library("chdb")`` is a module of ``requirements/scale.lock``; where it is absent the test is skipped."""
+
+    def find(name: str) -> ModuleType:
+        if find_spec(name) is None:
+            pytest.skip(f"{_LACKS}{name} (requirements/scale.lock)")
+        return import_module(name)
+
+    return find
 
 
 @pytest.hookimpl(wrapper=True)

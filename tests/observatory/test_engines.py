@@ -1,0 +1,143 @@
+"""Every engine gives the same numbers: DuckDB, ClickHouse (in this process, by its own client), and a Spark cluster."""
+
+import os
+import random
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from rozaneh.core import LocalFault
+from rozaneh.observatory import engine, schema
+from rozaneh.observatory.verdicts import hourly, judged
+from tests.observatory.evidence import evidence
+from tests.observatory.test_verdicts import observations
+
+Library = Callable[[str], ModuleType]
+MEASUREMENTS = 300
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Observations, and the verdicts and hours that DuckDB makes of them."""
+    place = tmp_path_factory.mktemp("engines")
+    rng = random.Random(5)
+    paths = {name: place / f"{name}.parquet" for name in engine.TABLES}
+    pq.write_table(observations([evidence(rng) for _ in range(MEASUREMENTS)]), paths[schema.OBSERVATIONS])
+    connection = engine.duckdb(threads=1)
+    engine.show(connection, schema.OBSERVATIONS, [paths[schema.OBSERVATIONS]])
+    query = judged(engine.expression(schema.OBSERVATIONS))
+    pq.write_table(engine.fetch(connection, query, schema.VERDICT), paths[schema.VERDICTS])
+    engine.show(connection, schema.VERDICTS, [paths[schema.VERDICTS]])
+    query = hourly(engine.expression(schema.VERDICTS))
+    pq.write_table(engine.fetch(connection, query, schema.HOUR), paths[schema.HOURLY])
+    return paths
+
+
+def ordered(table: pa.Table, keys: tuple[str, ...]) -> list[dict[str, Any]]:
+    rows = table.to_pylist()
+    return sorted(rows, key=lambda row: [str(row[key]) for key in keys])
+
+
+_VERDICT_KEYS = ("measurement", "target")
+_HOUR_KEYS = ("hour", "subject", "mechanism", "reading", "source", "network_type")
+
+
+def test_clickhouse_judges_and_counts_as_duckdb(given: dict[str, Path], library: Library) -> None:
+    library("chdb")
+    connection = engine.clickhouse("clickhouse://chdb")
+    for name, path in given.items():
+        view = f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM file('{path}', Parquet)"  # noqa: S608 - both are ours
+        connection.con.command(view)
+    verdicts = engine.fetch(connection, judged(engine.expression(schema.OBSERVATIONS)), schema.VERDICT)
+    assert ordered(verdicts, _VERDICT_KEYS) == ordered(pq.read_table(given[schema.VERDICTS]), _VERDICT_KEYS)
+    hours = engine.fetch(connection, hourly(engine.expression(schema.VERDICTS)), schema.HOUR)
+    assert ordered(hours, _HOUR_KEYS) == ordered(pq.read_table(given[schema.HOURLY]), _HOUR_KEYS)
+    assert sum(hours["n"].to_pylist()) == MEASUREMENTS
+
+
+@pytest.mark.timeout(500)
+def test_a_spark_cluster_counts_as_duckdb(given: dict[str, Path], library: Library, peer: Callable[[str], str]) -> None:
+    peer("java")
+    home = Path(str(library("pyspark").__file__)).parent
+    ibis = library("ibis")
+    with _cluster(home) as master, _session(master) as session:
+        connection = ibis.pyspark.connect(session)
+        connection.read_parquet(str(given[schema.VERDICTS]), table_name=schema.VERDICTS)
+        hours = engine.fetch(connection, hourly(engine.expression(schema.VERDICTS)), schema.HOUR)
+        workers = session.sparkContext._jsc.sc().statusTracker().getExecutorInfos()
+    assert ordered(hours, _HOUR_KEYS) == ordered(pq.read_table(given[schema.HOURLY]), _HOUR_KEYS)
+    assert len(workers) > 1  # the driver, and at least one executor in a worker's process
+
+
+@contextmanager
+def _cluster(home: Path) -> Iterator[str]:
+    """One master and two workers on loopback; the master's address."""
+    # Whatever options the machine gives to every Java would be printed into what is read here.
+    environment = {name: value for name, value in os.environ.items() if name != "JAVA_TOOL_OPTIONS"}
+    environment |= {"SPARK_HOME": str(home), "SPARK_LOCAL_IP": "127.0.0.1"}
+    program = [str(home / "bin" / "spark-class")]
+    common = ["--host", "127.0.0.1", "--webui-port", "0"]
+    master = subprocess.Popen(
+        [*program, "org.apache.spark.deploy.master.Master", "--port", "0", *common],
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    workers: list[subprocess.Popen[bytes]] = []
+    try:
+        assert master.stdout is not None
+        told = (re.search(r"Starting Spark master at (spark://\S+)", line) for line in master.stdout)
+        address = next(found[1] for found in told if found)
+        for _ in range(2):
+            worker = [*program, "org.apache.spark.deploy.worker.Worker", "--cores", "1", "--memory", "1g", *common]
+            workers.append(
+                subprocess.Popen(
+                    [*worker, address], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                )
+            )
+        yield address
+    finally:
+        for process in (*workers, master):
+            process.kill()
+            process.wait()
+        if master.stdout is not None:
+            master.stdout.close()
+
+
+@contextmanager
+def _session(master: str) -> Iterator[Any]:
+    from pyspark.sql import SparkSession
+
+    builder = SparkSession.builder.master(master)
+    for name, value in {
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.executor.memory": "600m",
+    }.items():
+        builder = builder.config(name, value)
+    session = builder.getOrCreate()
+    try:
+        yield session
+    finally:
+        session.stop()
+
+
+@pytest.mark.parametrize("text", ["postgres://x", "sqlite", "clickhouse"])
+def test_an_engine_that_does_not_exist_is_told(text: str, tmp_path: Path) -> None:
+    with pytest.raises(LocalFault, match="no engine is called"):
+        engine.engine(text, tmp_path)
+
+
+def test_a_clickhouse_that_does_not_answer_is_told(tmp_path: Path, library: Library) -> None:
+    library("clickhouse_connect")
+    with pytest.raises(LocalFault, match=r"no ClickHouse at 127\.0\.0\.1"):
+        engine.engine("clickhouse://127.0.0.1:9/x", tmp_path)
