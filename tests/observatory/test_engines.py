@@ -103,9 +103,11 @@ def _cluster(home: Path) -> Iterator[str]:
             )
         yield address
     finally:
-        for process in (*workers, master):
-            process.kill()
-            process.wait()
+        for worker_process in workers:
+            worker_process.kill()
+            worker_process.wait()
+        master.kill()
+        master.wait()
         if master.stdout is not None:
             master.stdout.close()
 
