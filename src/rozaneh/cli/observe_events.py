@@ -1,5 +1,6 @@
 """``rozaneh observe events``: what was done to a country's connections, and since when."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +12,7 @@ from rozaneh.core import LocalFault
 from rozaneh.words import Words, mark
 
 if TYPE_CHECKING:
-    from rozaneh.observatory.events import Findings
+    from rozaneh.observatory.events import Found
     from rozaneh.observatory.signals import Reading
 
 app = typer.Typer()
@@ -23,6 +24,7 @@ _SHOWN = 5
 @app.command("events", help=mark("Find outages, curfews and blocks in a store or in a file of signals."))
 def events(
     *,
+    store: Annotated[Path | None, typer.Option("--store", metavar="DIR", help=mark("A store of measurements."))] = None,
     signal: Annotated[
         list[Path] | None,
         typer.Option("--signal", metavar="FILE", help=mark("CSV or JSON with a column of times; repeatable.")),
@@ -54,20 +56,17 @@ def events(
     from rozaneh.observatory.signals import read_signals  # noqa: PLC0415 - as above
 
     tongue = words(lang)
-    if not signal:
-        raise LocalFault("give a file of signals: --signal FILE")
+    if (store is None) == (not signal):
+        raise LocalFault("give either --store DIR or --signal FILE")
     marks = [_moment(text) for text in pipeline_changed or ()]
     place = _country(country)
+    if store is not None:
+        _of_store(store, marks, tongue, evidence=evidence, as_json=as_json)
+        return
     readings = [(path, read_signals(path, column or (), time=time, country=place)) for path in signal or ()]
     for path, reading in readings:
         _say_reading(path, reading, tongue)
     findings = signal_events([each for _, reading in readings for each in reading.signals], marks=marks)
-    _print(findings, tongue, evidence=evidence, as_json=as_json)
-
-
-def _print(findings: "Findings", tongue: Words, *, evidence: bool, as_json: bool) -> None:
-    from rozaneh.observatory.events.sentences import event_lines  # noqa: PLC0415 - as above
-
     errors = console(errors=True)
     for name, days, wanted in findings.short:
         errors.print(
@@ -78,19 +77,45 @@ def _print(findings: "Findings", tongue: Words, *, evidence: bool, as_json: bool
                 wanted=wanted,
             )
         )
-    if as_json:
-        print_json(findings.found if evidence else [found.event for found in findings.found])
-    else:
-        out = console()
-        for found in findings.found:
-            first, *rest = event_lines(found, tongue)
-            out.print(first, style="bold")
-            for line in rest:
-                out.print(f"  {line}")
-            out.print()
-        out.print(tongue.say_n("{n} event.", "{n} events.", len(findings.found)))
+    _print(findings.found, tongue, evidence=evidence, as_json=as_json)
     if not findings.found and not findings.heard:
         raise typer.Exit(_TOO_LITTLE)
+
+
+def _of_store(store: Path, marks: Sequence[datetime], tongue: Words, *, evidence: bool, as_json: bool) -> None:
+    """Find the events of a store, keep them in it, and print them; what is not claimed goes to standard error."""
+    from rozaneh.observatory import engine  # noqa: PLC0415 - as above
+    from rozaneh.observatory.events import Stored, keep, store_events  # noqa: PLC0415 - as above
+    from rozaneh.observatory.events.sentences import withheld_line  # noqa: PLC0415 - as above
+
+    if not store.is_dir():
+        raise LocalFault(f"{store}: there is no store; make one with: rozaneh observe ingest")
+    findings = store_events(engine.duckdb(store), marks=marks)
+    keep(store, Stored(found=tuple(findings.found), withheld=tuple(findings.withheld)))
+    errors = console(errors=True)
+    for name in findings.short:
+        errors.print(tongue.say("Not enough: {name} has too little history.", name=name))
+    for withheld in findings.withheld:
+        errors.print(withheld_line(withheld, tongue))
+    _print(findings.found, tongue, evidence=evidence, as_json=as_json)
+    if not findings.found and not findings.heard:
+        raise typer.Exit(_TOO_LITTLE)
+
+
+def _print(found: "Sequence[Found]", tongue: Words, *, evidence: bool, as_json: bool) -> None:
+    from rozaneh.observatory.events.sentences import event_lines  # noqa: PLC0415 - as above
+
+    if as_json:
+        print_json(found if evidence else [each.event for each in found])
+        return
+    out = console()
+    for each in found:
+        first, *rest = event_lines(each, tongue)
+        out.print(first, style="bold")
+        for line in rest:
+            out.print(f"  {line}")
+        out.print()
+    out.print(tongue.say_n("{n} event.", "{n} events.", len(found)))
 
 
 def _say_reading(path: Path, reading: "Reading", tongue: Words) -> None:

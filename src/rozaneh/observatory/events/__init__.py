@@ -8,6 +8,7 @@ however long, becomes the usual, and it ends only by recovery against what was t
 
 from rozaneh.observatory.events.event import Event, Evidence, Forecast, Found, Vote, Withheld
 from rozaneh.observatory.events.on_signals import Findings, signal_events
+from rozaneh.observatory.events.on_store import StoreFindings, store_events
 from rozaneh.observatory.events.rules import EventRule, event_rules
 from rozaneh.observatory.events.stored import Stored, keep, stored
 
@@ -18,11 +19,13 @@ __all__ = [
     "Findings",
     "Forecast",
     "Found",
+    "StoreFindings",
     "Stored",
     "Vote",
     "Withheld",
     "event_rules",
     "keep",
     "signal_events",
+    "store_events",
     "stored",
 ]

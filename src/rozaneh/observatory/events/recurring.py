@@ -78,7 +78,7 @@ def find_patterns(
     nights = [
         Night(start, end, index)
         for index, (start, end) in enumerate(cuts)
-        if settings.hours_least <= ((end or until) - start).total_seconds() / 3600 <= settings.hours_most
+        if settings.overlap_least <= ((end or until) - start).total_seconds() / 3600 <= settings.hours_most
     ]
     nights.sort(key=lambda night: (night.start, night.index))
     found: list[Pattern] = []
@@ -102,6 +102,10 @@ def _first_run(nights: Sequence[Night], zone: tzinfo, settings: RecurrenceSettin
             and _overlap(night, first, zone) >= settings.overlap_least
         ]
         if len({_day(night, zone) for night in window}) < settings.days_least:
+            continue
+        # One night of which a part was missed is still a night; the usual one is long enough.
+        lengths = [(night.end - night.start).total_seconds() / 3600 for night in window if night.end is not None]
+        if lengths and float(np.median(lengths)) < settings.hours_least:
             continue
         run = list(window)
         for night in nights[begin:]:

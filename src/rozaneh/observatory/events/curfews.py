@@ -1,0 +1,175 @@
+"""Curfews and cuts of one network, from counts of all that is measured on it."""
+
+import math
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta, tzinfo
+
+import msgspec
+import numpy as np
+import ruptures
+
+from rozaneh.observatory.events import folding, states
+from rozaneh.observatory.events.baseline import DAY, Array, Baseline, fit
+from rozaneh.observatory.events.recurring import Night, Pattern, RecurrenceSettings, find_patterns
+
+_HOUR = timedelta(hours=1)
+_GAP = 1  # hour of a night in which nothing failed, or nothing was measured
+
+
+class NetworkSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The numbers of the detector; what they mean stands beside them in ``rules.toml``."""
+
+    history_days: int
+    enter: float
+    leave: float
+    opens: float
+    holds: float
+    cut_hours: float
+    cut_least: float
+    fold_window: int
+    fold_least: float
+    fold_days: int
+    breadth: float
+    services_least: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkCuts:
+    """What was found on one network.
+
+    Attributes:
+        curfews: with their nights as hours of the series.
+        cuts: first hour and the one after the last, of cuts that are no curfew.
+        odds: log-odds of being cut, for each hour.
+        usual: the frozen baseline.
+        second_opinion: whether another detector sees the nights of the curfews too.
+        enough: whether there was enough history.
+    """
+
+    curfews: tuple[Pattern, ...] = ()
+    cuts: tuple[tuple[int, int], ...] = ()
+    odds: Array
+    usual: Baseline | None = None
+    second_opinion: str = ""
+    enough: bool = True
+
+
+def find_on_network(  # noqa: PLR0917 - a network's counts and what they are judged by
+    n: Array,
+    k: Array,
+    start: datetime,
+    zone: tzinfo,
+    settings: NetworkSettings,
+    recurrence: RecurrenceSettings,
+) -> NetworkCuts:
+    """Find curfews and cuts in the counts of one network.
+
+    Args:
+        n: measurements by hour.
+        k: of these, how many failed in whatever way.
+        start: first hour, UTC.
+        zone: of the place.
+        settings: the detector's numbers.
+        recurrence: the numbers of the rule of recurrence.
+    """
+    local = (start.astimezone(zone).hour) % DAY
+    history = settings.history_days * DAY
+    counted = int(np.count_nonzero(n[:history]))
+    if len(n) <= history or counted < history // 4:
+        return NetworkCuts(odds=np.full(len(n), -states._MOST), enough=False)  # noqa: SLF001 - the bound of log-odds
+    usual, gains, odds = _settle(n, k, local, history, settings)
+    found = [run for run in states.runs(odds, settings.opens, settings.holds, _GAP) if run[0] >= 1]
+    spans = [(start + a * _HOUR, None if b >= len(n) else start + b * _HOUR) for a, b in found]
+    until = start + len(n) * _HOUR
+    patterns = find_patterns(spans, zone, until, recurrence)
+    if not patterns:
+        folded = folding.fold(
+            gains,
+            local,
+            window=settings.fold_window,
+            least=settings.fold_least,
+            least_days=settings.fold_days,
+        )
+        if folded is not None:
+            patterns = find_patterns(_nights(folded, start, local, len(n)), zone, until, recurrence)
+    of_pattern = [(night.start, night.end or until) for pattern in patterns for night in pattern.nights]
+    cuts = [
+        (a, b)
+        for a, b in found
+        if b - a >= settings.cut_hours
+        and gains[:, a:b].sum(1).max() >= settings.cut_least
+        and not any(start + a * _HOUR < end and begin < start + b * _HOUR for begin, end in of_pattern)
+    ]
+    patterns = [_with_hours(pattern, gains, start, zone) for pattern in patterns]
+    return NetworkCuts(
+        curfews=tuple(patterns),
+        cuts=tuple(cuts),
+        odds=odds,
+        usual=usual,
+        second_opinion=_second_opinion(
+            n, k, usual, local, [_span(start, night) for p in patterns for night in p.nights]
+        ),
+    )
+
+
+def _span(start: datetime, night: Night) -> tuple[int, int]:
+    first = int((night.start - start) / _HOUR)
+    return first, first + 8 if night.end is None else int((night.end - start) / _HOUR)
+
+
+def _with_hours(pattern: Pattern, gains: Array, start: datetime, zone: tzinfo) -> Pattern:
+    """The hours by all its days laid over each other, which know them better than each night does."""
+    typical = pattern.nights[len(pattern.nights) // 2].start.astimezone(zone)
+    first = (start + (typical.utcoffset() or timedelta())).replace(tzinfo=None)
+    days = np.array([(night.start.astimezone(zone).date() - first.date()).days for night in pattern.nights])
+    found = folding.hours_of(gains, first.hour, days)
+    if found is None:
+        return pattern
+    # Where local hours begin within those of the series, the outer ones are in force for a part alone.
+    part = first.minute / 60
+    begin, end = math.floor(found[0] + part + 0.5), math.ceil(found[0] + found[1] + part - 0.5)
+    return replace(pattern, hours=tuple(hour % DAY for hour in range(begin, max(end, begin + 1))))
+
+
+def _second_opinion(n: Array, k: Array, usual: Baseline, local: int, nights: list[tuple[int, int]]) -> str:
+    """What change points found by a kernel say of the nights, without a model of counts."""
+    if not nights:
+        return ""
+    share = usual.over(len(n), local)[0]
+    noise = n * share * (1 - share) * (1 + np.maximum(n - 1, 0) * usual.spread[0])
+    score = np.where(n > 0, (k - n * share) / np.sqrt(np.maximum(noise, 1e-9)), 0.0)
+    breaks = ruptures.KernelCPD(kernel="linear", min_size=3).fit(score[:, None]).predict(pen=8.0)
+    high = np.zeros(len(n), dtype=bool)
+    begin = 0
+    for end in breaks:
+        high[begin:end] = score[begin:end].mean() > 1
+        begin = end
+    seen = sum(high[first:last].mean() >= 0.5 for first, last in nights if last > first)
+    return "agrees" if seen * 2 >= len(nights) else "disagrees"
+
+
+def _settle(n: Array, k: Array, local: int, history: int, settings: NetworkSettings) -> tuple[Baseline, Array, Array]:
+    """Fit to the first days, find what is not usual, fit again to all that is, and find it again; then it is frozen."""
+    clean = np.zeros(len(n), dtype=bool)
+    clean[:history] = True
+    for _ in range(2):
+        usual = fit(np.where(clean, n, 0)[None], np.where(clean, k, 0)[None], local)
+        gains = states.likelihoods(n[None], k[None], usual.over(len(n), local), usual.spread)
+        odds = states.of_one_step(gains, settings.enter, settings.leave)[0]
+        clean = odds < settings.holds
+        # Days in which something happened teach nothing about their other hours either.
+        days = np.add.reduceat(~clean, np.arange(0, len(n), DAY)) >= 5
+        clean = ~np.repeat(days, DAY)[: len(n)]
+        if clean.sum() < history // 2:
+            clean[:history] = True
+    return usual, gains[:, 0], odds
+
+
+def _nights(folded: folding.Folded, start: datetime, local: int, hours: int) -> list[tuple[datetime, datetime | None]]:
+    skip = -local % DAY
+    made: list[tuple[datetime, datetime | None]] = []
+    for day in folded.days:
+        begin = skip + day * DAY + folded.start
+        end = begin + folded.length
+        made.append(((start + begin * _HOUR).astimezone(UTC), None if end >= hours else start + end * _HOUR))
+    return made

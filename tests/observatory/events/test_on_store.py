@@ -1,0 +1,187 @@
+"""Events in tables of hours that are made here: blocks, curfews, floods, dilution, late data."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+import ibis
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from rozaneh.observatory import schema
+from rozaneh.observatory.events import StoreFindings, store_events
+
+_START = dt.datetime(2022, 9, 1, tzinfo=dt.UTC)
+_DAYS = 30
+_SUBJECTS = ("instagram", "wikipedia", "github", "signal", "google-search", "digikala")
+_SOURCES = 9
+_ASNS = (44244, 58224)
+
+Table = dict[str, list[Any]]
+
+
+def _people(
+    cut: Mapping[int, tuple[int, int]] | None = None, block: Mapping[str, int] | None = None, seed: int = 1
+) -> pa.Table:
+    """Nine sources on each network measure six services, about sixteen times an hour in all.
+
+    Args:
+        cut: networks, and the hours (UTC) of each day from the 20th in which nothing abroad works there.
+        block: services, and the hour from which they are blocked on the first network.
+        seed: of all chances.
+    """
+    rng = np.random.default_rng(seed)
+    rows: list[tuple[int, str, int, int, int, str, str]] = []
+    for asn in _ASNS:
+        for subject in _SUBJECTS:
+            n = rng.poisson(0.3, (_DAYS * 24, _SOURCES))
+            for hour, source in np.argwhere(n):
+                number = int(n[hour, source])
+                share, mechanism, reading = 0.04, "unknown", "connect.silence"
+                first, last = (cut or {}).get(asn, (0, 0))
+                if hour >= 19 * 24 and first <= hour % 24 < last and subject != "digikala":
+                    share, reading = 0.9, "resolve.silence"
+                elif asn == _ASNS[0] and hour >= (block or {}).get(subject, 10**6):
+                    share, mechanism, reading = 0.95, "dns_forgery", ""
+                failed = int(rng.binomial(number, share))
+                rows.append((asn, subject, int(hour), f"s{asn}-{source}", failed, mechanism, reading))  # type: ignore[arg-type]  # numpy's integers
+                rows.append((asn, subject, int(hour), f"s{asn}-{source}", failed - number, "none", ""))  # type: ignore[arg-type]  # as above
+    return _table(rows)
+
+
+def _flood(hours: range, sources: int, per_hour: int, *, failing: bool, subject: str = "wikipedia") -> pa.Table:
+    sign = 1 if failing else -1
+    return _table(
+        [
+            (_ASNS[0], subject, hour, f"flood-{source}", sign * per_hour, "tls_name_reset" if failing else "none", "")
+            for hour in hours
+            for source in range(sources)
+        ]
+    )
+
+
+def _table(
+    rows: list[tuple[int, str, int, int, int, str, str]] | list[tuple[int, str, int, str, int, str, str]],
+) -> pa.Table:
+    """Rows of network, subject, hour, source, failures (negative: works), mechanism and reading."""
+    kept = [row for row in rows if row[4]]
+    hours = [(_START + dt.timedelta(hours=row[2])).replace(tzinfo=None) for row in kept]
+    worked = [max(-row[4], 0) for row in kept]
+    failed = [max(row[4], 0) for row in kept]
+    known = [bool(row[5] not in ("unknown", "none")) for row in kept]
+    nought = [0] * len(kept)
+    columns: Table = {
+        "country": ["IR"] * len(kept),
+        "day": [hour.date() for hour in hours],
+        "asn": [row[0] for row in kept],
+        "network_type": [""] * len(kept),
+        "subject": [row[1] for row in kept],
+        "test_name": ["web_connectivity"] * len(kept),
+        "mechanism": [row[5] for row in kept],
+        "reading": [row[6] for row in kept],
+        "hour": hours,
+        "source": [row[3] for row in kept],
+        "n": [w + f for w, f in zip(worked, failed, strict=True)],
+        "ok": worked,
+        "blocked": [f if k else 0 for f, k in zip(failed, known, strict=True)],
+        "throttled": nought,
+        "refused": nought,
+        "down": nought,
+        "outage": nought,
+        "domestic_only": nought,
+        "void": nought,
+        "failed": [0 if k else f for f, k in zip(failed, known, strict=True)],
+        "received": hours,
+    }
+    return pa.Table.from_pydict(columns, schema=schema.HOUR)
+
+
+def _found(*tables: pa.Table, marks: tuple[dt.datetime, ...] = ()) -> StoreFindings:
+    connection = ibis.duckdb.connect()
+    connection.con.register("hourly", pa.concat_tables(tables))
+    return store_events(connection, marks=marks)
+
+
+@pytest.fixture(scope="module")
+def quiet() -> pa.Table:
+    return _people()
+
+
+@pytest.fixture(scope="module")
+def blocked() -> pa.Table:
+    return _people(block={"instagram": 20 * 24 + 7})
+
+
+def test_a_quiet_country_has_no_event(quiet: pa.Table) -> None:
+    findings = _found(quiet)
+    assert findings.found == []
+    assert findings.heard == 2
+
+
+def test_a_block_on_one_network_is_found_within_six_hours_with_its_mechanism_and_sources(blocked: pa.Table) -> None:
+    (found,) = _found(blocked).found
+    event = found.event
+    assert (event.kind, event.networks, event.services) == ("block", ("AS44244",), ("instagram",))
+    assert abs((event.start - _START) / dt.timedelta(hours=1) - (20 * 24 + 7)) <= 6
+    assert event.end is None
+    assert event.mechanism == "dns_forgery"
+    assert event.sources == _SOURCES
+    assert "works-again" in found.evidence.would_change
+
+
+def test_a_curfew_of_all_that_is_abroad_is_one_event_with_its_hours_in_tehran() -> None:
+    # 12:30 to 20:30 UTC is 16:00 to 24:00 there once summer time is over; whole hours of UTC are half hours off.
+    findings = _found(_people(cut={44244: (13, 21)}))
+    (found,) = findings.found
+    assert (found.event.kind, found.event.networks) == ("curfew", ("AS44244",))
+    assert found.event.hours is not None
+    assert abs(found.event.hours[0] - 16) <= 1
+    assert len(found.event.hours) in (7, 8, 9)
+    assert found.event.mechanism == "domestic_only"
+    assert found.evidence.second_opinion == "agrees"
+
+
+@pytest.mark.parametrize("hours", [range(500, 508), range(450, 570)], ids=["8-hours", "5-days"])
+@pytest.mark.parametrize("subject", ["wikipedia", "unheard.example"])
+def test_one_source_however_loud_makes_no_event(quiet: pa.Table, hours: range, subject: str) -> None:
+    findings = _found(quiet, _flood(hours, 1, 60, failing=True, subject=subject))
+    assert findings.found == []
+
+
+def test_what_one_source_says_is_published_as_not_enough(quiet: pa.Table) -> None:
+    findings = _found(quiet, _flood(range(450, 570), 1, 60, failing=True))
+    assert [(each.reason, each.event.services) for each in findings.withheld] == [("sources", ("wikipedia",))]
+    assert findings.withheld[0].had < findings.withheld[0].wanted
+
+
+def test_five_sources_that_flood_must_outnumber_those_that_measure(quiet: pa.Table) -> None:
+    assert _found(quiet, _flood(range(450, 570), 5, 10, failing=True)).found == []
+    # The cost of an attack: more invented sources than real ones, on that network.
+    many = _found(quiet, _flood(range(450, 570), 2 * _SOURCES, 10, failing=True)).found
+    assert [found.event.services for found in many] == [("wikipedia",)]
+
+
+def test_a_flood_of_clean_data_does_not_hide_a_block(blocked: pa.Table) -> None:
+    diluted = _flood(range(20 * 24, _DAYS * 24), 1, 200, failing=False, subject="instagram")
+    assert [found.event.services for found in _found(blocked, diluted).found] == [("instagram",)]
+
+
+def test_late_data_in_any_order_give_the_same_events(blocked: pa.Table) -> None:
+    order = np.random.default_rng(5).permutation(len(blocked))
+    late = blocked.take(order)
+    assert _found(late) == _found(blocked)
+
+
+def test_no_block_begins_where_the_measuring_changed(blocked: pa.Table) -> None:
+    (found,) = _found(blocked).found
+    findings = _found(blocked, marks=(found.event.start,))
+    assert findings.found == []
+    assert [each.reason for each in findings.withheld] == ["mark"]
+
+
+def test_too_little_history_is_said(quiet: pa.Table) -> None:
+    short = quiet.filter(pa.compute.less(quiet.column("day"), pa.scalar(dt.date(2022, 9, 5))))
+    findings = _found(short)
+    assert findings.found == []
+    assert findings.short == ["IR AS44244", "IR AS58224"]
