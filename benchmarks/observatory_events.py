@@ -108,7 +108,7 @@ def long_cuts(series: int, seed: int) -> tuple[float, int]:
         hours = np.arange(70 * 24)
         noise, daily = rng.choice([0.01, 0.05, 0.12]), rng.choice([0.0, 0.2, 0.4])
         values = (1 + daily * np.sin(2 * np.pi * (hours - 15) / 24)) * np.maximum(rng.normal(1, noise, len(hours)), 0)
-        times = _START.timestamp() + hours * 3600.0
+        times = _START.timestamp() + hours.astype(np.float64) * 3600.0
         gaps = rng.random(len(hours)) < 0.03
         still = np.where(gaps, np.nan, values * rng.choice([1e-2, 1.0, 1e6]))
         first, last = int(rng.integers(10 * 24, 20 * 24)), int(rng.integers(45 * 24, 55 * 24))

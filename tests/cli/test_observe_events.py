@@ -42,7 +42,7 @@ def test_json_has_exactly_its_keys(cut: Path, capsysbinary: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize(
-    ("lang", "said"), [("en", "Outage: the connections of IR were cut."), ("fa", "قطعی: اتصال‌های")]
+    ("lang", "said"), [("en", "Outage: the connections of Iran were cut."), ("fa", "قطعی: اتصال‌های")]
 )
 def test_events_are_told_in_both_languages(cut: Path, lang: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert _run("--signal", str(cut), "--country", "ir", "--lang", lang) == 0

@@ -24,7 +24,6 @@ NETWORK, SERVICE, GATE, RECURRING, PROTOCOL = (
     "network-states", "service-states", "source-gate", "recurring-cuts", "protocol-groups",
 )  # fmt: skip
 _HOUR = dt.timedelta(hours=1)
-_EXPLAINED = 0.7
 _OF_KIND = {"failed": "block", "refused": "refusal", "throttled": "throttling"}
 
 
@@ -107,9 +106,7 @@ def claims_of(counts: Counts, rules: Settings, result: StoreFindings) -> list[Cl
         cut_hours[asn] = np.zeros(counts.hours, dtype=bool)
         claims += _on_network(counts, asn, stretches, rules, cut_hours[asn], result)
     claims += [
-        _of_service(counts, stretch, "failed")
-        for stretch in stretches
-        if not _explained(stretch, cut_hours[counts.series[stretch.row][0]])
+        _of_service(counts, stretch, "failed") for stretch in _online(counts, stretches, cut_hours, rules, local)
     ]
     for kind in ("refused", "throttled"):
         rows = np.flatnonzero(counts.kinds[kind].any(1))
@@ -257,9 +254,17 @@ def _share(n: np.ndarray, k: np.ndarray, windows: Iterable[tuple[int, int]]) -> 
     return failed / total if total else 0.0
 
 
-def _explained(stretch: Stretch, cut: np.ndarray) -> bool:
-    inside = cut[stretch.first : stretch.last]
-    return len(inside) > 0 and bool(inside.mean() >= _EXPLAINED)
+def _online(
+    counts: Counts, stretches: Sequence[Stretch], cut: Mapping[int, np.ndarray], rules: Settings, local: int
+) -> list[Stretch]:
+    """Stretches of services, found again without the hours in which the whole network is cut: those tell nothing."""
+    kept = [stretch for stretch in stretches if not cut[counts.series[stretch.row][0]].any()]
+    rows = np.array([row for row, (asn, _) in enumerate(counts.series) if cut[asn].any()], dtype=np.int64)
+    if not len(rows):
+        return kept
+    on = np.stack([~cut[counts.series[row][0]] for row in rows])
+    again = find_on_services(counts.n[rows] * on, counts.kinds["failed"][rows] * on, local, rules.service)
+    return kept + [Stretch(int(rows[s.row]), s.first, s.last, s.before, s.share, s.usual) for s in again]
 
 
 def _of_service(counts: Counts, stretch: Stretch, kind: str) -> Claim:
@@ -330,6 +335,6 @@ def _judge(  # noqa: PLR0917 - a claim and whom it is asked of
 
 def _confidence(claim: Claim, backed: Support) -> float:
     """How sure: how many sources there are, how many of them say so, and how many measurements fail."""
-    many = 1 - 0.5 ** (backed.saying / 2)
+    many = 1 - float(np.exp2(-backed.saying / 2))
     agree = backed.saying / max(backed.measuring, 1)
     return round(min(0.98, 0.4 + 0.35 * many + 0.15 * agree + 0.1 * min(claim.share / 0.9, 1)), 3)
