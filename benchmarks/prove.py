@@ -1,6 +1,7 @@
 """``make prove``: what takes too long for every run. Each part says what it did; any failure is the exit status.
 
 - every fuzz target for ``--seconds`` (by atheris where it is installed, else by hypothesis with fresh examples);
+- ``--controls`` checks in networks without a censor: not one may blame the state;
 - the matrix of scenarios and ways ``--matrices`` times in a row: no cell may differ, cells with configured loss apart;
 - a Tor network of its own on loopback, and our way by a bridge with obfs4 through it.
 """
@@ -18,6 +19,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from benchmarks._controls import controls, lines
 from benchmarks.tor_network import tor_network
 from tests.fuzz.runner import LONGEST, Target, targets
 
@@ -113,6 +115,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=30, help="for each fuzz target (default 30; 0 for none)")
     parser.add_argument("--matrices", type=int, default=20, help="how many in a row (default 20)")
     parser.add_argument("--no-tor", action="store_true", help="leave the private Tor network out")
+    parser.add_argument("--controls", type=int, default=1000, help="checks without a censor (default 1000; 0 for none)")
     options = parser.parse_args()
     wrong = []
     by = "atheris" if find_spec("atheris") else "hypothesis"
@@ -123,6 +126,12 @@ def main() -> int:
         with _CONSOLE.status(f"{name} ..."):
             if failed := fuzz(name, target, options.seconds):
                 wrong.append(f"fuzzing {name}: {failed}")
+    if options.controls:
+        _CONSOLE.print(f"{options.controls} checks where there is no censor")
+        blamed, said = controls(options.controls)
+        for line in lines(said):
+            _CONSOLE.print(line, markup=False)
+        wrong += [f"the state was blamed: {line}" for line in blamed]
     if options.matrices:
         _CONSOLE.print(f"{options.matrices} matrices in a row")
         wrong += matrices(options.matrices)

@@ -33,6 +33,13 @@ def fuzz_tls_hello(data: bytes) -> None:
         tls.server_answer(data)
 
 
+def fuzz_tls_extension(data: bytes) -> None:
+    with suppress(RemoteFault):
+        longer = tls.with_extension(data, 0xFE0D, b"grease")
+        assert len(longer) == len(data) + 10
+        tls.with_extension(longer, 1, b"")
+
+
 def fuzz_tls_cutter(data: bytes) -> None:
     cutter = tls.RecordCutter(lambda _: [1])
     out = b"".join(cutter.cut(data[at : at + 1]) for at in range(len(data)))

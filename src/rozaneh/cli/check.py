@@ -9,6 +9,7 @@ from typing import Annotated
 import anyio
 import typer
 
+from rozaneh.cli.check_experiment import list_experiments, run_experiment
 from rozaneh.cli.check_files import create, urls_of, write
 from rozaneh.cli.check_view import View
 from rozaneh.cli.consent import ask, show_text
@@ -22,6 +23,8 @@ from rozaneh.net.trust import Trust
 from rozaneh.probe import Service, ServiceResult, catalogue, choose, vantages
 from rozaneh.probe import check as run_check
 from rozaneh.probe import consent as agreement
+from rozaneh.probe.consent import Consent
+from rozaneh.probe.experiments import named
 from rozaneh.probe.services import read_services, together
 from rozaneh.words import Words, mark
 
@@ -59,6 +62,10 @@ def check(
         Path | None,
         typer.Option("--ooni", metavar="FILE", help=mark("Also write what was seen to a new file, in OONI's format.")),
     ] = None,
+    experiment: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help=mark("Run one experiment instead of a check; 'list' says which there are.")),
+    ] = None,
     listing: Annotated[bool, typer.Option("--list", help=mark("Only list the services that are known."))] = False,
     one_at_a_time: Annotated[
         bool, typer.Option("--one-at-a-time", help=mark("One service after another: slower, and less conspicuous."))
@@ -74,6 +81,9 @@ def check(
     known = together(own, catalogue())
     if listing:
         _list(known, tongue, as_json=as_json)
+        return
+    if experiment is not None:
+        _experiment(experiment, services or (), known, tongue, as_json=as_json)
         return
     asked = [*(services or [service.id for service in own]), *(urls_of(urls, category or (), tongue) if urls else ())]
     chosen = _permitted(asked, known, tongue, everything=everything)
@@ -118,8 +128,22 @@ def _permitted(
     """What was asked for, as far as the user agreed to it; leaves with a line that says what to do where not."""
     named = choose(asked, known)
     chosen = named or tuple(service for service in known if everything or not service.risky)
-    if not agreement.needed():
+    given = _agreed(tongue)
+    if given is None:
         return chosen
+    allowed = tuple(service for service in chosen if given.allows(service))
+    refused = [service.id for service in chosen if not given.allows(service)]
+    if refused:
+        _left_out(refused, tongue)
+    if not allowed:
+        raise typer.Exit(_WRONG_USE)
+    return allowed
+
+
+def _agreed(tongue: Words) -> Consent | None:
+    """What the user has agreed to, asked for now if need be; none where nothing has to be agreed to."""
+    if not agreement.needed():
+        return None
     given = agreement.load(agreement.place())
     notes = console(errors=True)
     if given.version != agreement.VERSION or agreement.ORDINARY not in given.categories:
@@ -128,19 +152,32 @@ def _permitted(
             notes.print(tongue.say("Nothing was measured. To agree: rozaneh consent --yes"))
             raise typer.Exit(_WRONG_USE)
         given = agreement.agree(agreement.place(), (agreement.ORDINARY,), dt.datetime.now().astimezone().date())
-    allowed = tuple(service for service in chosen if given.allows(service))
-    refused = [service.id for service in chosen if not given.allows(service)]
-    if refused:
-        notes.print(
-            tongue.say(
-                "Left out, because you have not agreed to measuring circumvention tools: {services}."
-                " To agree: rozaneh consent --yes --category circumvention",
-                services=", ".join(refused),
-            )
+    return given
+
+
+def _left_out(names: Sequence[str], tongue: Words) -> None:
+    console(errors=True).print(
+        tongue.say(
+            "Left out, because you have not agreed to measuring circumvention tools: {services}."
+            " To agree: rozaneh consent --yes --category circumvention",
+            services=", ".join(names),
         )
-    if not allowed:
+    )
+
+
+def _experiment(name: str, asked: Sequence[str], known: Sequence[Service], tongue: Words, *, as_json: bool) -> None:
+    if name == "list":
+        list_experiments(tongue, as_json=as_json)
+        return
+    chosen = named(name)
+    services = _permitted(asked, known, tongue, everything=False) if asked else ()
+    given = _agreed(tongue)
+    if given is not None and chosen.risky and "circumvention" not in given.categories:
+        _left_out([chosen.name], tongue)
         raise typer.Exit(_WRONG_USE)
-    return allowed
+    findings = run_experiment(chosen, services, tongue, as_json=as_json)
+    if all(finding.verdict.verdict is Outcome.CANNOT_TELL for finding in findings):
+        raise typer.Exit(_TOO_LITTLE)
 
 
 def _list(known: Sequence[Service], tongue: Words, *, as_json: bool) -> None:

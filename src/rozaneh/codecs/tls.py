@@ -149,6 +149,45 @@ def cut_record(record: bytes, positions: Iterable[int]) -> bytes:
     return b"".join(record[:3] + len(piece).to_bytes(2, "big") + piece for piece in pieces)
 
 
+def with_extension(record: bytes, kind: int, body: bytes) -> bytes:
+    """A record that holds one ClientHello, with one more extension after its own (RFC 8446, section 4.1.2).
+
+    Args:
+        record: the whole record.
+        kind: the extension's number.
+        body: its content.
+
+    Raises:
+        RemoteFault: the bytes are no such record, or the result would be too long for one.
+    """
+    hello = bytearray(record[HEADER:])
+    at = _place_of_extensions(record)
+    added = kind.to_bytes(2, "big") + len(body).to_bytes(2, "big") + body
+    try:
+        length = int.from_bytes(hello[at : at + 2], "big") + len(added)
+        hello[at : at + 2] = length.to_bytes(2, "big")
+        hello += added
+        hello[1:4] = (len(hello) - 4).to_bytes(3, "big")
+        return record[:3] + len(hello).to_bytes(2, "big") + bytes(hello)
+    except OverflowError as error:
+        raise RemoteFault("the hello becomes too long for one record") from error
+
+
+def _place_of_extensions(record: bytes) -> int:
+    """Where, after the record's header, the length of the extensions stands, if they end the record."""
+    if len(record) < HEADER or int.from_bytes(record[3:5], "big") != len(record) - HEADER:
+        raise RemoteFault("not one whole record")
+    message = record[HEADER:]
+    if record[0] != HANDSHAKE or message[:1] != b"\x01" or int.from_bytes(message[1:4], "big") != len(message) - 4:
+        raise RemoteFault("not one whole ClientHello")
+    at = 4 + 2 + 32
+    for size in (1, 2, 1):
+        at += size + int.from_bytes(message[at : at + size], "big")
+    if at + 2 > len(message) or at + 2 + int.from_bytes(message[at : at + 2], "big") != len(message):
+        raise RemoteFault("a ClientHello whose extensions do not end it")
+    return at
+
+
 def _first_message(data: bytes) -> tuple[bytes, list[int], bool]:
     """The first handshake message as far as it is there, the stream offset of each byte, and whether it is whole."""
     message = bytearray()

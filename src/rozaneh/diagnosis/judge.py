@@ -39,7 +39,16 @@ def judge(evidence: Evidence, known_rules: Sequence[Rule] | None = None) -> Verd
         confidence=round(max(LEAST if not unsure else 0.0, first.confidence - EACH_MISSING * len(absent)), 2),
         rules=(first.id, *(rule.id for rule in others if rule.mechanism is first.mechanism)),
         missing=tuple(dict.fromkeys((*absent, *(missing_evidence(known) if unsure else ())))),
+        also=_behind(first, others),
     )
+
+
+def _behind(first: Rule, others: Sequence[Rule]) -> tuple[Mechanism, ...]:
+    """The obstacles of other rules that fit, where the first says that something is blocked."""
+    if first.verdict is not Outcome.BLOCKED:
+        return ()
+    found = (rule.mechanism for rule in others if rule.verdict in (Outcome.BLOCKED, Outcome.THROTTLED))
+    return tuple(dict.fromkeys(mechanism for mechanism in found if mechanism is not first.mechanism))
 
 
 _COULD_TELL_MORE: tuple[tuple[str, frozenset[str]], ...] = (

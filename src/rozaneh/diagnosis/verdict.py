@@ -96,6 +96,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         confidence: 0 to 1; :func:`sureness` puts it in words.
         rules: the ids of the rules that decided, the deciding one first.
         missing: evidence that would have made it surer, by the names of the facts.
+        also: further obstacles that were seen behind the one that is named; getting past that one is not enough.
     """
 
     verdict: Outcome
@@ -105,6 +106,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     confidence: float = 0.0
     rules: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    also: tuple[Mechanism, ...] = ()
 
 
 def sureness(confidence: float) -> str:

@@ -9,12 +9,8 @@ from rozaneh.diagnosis import judge
 from rozaneh.net import Dialer, Network
 from rozaneh.net.clock import Clock
 from rozaneh.net.trust import Trust
-from rozaneh.probe.canaries import Canaries
-from rozaneh.probe.control import Controls
-from rozaneh.probe.dials import Dials
 from rozaneh.probe.experiment import Experiment, Tools
-from rozaneh.probe.lookups import Lookups
-from rozaneh.probe.pace import AT_ONCE, Pace
+from rozaneh.probe.pace import AT_ONCE
 from rozaneh.probe.remembered import Remembered
 from rozaneh.probe.results import EndpointResult, ServiceResult, together, unfinished
 from rozaneh.probe.services import Endpoint, Service
@@ -59,18 +55,11 @@ async def check(
     Returns:
         The results, in the order of the services.
     """
-    dials = Dials(network, trust, Pace(at_once))
-    tools = Tools(
-        dials=dials,
-        lookups=Lookups(dials, vantages.resolvers),
-        controls=Controls(dials, vantages.control, way, remembered or Remembered()),
-        canaries=Canaries(dials, vantages.canary),
-        vantages=vantages,
-    )
+    tools = Tools.of(network, trust, vantages, at_once=at_once, way=way, remembered=remembered)
     run = _Run(tools, clock, progress or _silent, anyio.Semaphore(1 if one_at_a_time else max(len(services), 1)))
     with anyio.move_on_after(seconds) as limit:
         async with anyio.create_task_group() as group:
-            group.start_soon(dials.pulse.run)
+            group.start_soon(tools.dials.pulse.run)
             group.start_soon(tools.canaries.run)
             async with anyio.create_task_group() as tasks:
                 for service in services:

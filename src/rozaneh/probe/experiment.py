@@ -11,6 +11,7 @@ import os
 import zlib
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
+from typing import Self
 
 import anyio
 
@@ -18,11 +19,15 @@ from rozaneh.core import Attempt, Op, Target
 from rozaneh.diagnosis import Control, Evidence, Role, Slowness, Tried
 from rozaneh.diagnosis import signatures as known_signatures
 from rozaneh.diagnosis.readings import answers, reading, status, tls_answered
+from rozaneh.net import Dialer, Network
+from rozaneh.net.trust import Trust
 from rozaneh.probe import transfers
 from rozaneh.probe.canaries import Canaries
 from rozaneh.probe.control import Controls
 from rozaneh.probe.dials import Dials, first_packet
 from rozaneh.probe.lookups import Lookups, Trusted
+from rozaneh.probe.pace import AT_ONCE, Pace
+from rozaneh.probe.remembered import Remembered
 from rozaneh.probe.services import Endpoint
 from rozaneh.probe.vantages import Vantages
 
@@ -47,6 +52,36 @@ class Tools:
     """Addresses at which a name seemed to be punished in this run, each with that name."""
     spoilt: set[str] = field(default_factory=set)
     """Mirrors that no longer answer harmless names either."""
+
+    @classmethod
+    def of(
+        cls,
+        network: Network,
+        trust: Trust,
+        vantages: Vantages,
+        *,
+        at_once: int = AT_ONCE,
+        way: Dialer | None = None,
+        remembered: Remembered | None = None,
+    ) -> Self:
+        """Tools for one run.
+
+        Args:
+            network: where sockets come from.
+            trust: whom to believe about certificates.
+            vantages: whom to ask besides the targets.
+            at_once: how many attempts may be under way.
+            way: another way to a control vantage that does not answer directly.
+            remembered: what control vantages said before.
+        """
+        dials = Dials(network, trust, Pace(at_once))
+        return cls(
+            dials=dials,
+            lookups=Lookups(dials, vantages.resolvers),
+            controls=Controls(dials, vantages.control, way, remembered or Remembered()),
+            canaries=Canaries(dials, vantages.canary),
+            vantages=vantages,
+        )
 
 
 @dataclass
@@ -123,7 +158,7 @@ class Experiment:
 
     async def _compare_rates(self, first: Attempt) -> None:
         spent = sum(step.received for step in first.observations)
-        target = self.endpoint.target.at(*_reached(first)[:1])
+        target = self.endpoint.target.at(*reached(first)[:1])
         self._slowness, others = await transfers.compare(
             self.tools.dials, target, self._neutral, spent, self.tools.vantages.expected_rate
         )
@@ -158,7 +193,7 @@ class Experiment:
                 right = await self._try(Role.TRUSTED, self.tools.dials.plain(self.endpoint, self._trusted.addresses))
                 if right.ok:
                     return
-        address = next(iter(_reached(right)), "")
+        address = next(iter(reached(right)), "")
         if address and reading(right).startswith(_SPOKEN) and self.endpoint.kind in ("https", "http", "tls"):
             await self._under_harmless_name(right, address)
 
@@ -239,7 +274,7 @@ class Experiment:
         return [tried.attempt for tried in self._tried if tried.role is role]
 
     def _addresses(self) -> tuple[str, ...]:
-        own = (self._trusted.addresses, self.endpoint.addresses, *map(_reached, self._of(Role.SYSTEM)))
+        own = (self._trusted.addresses, self.endpoint.addresses, *map(reached, self._of(Role.SYSTEM)))
         return tuple(dict.fromkeys(address for group in own for address in group))
 
     @property
@@ -250,7 +285,7 @@ class Experiment:
 _MIRRORED = Endpoint(id="mirror", url="tls://mirror.invalid:443")
 
 
-def _reached(attempt: Attempt) -> tuple[str, ...]:
+def reached(attempt: Attempt) -> tuple[str, ...]:
     """The addresses to which a TCP connection came about."""
     return tuple(_address(step.peer) for step in attempt.steps(Op.CONNECT) if step.failure is None)
 

@@ -1,12 +1,14 @@
 """Names from encrypted resolvers, each looked up once in a run."""
 
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import anyio
+import msgspec
 
 from rozaneh.core import Attempt, Failure, Op, Spec, Target
-from rozaneh.dialers import doh, dot
+from rozaneh.dialers import dnstcp, dnsudp, doh, dot
 from rozaneh.dialers.tcp import Tcp
 from rozaneh.probe.dials import Dials, LookupOnly, element_of
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from rozaneh.net import Dialer
 
 _NEXT_AFTER = 1.2
+_CARRIERS = MappingProxyType({"dnstcp": dnstcp.build, "dnsudp": dnsudp.build, "doh": doh.build, "dot": dot.build})
 _DENIALS = (Failure.DNS_NXDOMAIN_ERROR, Failure.DNS_NO_ANSWER)
 
 
@@ -53,7 +56,7 @@ class Lookups:
         async with anyio.create_task_group() as group:
 
             async def ask(resolver: str, over: anyio.Event) -> None:
-                attempt = await self._lookup(resolver, host)
+                attempt = await self.by(resolver, host)
                 tried.append(attempt)
                 answer = _answer(attempt)
                 if answer is not None:
@@ -71,12 +74,25 @@ class Lookups:
         last = tried[-1].last_failed() if tried else None
         return Trusted((), last.failure if last else None, tuple(tried))
 
-    async def _lookup(self, resolver: str, host: str) -> Attempt:
+    async def answered(self, resolver: str, host: str) -> Attempt:
+        """As :meth:`by`, with the lookup's own end as the attempt's."""
+        attempt = await self.by(resolver, host)
+        step = next(iter(attempt.steps(Op.RESOLVE)), None)
+        ended = step.failure if step is not None else attempt.failure
+        return msgspec.structs.replace(attempt, failure=ended)
+
+    async def by(self, resolver: str, host: str) -> Attempt:
+        """Look a name up by one resolver and dial nothing: the attempt ends ``interrupted`` after the lookup.
+
+        Args:
+            resolver: as a way has it: ``doh:NAME@IP``, ``dot:NAME@IP``, ``dnstcp:IP`` or ``dnsudp:IP``.
+            host: the name.
+        """
         element = element_of(resolver)
         tcp = Tcp(self.dials.network, Spec.parse("tcp"))
         address = element.argument.rpartition("@")[2]
         inner = LookupOnly(tcp, address)
-        make = doh.build if element.name == "doh" else dot.build
+        make = _CARRIERS[element.name]
         way: Dialer = make(element, inner, self.dials.network, self.dials.trust)
         return await self.dials.attempt(Target(host=host, port=443, speaks="https"), None, way)
 

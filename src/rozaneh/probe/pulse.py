@@ -34,7 +34,13 @@ class Pulse:
         if came - due > _BEAT / 2:
             self._late.append((came, came - due))
 
-    def starved(self, since: float, until: float) -> bool:
-        """Whether so much of a time was lost that a silence in it may be our own."""
+    def starved(self, since: float, until: float, *, least: float = _LOST_SECONDS) -> bool:
+        """Whether so much of a time was lost that a silence in it may be our own.
+
+        Args:
+            since: its begin.
+            until: its end.
+            least: seconds that must have been lost; fewer matter where a rate is measured.
+        """
         lost = sum(late for came, late in self._late if came > since)
-        return lost > _LOST_SECONDS and lost > _LOST_SHARE * (until - since)
+        return lost > least and lost > _LOST_SHARE * (until - since)

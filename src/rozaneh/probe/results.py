@@ -80,6 +80,7 @@ class ServiceResult(msgspec.Struct, frozen=True, kw_only=True):
             "evidence": {
                 "rules": list(verdict.rules),
                 "missing": list(verdict.missing),
+                "also": [mechanism.value for mechanism in verdict.also],
                 "endpoints": [_endpoint(result) for result in self.endpoints],
             },
         }
@@ -130,7 +131,7 @@ def _endpoint(result: EndpointResult) -> dict[str, Any]:
         "missing": list(verdict.missing),
         "trusted_answers": list(evidence.trusted_answers),
         "control": [msgspec.to_builtins(msgspec.structs.replace(control, answer="")) for control in evidence.control],
-        "attempts": [{"role": tried.role.value, **_attempt(tried.attempt)} for tried in evidence.tried],
+        "attempts": [{"role": tried.role.value, **attempt_as_json(tried.attempt)} for tried in evidence.tried],
         "canaries": [
             {"name": canary.name, "zone": canary.zone.value, "failure": canary.attempt.failure}
             for canary in evidence.canaries
@@ -139,7 +140,8 @@ def _endpoint(result: EndpointResult) -> dict[str, Any]:
     }
 
 
-def _attempt(attempt: Attempt) -> dict[str, Any]:
+def attempt_as_json(attempt: Attempt) -> dict[str, Any]:
+    """One attempt with all its steps, for other programs."""
     made: dict[str, Any] = msgspec.to_builtins(attempt)
     made["target"] = str(attempt.target)
     for step in made["observations"]:

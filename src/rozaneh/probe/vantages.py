@@ -72,6 +72,12 @@ class Vantages(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     whoami: tuple[ControlSite, ...] = ()
     datagram: str = ""
     transfer: str = ""
+    plain_resolvers: tuple[str, ...] = ()
+    no_resolver: tuple[str, ...] = ()
+    both_families: dict[str, tuple[str, ...]] = {}
+    quic: tuple[str, ...] = ()
+    ech_name: str = ""
+    ech_address: str = ""
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -3,8 +3,9 @@
 import anyio
 import pytest
 
-from rozaneh.diagnosis import Outcome, Who
+from rozaneh.diagnosis import Mechanism, Outcome, Who
 from rozaneh.lab import Lab, world_for
+from rozaneh.lab.scenario import parse_scenario
 from tests.probe.lab.judging import Judging, cases, scenarios
 
 pytestmark = pytest.mark.namespaces
@@ -30,3 +31,55 @@ def test_every_scenario_is_named_rightly_and_no_control_is_called_blocked() -> N
         verdict = judging.results[case.name].verdict
         assert verdict.verdict not in (Outcome.BLOCKED, Outcome.THROTTLED), case.name
         assert verdict.who is not Who.STATE, case.name
+
+
+FORGED = """
+[[rule]]
+at = "operator"
+mode = "in-path"
+match = { direction = "out", protocol = "udp", destination.port = 53, dns.qname.suffix = ["blocked.example"] }
+action = { dns = { a = ["10.10.34.35"] } }
+"""
+RESET = """
+[[rule]]
+at = "border"
+mode = "on-path"
+match = { direction = "out", protocol = "tcp", tls.sni.suffix = ["blocked.example"] }
+state = { scope = "flow" }
+action = { reset = { to = ["client"] } }
+"""
+DROPPED = """
+[[rule]]
+at = "border"
+mode = "in-path"
+match = { direction = "out", destination.address = ["93.184.216.35", "2606:2800:220:1::35"] }
+action = "drop"
+"""
+COMPOSITES: tuple[tuple[str, str, Mechanism, set[Mechanism]], ...] = (
+    (FORGED + RESET, "https://blocked.example/", Mechanism.DNS_FORGERY, {Mechanism.TLS_NAME_RESET}),
+    (FORGED + DROPPED, "https://blocked.example/", Mechanism.DNS_FORGERY, {Mechanism.ADDRESS_BLACK_HOLE}),
+    (RESET + DROPPED, "https://blocked.example/", Mechanism.ADDRESS_BLACK_HOLE, set()),
+    (FORGED + RESET + DROPPED, "https://blocked.example/", Mechanism.DNS_FORGERY, {Mechanism.ADDRESS_BLACK_HOLE}),
+    (FORGED + RESET + DROPPED, "https://example.org/", Mechanism.NONE, set()),
+)
+
+
+def test_what_stands_behind_the_first_obstacle_is_named_too() -> None:
+    composites = [parse_scenario(text, f"composite-{n}.toml") for n, (text, *_) in enumerate(COMPOSITES)]
+
+    async def every(judging: Judging) -> None:
+        async def one(number: int) -> None:
+            result = await judging.result(composites[number], COMPOSITES[number][1], "mobile")
+            judging.results[str(number)] = result
+
+        async with anyio.create_task_group() as group:
+            for number in range(len(COMPOSITES)):
+                group.start_soon(one, number)
+
+    with Lab(world=world_for(composites)) as lab:
+        judging = Judging(lab)
+        anyio.run(every, judging)
+    for number, (_, target, mechanism, also) in enumerate(COMPOSITES):
+        verdict = judging.results[str(number)].verdict
+        assert verdict.mechanism is mechanism, (number, target, verdict)
+        assert set(verdict.also) == also, (number, verdict)
