@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio
+import msgspec
 
 from rozaneh.diagnosis import Mechanism, Outcome, Who
 from rozaneh.lab import Lab
@@ -110,10 +111,13 @@ class Judging:
             for case in wanted:
                 group.start_soon(one, case)
 
-    async def result(self, scenario: Scenario | None, target: str, home: str, at: str | None = None) -> ServiceResult:
-        """Check one target from a new customer."""
+    async def result(
+        self, scenario: Scenario | None, target: str, home: str, at: str | None = None, *, control: bool = True
+    ) -> ServiceResult:
+        """Check one target from a new customer, with a control vantage to ask or without."""
         with self.lab.client(home, scenario, at=at, programs=False) as client:
             asked = vantages(client.environment())
+            asked = asked if control else msgspec.structs.replace(asked, control=())
             (result,) = await check(choose([target]), client.network, client.trust, client.clock, asked)
         return result
 

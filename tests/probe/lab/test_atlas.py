@@ -83,3 +83,42 @@ def test_what_stands_behind_the_first_obstacle_is_named_too() -> None:
         verdict = judging.results[str(number)].verdict
         assert verdict.mechanism is mechanism, (number, target, verdict)
         assert set(verdict.also) == also, (number, verdict)
+
+
+WITHOUT_CONTROL = (
+    ("site-down", "https://down.example/", Outcome.CANNOT_TELL),
+    ("wrong-certificate", "https://badcert.example/", Outcome.CANNOT_TELL),
+    ("address-drop", "https://blocked.example/", Outcome.CANNOT_TELL),
+    ("sanctions-refusal", "https://resets.refuses.example/", Outcome.CANNOT_TELL),
+    ("sanctions-refusal", "https://refuses.example/", Outcome.REFUSED),
+    ("sni-reset", "https://blocked.example/", Outcome.BLOCKED),
+    ("dns-injection-race", "https://blocked.example/", Outcome.BLOCKED),
+    ("shutdown-domestic-stays", "https://blocked.example/", Outcome.DOMESTIC_ONLY),
+    ("no-network", "https://blocked.example/", Outcome.OUTAGE),
+    ("captive-portal", "https://blocked.example/", Outcome.CAPTIVE_PORTAL),
+)
+"""What can be told where no control vantage answers: pairs and canaries carry it, or nothing is guessed."""
+
+
+@pytest.mark.timeout(300)
+def test_without_a_control_pairs_and_canaries_tell_and_nothing_is_guessed() -> None:
+    known = {scenario.id: scenario for scenario in scenarios()}
+
+    async def every(judging: Judging) -> None:
+        async def one(number: int) -> None:
+            name, target, _ = WITHOUT_CONTROL[number]
+            result = await judging.result(known[name], target, "mobile", control=False)
+            judging.results[str(number)] = result
+
+        async with anyio.create_task_group() as group:
+            for number in range(len(WITHOUT_CONTROL)):
+                group.start_soon(one, number)
+
+    with Lab(world=world_for([known[name] for name, *_ in WITHOUT_CONTROL])) as lab:
+        judging = Judging(lab)
+        anyio.run(every, judging)
+    for number, (name, target, outcome) in enumerate(WITHOUT_CONTROL):
+        verdict = judging.results[str(number)].verdict
+        assert verdict.verdict is outcome, (name, target, verdict)
+        if verdict.verdict is Outcome.CANNOT_TELL:
+            assert "control.asked" in verdict.missing, (name, verdict)
