@@ -318,17 +318,6 @@ CASES = (
             ),
         ),
         failing("tls.reset", tried=tried(system=twice("tls.reset"), neutral_name=seen("tls.reset"))),
-        "tls-reset-at-address",
-    ),
-    Case(
-        "tls-reset-at-address",
-        failing("tls.reset", tried=tried(system=twice("tls.reset"), neutral_name=seen("tls.reset"))),
-        failing(
-            "tls.reset",
-            tried=tried(
-                system=twice("tls.reset", reset_after=0.031), neutral_name=seen("tls.reset", reset_after=0.031)
-            ),
-        ),
         UNKNOWN,
     ),
     Case(
@@ -341,7 +330,7 @@ CASES = (
         "tls-reset-against-control",
         failing("tls.reset"),
         failing("tls.reset", tried=tried(system=twice("tls.reset"), neutral_name=seen("tls.reset"))),
-        "tls-reset-at-address",
+        UNKNOWN,
     ),
     Case(
         "tls-silent-against-control",
