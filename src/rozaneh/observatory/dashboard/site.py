@@ -23,6 +23,7 @@ FIRST = "fa"
 _SUBJECT = r"[a-z0-9][a-z0-9.-]{0,99}"
 _NEWEST_DAYS = 120
 _ASKED = 80
+_USUALLY_FAILS = 0.4
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,11 @@ class Site:
         """The services and host names of a country that have a page, the best known first."""
         found = self.figures.subjects(Part(code, self.whole(code)))
         return sorted((name for name in found if re.fullmatch(_SUBJECT, name)), key=lambda name: (-found[name].n, name))
+
+    def usual(self, code: str, span: Span) -> tuple[str, ...]:
+        """What works most of the time: what is always blocked would hide what happens by the hour."""
+        found = self.figures.subjects(Part(code, span))
+        return tuple(sorted(name for name, tally in found.items() if tally.failing < _USUALLY_FAILS))
 
     def whole(self, code: str) -> Span:
         """All hours of a country."""

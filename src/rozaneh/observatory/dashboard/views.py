@@ -9,6 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final, NamedTuple, TypedDict
 
+import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -227,6 +228,8 @@ def _dates(words: Words, code: str) -> Dates:
 
 def _hours(site: "Site", words: Words, part: Part) -> Context:
     code, span = part.country, part.span
+    if usual := () if part.subjects else site.usual(code, span):
+        part = msgspec.structs.replace(part, subjects=usual)
     dates, zone_name = _dates(words, code), zone_of_country(code)[1]
     by_hour = site.figures.hours(part)
     by_day = site.figures.days(part)
@@ -240,7 +243,7 @@ def _hours(site: "Site", words: Words, part: Part) -> Context:
         for day in days
     ]  # fmt: skip
     return {
-        "zone": zone_name, "rows": rows, "first": dates.both(first), "last": dates.both(last),
+        "zone": zone_name, "usual": bool(usual), "rows": rows, "first": dates.both(first), "last": dates.both(last),
         "heat": charts.heat_map(blocks, days, dates, words.say("Failures by hour and day")),
         "timeline": charts.timeline(by_day, days, words.say("Failures by day")),
     }  # fmt: skip
