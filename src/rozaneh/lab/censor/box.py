@@ -115,7 +115,8 @@ class Box:
             if isinstance(taken, TakenOver):
                 taken.handle(packet, flow, outcome)
                 return
-            for rule in self._watchers_of(flow, packet.outbound):
+            watchers = flow.watchers[packet.outbound]
+            for rule in self._watchers_of(flow, packet.outbound) if watchers is None else watchers:
                 self._inspection(flow, rule).watch(packet)
         self._judge(packet, flows, outcome, rules)
         for flow in flows:
@@ -342,8 +343,8 @@ class Box:
             flow.quiet = [False, False]  # the other direction may have been given up before
             return
         other = flow.live[not packet.outbound]
-        idle = not self._live_of(flow, packet.outbound) and not self._watchers_of(flow, packet.outbound)
-        flow.quiet[packet.outbound] = idle and (not self._counts or other == ())
+        idle = not self._live_of(flow, packet.outbound) and (not self._counts or other == ())
+        flow.quiet[packet.outbound] = idle and not self._watchers_of(flow, packet.outbound)
 
     def _led_back(self, packet: Packet, outcome: Outcome) -> Packet:
         """An answer of the machine to which a flow was redirected, in the name of the server it was meant for."""
