@@ -7,7 +7,7 @@ from rozaneh.net.streams import StreamOver
 from rozaneh.net.trace import Step
 
 # What the counted bytes cost beside themselves: headers of IP and TCP or UDP, acknowledgements, opening and closing.
-_A_CONNECTION = 400
+_A_CONNECTION = 900
 _A_PIECE = 100
 _A_DATAGRAM = 28
 _A_LOOKUP = 400

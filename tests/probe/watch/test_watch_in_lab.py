@@ -78,7 +78,8 @@ def test_a_curfew_begins_and_ends_and_each_is_seen_by_the_next_light_round(tmp_p
     assert [change.time.hour for change in changes] == [16, 0]
     assert all(each.dns for each in rounds[:2])
     assert rounds[0].udp
+    assert all(each.rate is not None for each in rounds if each.reach is Reach.OPEN)
     assert max(sizes) < MOST, sizes
     assert all(size > 1000 for size in sizes), "the capture was written"
     # What is taken off the budget is not less than what was spent.
-    assert all(seen.cost >= 0.8 * size for seen, size in zip(rounds, sizes, strict=True)), (rounds, sizes)
+    assert all(seen.cost >= size for seen, size in zip(rounds, sizes, strict=True)), (rounds, sizes)

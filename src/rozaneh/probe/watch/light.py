@@ -128,6 +128,7 @@ class Light:
 
 
 def _rate(attempt: Attempt) -> float | None:
-    steps = [step for step in attempt.steps(Op.THROUGHPUT) if step.failure is None and step.received]
-    took = sum(step.took for step in attempt.steps(Op.FIRST_BYTE)) + sum(step.took for step in steps)
-    return sum(step.received for step in steps) / took if steps and took > 0 else None
+    """Bytes per second from the end of the request to the last byte that was read; none where none came."""
+    steps = [step for op in (Op.FIRST_BYTE, Op.THROUGHPUT) for step in attempt.steps(op)]
+    received, took = sum(step.received for step in steps), sum(step.took for step in steps)
+    return received / took if received and took > 0 else None
