@@ -22,9 +22,9 @@ PLAIN = b"one\n\ntwo\r\nthree"
     "packed",
     [
         PLAIN,
-        gzip.compress(PLAIN),
-        gzip.compress(b"one\n\ntwo") + gzip.compress(b"\r\nthree"),
-        gzip.compress(PLAIN) + b"\0" * 40,
+        gzip.compress(PLAIN, mtime=0),
+        gzip.compress(b"one\n\ntwo", mtime=0) + gzip.compress(b"\r\nthree", mtime=0),
+        gzip.compress(PLAIN, mtime=0) + b"\0" * 40,
     ],
     ids=["plain", "one member", "two members", "padded"],
 )
