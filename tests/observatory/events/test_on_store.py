@@ -149,8 +149,9 @@ def test_one_source_however_loud_makes_no_event(quiet: pa.Table, hours: range, s
     assert findings.found == []
 
 
-def test_what_one_source_says_is_published_as_not_enough(quiet: pa.Table) -> None:
-    findings = _found(quiet, _flood(range(450, 570), 1, 60, failing=True))
+def test_what_two_sources_say_is_published_as_not_enough(quiet: pa.Table) -> None:
+    findings = _found(quiet, _flood(range(450, 570), 2, 60, failing=True))
+    assert findings.found == []
     assert [(each.reason, each.event.services) for each in findings.withheld] == [("sources", ("wikipedia",))]
     assert findings.withheld[0].had < findings.withheld[0].wanted
 
