@@ -17,7 +17,7 @@ _PORTS = {"https": 443, "http": 80, "doh": 443, "dot": 853, "tls": 443, "wiregua
 
 def _endpoints() -> list[Any]:
     found = []
-    for file in sorted(resources.files("rozaneh.probe.catalogue").iterdir(), key=lambda entry: entry.name):
+    for file in sorted((resources.files("rozaneh.probe") / "catalogue").iterdir(), key=lambda entry: entry.name):
         if file.name.endswith(".toml"):
             for service in tomllib.loads(file.read_text())["service"]:
                 found += [pytest.param(end, id=f"{service['id']}-{end['id']}") for end in service["endpoint"]]
