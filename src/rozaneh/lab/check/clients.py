@@ -86,9 +86,9 @@ def prepare(text: str, target: Target, *, patient: bool = False) -> Call:
 
 
 def prepare_before(text: str, client: str, *, patient: bool = False) -> Call:
-    """The command of an ``after`` entry: a target, asked by the same program, or a whole command that ends in one."""
+    """The command of an ``after`` entry: a target, asked as the client asks, or a whole command that ends in one."""
     command, _, target = text.rpartition(" ")
-    return prepare(command or shlex.split(client)[0], Target.parse(target), patient=patient)
+    return prepare(command or client, Target.parse(target), patient=patient)
 
 
 def _curl(given: list[str], target: Target, seconds: int) -> list[str]:

@@ -138,7 +138,8 @@ class Expect(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         network: home networks for which this holds; none = all.
         at: time of day or date and time at which the client starts.
         target: what it asks for: a URL or a host name.
-        after: targets asked for first, in order, from the same address (to set off a penalty).
+        after: targets asked for first, in order, from the same address (to set off a penalty): each by the client's own
+            program and arguments, or by a command of its own that ends in the target, as `curl -4 http://cdn.example/`.
         wait: seconds to wait between those and the target.
         outcome: one, or several of which any will do: `ok`, a failure in OONI's words (`connection_reset`,
             `generic_timeout_error`, `dns_nxdomain_error`, ...), or what an answer shows: `block_page`, `throttled`,
