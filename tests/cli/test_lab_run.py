@@ -43,7 +43,7 @@ class TestRun:
         assert rozaneh("lab", "run", "clear", "-q", "--", "true").stderr == ""
 
     @pytest.mark.parametrize(
-        ("script", "status"), [("exit 7", 7), ("kill -TERM $$", 143), ("kill -SEGV $$", 139), ("exec nothing", 127)]
+        ("script", "status"), [("exit 7", 7), ("kill -TERM $$", 143), ("kill -SEGV $$", 139), ("exec /nothing", 127)]
     )
     def test_it_ends_as_the_program_ends(self, script: str, status: int) -> None:
         assert rozaneh("lab", "run", "-q", "clear", "--", "sh", "-c", script).returncode == status

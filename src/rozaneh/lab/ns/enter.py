@@ -7,6 +7,7 @@ so that a shell, a terminal and ``subprocess`` see the program itself.
 
 import argparse
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -83,7 +84,11 @@ def _become(options: argparse.Namespace, lifeline: socket.socket) -> NoReturn:
     except FileNotFoundError:
         _complain(f"{program}: no such program here", status)
     except PermissionError:
-        status = _complain(f"{program}: not allowed to run it", NOT_EXECUTABLE)
+        # A folder of PATH that may not be looked into, as root's own are, hides nothing that could be run.
+        if "/" in program or shutil.which(program):
+            status = _complain(f"{program}: not allowed to run it", NOT_EXECUTABLE)
+        else:
+            _complain(f"{program}: no such program here", status)
     except OSError as error:
         status = _complain(f"{program}: {error.strerror}", NOT_EXECUTABLE)
     os._exit(status)
