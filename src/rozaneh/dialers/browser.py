@@ -10,12 +10,11 @@ import base64
 import re
 from dataclasses import dataclass
 
-import anyio
-
 from rozaneh.core import Element, Op, Spec, SpecError, Target
 from rozaneh.links.url import query
 from rozaneh.net import ByteStream, Dialer, Network, Trace
 from rozaneh.net.browser import start_browser_tls
+from rozaneh.net.streams import ClosedOnFailure
 from rozaneh.net.trust import Trust
 
 _PROFILE = re.compile(r"[a-z][a-z0-9_]{1,30}\Z")
@@ -35,13 +34,10 @@ class Browser:
         """Dial by the way below, and shake hands."""
         async with trace.step(Op.PROXY, peer=target.authority) as step:
             stream = await self.inner.dial(target, step.under)
-            try:
+            async with ClosedOnFailure(stream):
                 return await start_browser_tls(
                     stream, step.under, self.trust, target.host, self.profile, peer=target.authority, ech=self.ech
                 )
-            except BaseException:
-                await anyio.aclose_forcefully(stream)
-                raise
 
 
 def build(element: Element, inner: Dialer, _network: Network, trust: Trust) -> Dialer:

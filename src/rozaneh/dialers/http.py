@@ -6,13 +6,11 @@ reads which host is asked for, so this is for a proxy on this side of the censor
 
 from dataclasses import dataclass
 
-import anyio
-
 from rozaneh.codecs.http_connect import ConnectClient, Refused
 from rozaneh.core import DialFailed, Element, Failure, Op, Spec, Target
 from rozaneh.dialers.upstream import Upstream, parse_upstream
 from rozaneh.net import ByteStream, Dialer, Network, Step, Trace
-from rozaneh.net.streams import Prefixed
+from rozaneh.net.streams import ClosedOnFailure, Prefixed
 from rozaneh.net.trust import Trust
 
 _PORT = 80
@@ -30,11 +28,8 @@ class HttpConnect:
         """Dial the proxy and have it dial the target, as one step PROXY; reaching the proxy is its child."""
         async with trace.step(Op.PROXY, peer=self.upstream.target.authority) as step:
             stream = await self.inner.dial(self.upstream.target, step.under)
-            try:
+            async with ClosedOnFailure(stream):
                 return await connect_through(stream, self.upstream, target, step)
-            except BaseException:
-                await anyio.aclose_forcefully(stream)
-                raise
 
 
 async def connect_through(stream: ByteStream, upstream: Upstream, target: Target, step: Step) -> ByteStream:

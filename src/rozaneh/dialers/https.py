@@ -6,12 +6,11 @@ as the proxy's address and name are. The proxy's certificate is verified.
 
 from dataclasses import dataclass
 
-import anyio
-
 from rozaneh.core import Element, Op, Spec, Target
 from rozaneh.dialers.http import connect_through
 from rozaneh.dialers.upstream import Upstream, parse_upstream
 from rozaneh.net import ByteStream, Dialer, Network, Trace
+from rozaneh.net.streams import ClosedOnFailure
 from rozaneh.net.tls import start_tls
 from rozaneh.net.trust import Trust
 
@@ -32,14 +31,11 @@ class HttpsConnect:
         peer = self.upstream.target.authority
         async with trace.step(Op.PROXY, peer=peer) as step:
             stream = await self.inner.dial(self.upstream.target, step.under)
-            try:
+            async with ClosedOnFailure(stream):
                 secured = await start_tls(
                     stream, step.under, self.trust, self.upstream.host, peer=peer, alpn=("http/1.1",)
                 )
                 return await connect_through(secured, self.upstream, target, step)
-            except BaseException:
-                await anyio.aclose_forcefully(stream)
-                raise
 
 
 def build(element: Element, inner: Dialer, _network: Network, trust: Trust) -> Dialer:

@@ -1,7 +1,5 @@
 """What trojan and VLESS have in common: TLS to the server, a browser's where the link asks, and a WebSocket."""
 
-import anyio
-
 from rozaneh.core import Target
 from rozaneh.dialers.ws import upgrade
 from rozaneh.links.trojan import Trojan
@@ -9,6 +7,7 @@ from rozaneh.links.url import FINGERPRINTS
 from rozaneh.links.vless import Vless
 from rozaneh.net import ByteStream, Step
 from rozaneh.net.browser import start_browser_tls
+from rozaneh.net.streams import ClosedOnFailure
 from rozaneh.net.tls import start_tls
 from rozaneh.net.trust import Trust
 
@@ -27,8 +26,5 @@ async def secured(stream: ByteStream, link: Trojan | Vless, trust: Trust, step: 
         stream = await start_tls(stream, step.under, trust, name, peer=server.authority, alpn=alpn)
     if link.transport != "ws":
         return stream
-    try:
+    async with ClosedOnFailure(stream):
         return await upgrade(stream, link.ws_host or name, link.path or "/", step)
-    except BaseException:
-        await anyio.aclose_forcefully(stream)
-        raise

@@ -7,13 +7,11 @@ censor, or inside another way.
 
 from dataclasses import dataclass
 
-import anyio
-
 from rozaneh.codecs.socks5 import Client, Refused, Send
 from rozaneh.core import DialFailed, Element, LocalFault, Op, Spec, SpecError, Target
 from rozaneh.dialers.upstream import Upstream, parse_upstream
 from rozaneh.net import ByteStream, Dialer, Network, Step, Trace
-from rozaneh.net.streams import Prefixed
+from rozaneh.net.streams import ClosedOnFailure, Prefixed
 from rozaneh.net.trust import Trust
 
 _PORT = 1080
@@ -31,11 +29,8 @@ class Socks5:
         """Dial the proxy and have it dial the target, as one step PROXY; reaching the proxy is its child."""
         async with trace.step(Op.PROXY, peer=self.upstream.target.authority) as step:
             stream = await self.inner.dial(self.upstream.target, step.under)
-            try:
+            async with ClosedOnFailure(stream):
                 return await self._negotiate(stream, target, step)
-            except BaseException:
-                await anyio.aclose_forcefully(stream)
-                raise
 
     async def _negotiate(self, stream: ByteStream, target: Target, step: Step) -> ByteStream:
         client = Client(target.host, target.port, self.upstream.username, self.upstream.password)

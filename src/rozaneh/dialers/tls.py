@@ -8,11 +8,10 @@ looks at the one inside alone, and where the name outside is not blocked. Most l
 
 from dataclasses import dataclass
 
-import anyio
-
 from rozaneh.core import Element, Op, Spec, SpecError, Target
 from rozaneh.links.url import alpn_of, name_of, query
 from rozaneh.net import ByteStream, Dialer, Network, Trace
+from rozaneh.net.streams import ClosedOnFailure
 from rozaneh.net.tls import start_tls
 from rozaneh.net.trust import Trust
 
@@ -41,7 +40,7 @@ class Tls:
         """Dial by the way below, and shake hands."""
         async with trace.step(Op.PROXY, peer=target.authority) as step:
             stream = await self.inner.dial(target, step.under)
-            try:
+            async with ClosedOnFailure(stream):
                 return await start_tls(
                     stream,
                     step.under,
@@ -51,9 +50,6 @@ class Tls:
                     alpn=self.alpn,
                     sni=self.sni,
                 )
-            except BaseException:
-                await anyio.aclose_forcefully(stream)
-                raise
 
 
 def build(element: Element, inner: Dialer, _network: Network, trust: Trust) -> Dialer:

@@ -7,8 +7,6 @@ certificate is verified, always.
 
 from dataclasses import dataclass
 
-import anyio
-
 from rozaneh.codecs.trojan import request
 from rozaneh.core import Element, Op, Spec, SpecError, Target
 from rozaneh.dialers.opening import OpeningStream
@@ -16,6 +14,7 @@ from rozaneh.dialers.secured import secured
 from rozaneh.links.trojan import Trojan as Link
 from rozaneh.links.trojan import parse
 from rozaneh.net import ByteStream, Dialer, Network, Trace
+from rozaneh.net.streams import ClosedOnFailure
 from rozaneh.net.trust import Trust
 
 
@@ -33,11 +32,8 @@ class Trojan:
         link, server = self.link, Target(host=self.link.host, port=self.link.port)
         async with trace.step(Op.PROXY, peer=server.authority) as step:
             stream = await self.inner.dial(server, step.under)
-            try:
+            async with ClosedOnFailure(stream):
                 stream = await secured(stream, link, self.trust, step, server)
-            except BaseException:
-                await anyio.aclose_forcefully(stream)
-                raise
         return OpeningStream(stream, request(link.password, target.host, target.port))
 
 

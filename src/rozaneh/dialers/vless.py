@@ -7,8 +7,6 @@ never spoken without. Over a WebSocket it passes content networks. REALITY and f
 
 from dataclasses import dataclass
 
-import anyio
-
 from rozaneh.codecs.vless import Answer, request
 from rozaneh.core import Element, Op, Spec, SpecError, Target
 from rozaneh.dialers.opening import OpeningStream
@@ -16,6 +14,7 @@ from rozaneh.dialers.secured import secured
 from rozaneh.links.vless import Vless as Link
 from rozaneh.links.vless import parse
 from rozaneh.net import ByteStream, Dialer, Network, Trace
+from rozaneh.net.streams import ClosedOnFailure
 from rozaneh.net.trust import Trust
 
 
@@ -33,11 +32,8 @@ class Vless:
         link, server = self.link, Target(host=self.link.host, port=self.link.port)
         async with trace.step(Op.PROXY, peer=server.authority) as step:
             stream = await self.inner.dial(server, step.under)
-            try:
+            async with ClosedOnFailure(stream):
                 stream = await secured(stream, link, self.trust, step, server)
-            except BaseException:
-                await anyio.aclose_forcefully(stream)
-                raise
         return OpeningStream(stream, request(link.user, target.host, target.port), Answer().receive)
 
 

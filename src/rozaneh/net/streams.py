@@ -67,3 +67,22 @@ class Prefixed(StreamOver):
     def beneath(self) -> ByteStream | None:
         """The stream below once the bytes already read are gone."""
         return None if self._first else self._inner
+
+
+class ClosedOnFailure:
+    """Closes a stream at once where the block that was to hand it on ends in any other way, cancellation included.
+
+    Args:
+        stream: what is left to the caller if the block ends well.
+    """
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+
+    async def __aenter__(self) -> None:
+        """Nothing is done before it is known how the block ends."""
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Close where something was raised; it is passed on."""
+        if kind is not None:
+            await anyio.aclose_forcefully(self._stream)
