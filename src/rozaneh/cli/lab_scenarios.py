@@ -144,7 +144,8 @@ def _print_checks(found: Sequence[checks.Checked], said: Words) -> None:
         table.add_column(title, overflow="fold")
     for item in found:
         word = said.say("skipped") if item.skipped else said.say("ok") if item.ok else said.say("WRONG")
-        place = f"{item.scenario}{f' [{item.vary}]' if item.vary else ''}{f' {item.at}' if item.at else ''}"
+        choice, hour = f" [{item.vary}]" if item.vary else "", f" {item.at}" if item.at else ""
+        place = f"{item.scenario}{choice} {item.network}{hour}"
         seen = " ".join(filter(None, (item.observed, item.reason)))
         table.add_row(place, item.client, item.target, seen, word, style=None if item.ok else "bold")
     out.print(table)

@@ -115,7 +115,7 @@ class Helper:
         self._end = weakref.finalize(self, _end, self._process, self._clean)
         try:
             await self._listening(self._process)
-        except BaseException:
+        except BaseException:  # cancelled or failed, it goes on; only the program must not stay
             self.stop()
             raise
 

@@ -60,7 +60,7 @@ class _Race:
                     group.start_soon(self._connect, address, over, group.cancel_scope)
                     with anyio.move_on_after(_STAGGER):
                         await over.wait()
-        except BaseException:
+        except BaseException:  # cancelled or failed, it goes on; only the connection must not stay
             if self._won is not None:
                 await anyio.aclose_forcefully(self._won)
             raise

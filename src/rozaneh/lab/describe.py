@@ -13,6 +13,9 @@ NOT_PACKETS: Mapping[str, str] = {
 }
 """Rows of the atlas that no scenario shows, each with the reason."""
 
+_CLOCK = ("time.from", "time.to")
+"""Where a number is a time of day, in seconds since midnight."""
+
 
 def seen_by_plain(scenario: Scenario) -> str:
     """What a plain client is expected to see first: an outcome, or nothing where no expectation says it."""
@@ -27,9 +30,10 @@ def rule_lines(rule: Rule) -> Iterator[str]:
     where = " and ".join(rule.at)
     mode = "in the path" if rule.mode == "in-path" else "beside the path"
     whom = f", for {' and '.join(rule.networks)} alone" if rule.networks else ""
-    yield f"{rule.name or 'rule'}: at {where}, {mode}{whom}"
+    delay = f", {_span(rule.reaction_time)} s after it saw" if any(rule.reaction_time) else ""
+    yield f"{rule.name or 'rule'}: at {where}, {mode}{whom}{delay}"
     for title, part in (("looks for", rule.match), ("remembers", rule.state), ("does", rule.action)):
-        facts = list(_facts(msgspec.to_builtins(part)))
+        facts = list(_facts(msgspec.to_builtins(part, builtin_types=(bytes,))))
         if facts or title == "looks for":
             yield f"  {title}: {'; '.join(facts) or 'every packet'}"
 
@@ -39,7 +43,7 @@ def expectation_line(expect: Expect) -> str:
     who = " | ".join(expect.client) if expect.client else "way " + ", ".join(expect.way)
     parts = [f"{who} to {expect.target}"]
     if expect.after:
-        parts.append(f"after {', '.join(expect.after)}")
+        parts.append(f"{f'{_span(expect.wait)} s' if any(expect.wait) else 'right'} after {', '.join(expect.after)}")
     if expect.network:
         parts.append(f"on {' and '.join(expect.network)}")
     if expect.at:
@@ -81,21 +85,36 @@ def _facts(node: Any, path: str = "") -> Iterator[str]:
     elif isinstance(node, list | tuple) and node and isinstance(node[0], dict):
         choices = " / ".join("(" + ", ".join(_facts(item)) + ")" for item in node)
         yield f"{path} {choices}"
+    elif path.endswith(_CLOCK) and isinstance(node, int | float):
+        yield f"{path} {_clock(node)}"
+    elif isinstance(node, dict) and path:
+        yield f"{path} by default"
     elif path:
         yield f"{path} {_value(node)}"
 
 
 def _value(node: Any) -> str:
+    if _is_range(node) and not isinstance(node[0], bool):
+        return _range(node)
     if isinstance(node, list | tuple):
         return ", ".join(_value(item) if not _is_range(item) else _range(item) for item in node) or "yes"
-    if isinstance(node, dict):
-        return "yes"
+    if isinstance(node, bytes):
+        return repr(node.decode()) if node.isascii() and node.decode().isprintable() else f"hex:{node.hex(' ')}"
     if isinstance(node, bool):
         return "yes" if node else "no"
     if isinstance(node, float):
         return f"{node:g}"
     text = str(node)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _span(span: tuple[float, float]) -> str:
+    least, most = span
+    return f"{least:g}" if least == most else f"{least:g} to {most:g}"
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 3600:02d}:{int(seconds) % 3600 // 60:02d}"
 
 
 def _is_range(node: Any) -> bool:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import ibis.expr.types as ir
 
-from rozaneh.observatory.dashboard import exports, views
+from rozaneh.observatory.dashboard import exports, searching, views
 from rozaneh.observatory.dashboard.figures import Country, Figures, Part, Span
 from rozaneh.observatory.events.event import Event, Found, Withheld
 from rozaneh.words import LANGUAGES, Words
@@ -189,7 +189,7 @@ class Site:
         return self._render(language, f"{language}/index.html", "home.html", **views.home(self, self.words[language]))
 
     def _search(self, language: str, asked: str = "") -> Page:
-        context = views.search(self, self.words[language], asked[:_ASKED])
+        context = searching.search(self, self.words[language], asked[:_ASKED])
         return self._render(language, f"{language}/search.html", "search.html", **context)
 
     def _method(self, language: str) -> Page:
