@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rozaneh.codecs.shadowsocks import address_header
-from rozaneh.codecs.shadowsocks2022 import LARGEST_CHUNK, LATE, METHODS, Decoder, Encoder, Sealer
+from rozaneh.codecs.shadowsocks2022 import LARGEST_CHUNK, LATE, METHODS, Decoder, Encoder, session
 from rozaneh.core import RemoteFault
 
 NOW = 1_790_000_000
@@ -21,7 +21,7 @@ def opened(name: str, key: bytes, request: bytes, identities: int = 0) -> tuple[
     """What a server finds in a request: its salt, its heads without padding, its payload."""
     method = METHODS[name]
     salt, rest = request[: method.key_size], request[method.key_size + 16 * identities :]
-    sealer = Sealer(method, key, salt)
+    sealer = session(method, key, salt)
     fixed, rest = sealer.open(rest[: 11 + TAG]), rest[11 + TAG :]
     assert fixed[0] == 0
     assert int.from_bytes(fixed[1:9], "big") == NOW
@@ -40,7 +40,7 @@ def opened(name: str, key: bytes, request: bytes, identities: int = 0) -> tuple[
 def answer(name: str, key: bytes, request_salt: bytes, pieces: list[bytes], *, when: int = NOW, kind: int = 1) -> bytes:
     method = METHODS[name]
     salt = bytes(reversed(range(method.key_size)))
-    sealer = Sealer(method, key, salt)
+    sealer = session(method, key, salt)
     first, *others = pieces
     head = bytes([kind]) + when.to_bytes(8, "big") + request_salt + len(first).to_bytes(2, "big")
     out = salt + sealer.seal(head) + sealer.seal(first)

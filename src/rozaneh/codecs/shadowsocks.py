@@ -12,19 +12,17 @@ import secrets
 from collections.abc import Callable
 
 import msgspec
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from rozaneh.core import RemoteFault
+from rozaneh.codecs.counted import Counted
 
 Aead = AESGCM | ChaCha20Poly1305
 
 LARGEST_CHUNK = 0x3FFF
 
 _TAG = 16
-_NONCE = 12
 _IPV4, _NAME, _IPV6 = 1, 3, 4
 
 
@@ -74,30 +72,10 @@ def address_header(host: str, port: int) -> bytes:
     return place + port.to_bytes(2, "big")
 
 
-class _Sealer:
-    """A cipher whose nonce counts up, little-endian, with each use."""
-
-    def __init__(self, method: Method, key: bytes, salt: bytes) -> None:
-        # SHA-1 is what the protocol says; as a key derivation it is not known to be weak.
-        derived = HKDF(hashes.SHA1(), method.key_size, salt, b"ss-subkey")  # noqa: S303 - fixed by the protocol
-        self._aead = method.cipher(derived.derive(key))
-        self._count = 0
-
-    def _nonce(self) -> bytes:
-        nonce = self._count.to_bytes(_NONCE, "little")
-        self._count += 1
-        return nonce
-
-    def seal(self, data: bytes) -> bytes:
-        return self._aead.encrypt(self._nonce(), data, None)
-
-    def open(self, data: bytes) -> bytes:
-        try:
-            return self._aead.decrypt(self._nonce(), data, None)
-        except InvalidTag:
-            raise RemoteFault(
-                "a Shadowsocks chunk fails its check: another password or cipher, or changed bytes"
-            ) from None
+def _session(method: Method, key: bytes, salt: bytes) -> Counted:
+    # SHA-1 is what the protocol says; as a key derivation it is not known to be weak.
+    derived = HKDF(hashes.SHA1(), method.key_size, salt, b"ss-subkey")  # noqa: S303 - fixed by the protocol
+    return Counted(method.cipher(derived.derive(key)))
 
 
 class Encoder:
@@ -113,7 +91,7 @@ class Encoder:
     def __init__(self, method: Method, key: bytes, *, prefix: bytes = b"", salt: bytes | None = None) -> None:
         fresh = prefix + secrets.token_bytes(max(0, method.key_size - len(prefix)))
         self._unsent_salt = fresh if salt is None else salt
-        self._sealer = _Sealer(method, key, self._unsent_salt)
+        self._sealer = _session(method, key, self._unsent_salt)
 
     def encode(self, data: bytes) -> bytes:
         """The chunks that carry these bytes, with the salt before the first."""
@@ -131,7 +109,7 @@ class Decoder:
     def __init__(self, method: Method, key: bytes) -> None:
         self._method = method
         self._key = key
-        self._sealer: _Sealer | None = None
+        self._sealer: Counted | None = None
         self._length: int | None = None
         self._held = bytearray()
 
@@ -152,7 +130,7 @@ class Decoder:
             salt = self._taken(self._method.key_size)
             if salt is None:
                 return None
-            self._sealer = _Sealer(self._method, self._key, salt)
+            self._sealer = _session(self._method, self._key, salt)
         if self._length is None:
             sealed = self._taken(2 + _TAG)
             if sealed is None:

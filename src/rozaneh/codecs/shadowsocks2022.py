@@ -13,10 +13,10 @@ from itertools import pairwise
 
 import msgspec
 from blake3 import blake3
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
+from rozaneh.codecs.counted import Counted
 from rozaneh.core import RemoteFault
 
 LARGEST_CHUNK = 0xFFFF
@@ -24,7 +24,6 @@ LATE = 30
 """Seconds by which the other end's clock may differ."""
 
 _TAG = 16
-_NONCE = 12
 _REQUEST, _RESPONSE = 0, 1
 _MOST_PADDING = 900
 _SESSION = "shadowsocks 2022 session subkey"
@@ -55,33 +54,10 @@ METHODS = {
 }
 
 
-class Sealer:
-    """A cipher whose nonce counts up, little-endian, with each use."""
-
-    def __init__(self, method: Method, key: bytes, salt: bytes) -> None:
-        subkey = blake3(key + salt, derive_key_context=_SESSION).digest(method.key_size)
-        self._aead = method.cipher(subkey)
-        self._count = 0
-
-    def _nonce(self) -> bytes:
-        nonce = self._count.to_bytes(_NONCE, "little")
-        self._count += 1
-        return nonce
-
-    def seal(self, data: bytes) -> bytes:
-        """Seal one piece."""
-        return self._aead.encrypt(self._nonce(), data, None)
-
-    def open(self, data: bytes) -> bytes:
-        """Open one piece.
-
-        Raises:
-            RemoteFault: it fails its check.
-        """
-        try:
-            return self._aead.decrypt(self._nonce(), data, None)
-        except InvalidTag:
-            raise RemoteFault("a Shadowsocks chunk fails its check: another key or cipher, or changed bytes") from None
+def session(method: Method, key: bytes, salt: bytes) -> Counted:
+    """The cipher of one direction of one session."""
+    subkey = blake3(key + salt, derive_key_context=_SESSION).digest(method.key_size)
+    return Counted(method.cipher(subkey))
 
 
 class Encoder:
@@ -108,7 +84,7 @@ class Encoder:
     ) -> None:
         fresh = prefix + secrets.token_bytes(max(0, method.key_size - len(prefix)))
         self.salt = fresh if salt is None else salt
-        self._sealer = Sealer(method, keys[-1], self.salt)
+        self._sealer = session(method, keys[-1], self.salt)
         self._open = self.salt + b"".join(_identity(one, other, self.salt) for one, other in pairwise(keys))
         self._address: bytes | None = address
         self._now = now
@@ -144,7 +120,7 @@ class Decoder:
         self._key = key
         self._request_salt = request_salt
         self._now = now
-        self._sealer: Sealer | None = None
+        self._sealer: Counted | None = None
         self._length: int | None = None
         self._begun = False
         self._held = bytearray()
@@ -166,7 +142,7 @@ class Decoder:
             salt = self._taken(self._method.key_size)
             if salt is None:
                 return None
-            self._sealer = Sealer(self._method, self._key, salt)
+            self._sealer = session(self._method, self._key, salt)
         if self._length is None:
             head = self._taken((2 if self._begun else 11 + self._method.key_size) + _TAG)
             if head is None:
