@@ -11,6 +11,7 @@ import pytest
 from msgspec import inspect as types
 
 from rozaneh.lab.censor import Engine
+from rozaneh.lab.matrix.ways import STANDARD_WAYS
 from rozaneh.lab.scenario import Scenario, parse_scenario, scenario_files, variants
 from rozaneh.lab.scenario.examples import EXAMPLES
 from rozaneh.lab.scenario.read import type_of
@@ -46,6 +47,12 @@ def test_every_key_has_a_meaning_and_stands_in_the_reference() -> None:
 
 def test_lines_of_the_reference_name_no_python() -> None:
     assert not re.search(r"NODEFAULT|<class|msgspec|None\b", reference())
+
+
+def test_names_of_ways_stand_there_with_their_stacks() -> None:
+    text = reference()
+    for name, stack in STANDARD_WAYS.items():
+        assert re.search(rf"^{re.escape(name)} +{re.escape(stack)}$", text, re.MULTILINE), name
 
 
 def test_json_schema_is_json_and_knows_every_table() -> None:

@@ -96,7 +96,8 @@ class Freeze(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Something passes, then nothing any more: no reset, no close. Counted per flow from the match on.
 
     Attributes:
-        bytes: payload bytes that still pass, in `direction`. A plain value in place of the table means this.
+        bytes: payload bytes that still pass, in `direction`, as TCP or UDP carry them: TLS handshake and framing count
+            too. A plain value in place of the table means this.
         packets: packets with payload that still pass, in `direction`.
         direction: which packets are counted, and dropped afterwards.
     """

@@ -204,7 +204,8 @@ class Match(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         tls: a TLS handshake over TCP.
         quic: a QUIC packet.
         payload: bytes and statistics of the payload.
-        looks_like: class of protocol, guessed from the first bytes.
+        looks_like: class of protocol, guessed from the first bytes of this packet's payload (with
+            `state.reassembly.tcp` of the stream so far); add `flow.data_packet = 1` for the first of a flow.
         flow: the flow so far.
         history: how often something happened lately.
         marked: marks set by other rules; all of a list must be there.

@@ -21,7 +21,9 @@ technique is a combination.
 2. Null routes set by `null_route` apply first, then verdicts that rules keep (`state.scope`, `state.residual`), in the order of the
    rules, then the rules themselves in the order of the file.
 3. The first that acts on the packet ends it, unless its rule says `continue = true`. A verdict or rule that does nothing to *this*
-   packet does not end it: a `drop` for the other direction, a `dns` forger on a packet that is no query.
+   packet does not end it: a `drop` for the other direction, a `dns` forger on a packet that is no query. So a verdict that an on-path
+   rule keeps, and that goes on injecting, hides its packets from later rules at that place, in-path ones too: two boxes of one
+   border are two places (`places`), or the first rule says `continue = true`.
 4. `mark`, `log` and `probe` do nothing to the packet and never end the evaluation.
 5. A rule with a scope other than `packet` keeps its verdict when it acts and is not asked again for what the verdict covers. One-time
    actions (`send`, `mark`, `log`, `probe`) are done for the offending packet alone; the others for every packet that is covered.
@@ -73,15 +75,34 @@ RUNNING = """\
 - `rozaneh lab check FILE`: runs the clients of `[[expect]]`, each also without the rules as a control.
 - `rozaneh lab matrix --scenarios DIRECTORY [--ways SPEC...] [--json OUT]`: all scenarios of a directory against ways.
 
-Ways for `expect.way`: `plain`, `dnstcp`, `dot`, `doh`, `split`, `tlsfrag`, `both`, `disorder`,
-`socks5`, `connect`, `ss`, `*`, or a stack such as `doh:dns.google@8.8.8.8|tlsfrag:1|tcp`.
+`check` asks the clients of `[[expect]]` and `matrix` the ways, so a file with expectations of one sort only is proven by one command.
+`--at HH:MM` turns the clock of the censors and of our own programs; `date` in the lab goes on to show the machine's. Without `clock` a lab
+starts at noon of today. Programs choose between IPv4 and IPv6 as they always do (curl takes IPv6 where both answer): `curl -4` where it matters.
+
+Ways for `expect.way`: names that stand for a stack, `*` for every way that the matrix asks, or a stack of your own such as
+`doh:dns.google@8.8.8.8|tlsfrag:1|tcp`: layers from the outermost to the connection itself (`tcp`), divided by `|`, each with its
+arguments after a colon; `docs/ways.md` lists them. `client` programs below are for `expect.client` alone.
+
+```text
+plain     tcp
+dnstcp    dnstcp:8.8.8.8|tcp
+dot       dot:dns.google@8.8.8.8|tcp
+doh       doh:dns.google@8.8.8.8|tcp
+split     doh:dns.google@8.8.8.8|split:sni|tcp
+tlsfrag   doh:dns.google@8.8.8.8|tlsfrag:sni|tcp
+both      doh:dns.google@8.8.8.8|tlsfrag:sni|split:2|tcp
+disorder  doh:dns.google@8.8.8.8|disorder:2|tcp
+socks5    socks5://45.76.10.11:1080|tcp
+connect   https://relay.example:443?address=45.76.10.11|tcp
+ss        ss://Y2hhY2hhMjAtaWV0Zi1wb2x5MTMwNTpsYWI@45.76.10.11:8388|tcp
+```
 
 A text for `expect.client` is one of these programs, with arguments of its own if need be (`dig @8.8.8.8 +tcp`, `curl --tls-max 1.2`);
 the target is added to it. Each waits about 4 seconds in silence.
 
 - `curl`, `dig`, `openssl` (`openssl s_client`), `ping`: the real programs.
 - `python`: a page over HTTPS with Python's own client.
-- `h3`: a page over HTTP/3.
+- `h3`: a page over HTTP/3 (the page alone: no `/bytes/N`).
 - `dns`: asks one resolver over UDP and shows every answer that comes, with its time (`--server ADDRESS`, `--listen SECONDS`).
 - `hello`: a ClientHello made by hand, to a server that echoes (`--name NAME`, `--no-name`, `--esni`, `--ech`).
 - `lone-hello`: a segment with a ClientHello without a handshake (`--ttl N`).

@@ -132,7 +132,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         scope: what a verdict covers. `packet` = the matching packet alone, nothing is kept; `flow` = this 5-tuple, both
             directions; `3-tuple` = client, server and server port; `source` = everything of the client; `destination` =
             everything with the server; `pair` = client and server. Without it: `flow` if the match reads connections
-            (`tls`, `http`, `looks_like`, `quic.sni`, `quic.alpn`, `quic.extension`, `flow.data_packet`), else `packet`.
+            (`tls`, `http`, `looks_like`, `quic.sni`, `quic.alpn`, `quic.extension`, `flow.data_packet`; also inside
+            `any`, `all` and `not`), else `packet`.
         residual: how long a verdict lasts. Without it: scope `flow` lasts as long as the flow is known, every other
             scope for good.
         delay: what must pass between the match and the action.
