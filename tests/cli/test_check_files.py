@@ -4,9 +4,10 @@ from pathlib import Path
 import pytest
 
 from rozaneh.cli.check_files import create, urls_of, write
+from rozaneh.cli.place import Placed
 from rozaneh.core import LocalFault
 from rozaneh.diagnosis import judge
-from rozaneh.ooni import decode, own
+from rozaneh.ooni import Place, decode, own
 from rozaneh.probe import EndpointResult, Service, ServiceResult
 from rozaneh.probe.services import service_of_url
 from rozaneh.words import Words
@@ -56,12 +57,13 @@ def result() -> ServiceResult:
 
 def test_what_was_seen_is_written_for_its_owner_alone_and_nothing_is_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "seen.jsonl"
-    write(create(path), [result()])
+    write(create(path), [result()], Placed(Place(asn=44244, country="IR"), "user"))
     assert oct(path.stat().st_mode & 0o777) == "0o600"
     (line,) = path.read_bytes().splitlines()
     read = decode(line)
     assert read.started is not None
     assert read.started.timestamp() == STARTED
+    assert (read.asn, read.country) == (44244, "IR")
     carried = own(read)
     assert carried is not None
     assert carried.verdict is not None

@@ -33,17 +33,54 @@ def test_json_gives_both_verdicts_and_an_error_for_each_bad_line(
     code, out, _ = replayed(capfdbinary, mixed, "--json")
     assert code == 0
     fine, bad, denied = json.loads(out)
-    assert (fine["file"], fine["line"], fine["error"]) == (str(mixed), 1, None)
+    assert all(set(each) == {"file", "classic", "verdict", "error"} for each in (fine, bad, denied))
+    assert (fine["file"], fine["error"]) == (str(mixed), None)
     expected: dict[str, Any] = {
         "blocking": False, "accessible": True, "dns_consistency": "consistent", "x_blocking_flags": 32,
         "x_dns_flags": 0,
     }  # fmt: skip
-    assert expected.items() <= fine["classic"].items()
+    assert fine["classic"] == expected
     assert fine["verdict"]["verdict"] == "ok"
-    assert (bad["line"], bad["classic"], bad["verdict"]) == (2, None, None)
+    assert (bad["classic"], bad["verdict"]) == (None, None)
     assert "$.test_keys" in bad["error"]
-    assert (denied["line"], denied["classic"]["blocking"]) == (4, "dns")
-    assert {"verdict", "mechanism", "who", "confidence", "rules"} <= denied["verdict"].keys()
+    assert denied["classic"]["blocking"] == "dns"
+    assert set(denied["verdict"]) == {"verdict", "mechanism", "who", "confidence", "rules"}
+
+
+def test_details_say_where_it_stands_and_what_else_is_known(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    mixed = tmp_path / "mixed.jsonl"
+    mixed.write_bytes(FINE + b'\n{"test_keys":7}\n\n' + DENIED)
+    code, out, _ = replayed(capfdbinary, mixed, "--json", "--details")
+    fine, bad, denied = json.loads(out)
+    assert code == 0
+    assert [each["line"] for each in (fine, bad, denied)] == [1, 2, 4]
+    assert (fine["test_name"], fine["input"]) == ("web_connectivity", "https://www.example.com/")
+    assert set(fine) == set(bad) == {"file", "line", "test_name", "input", "score", "classic", "verdict", "error"}
+    assert denied["classic"]["x_null_null_flags"] == 0
+    assert {"where", "missing"} <= denied["verdict"].keys()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (gzip.compress(FINE + b"\n" + DENIED)[:-30], "cut off"),
+        (gzip.compress(FINE + b"\n") + b"junk", "trailing bytes"),
+        (gzip.compress(FINE + b"\n") + gzip.compress(b"x")[:10] + b"\xff" * 60, "broken gzip"),
+        (gzip.compress(FINE + b"\n" + b" " * (64 << 20)), "longer than"),
+    ],
+)
+def test_a_file_that_breaks_off_was_not_read_though_what_stood_before_is_judged(
+    content: bytes, reason: str, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    file = tmp_path / "broken.jsonl.gz"
+    file.write_bytes(content)
+    code, out, _ = replayed(capfdbinary, file, "--json")
+    first, *_, last = json.loads(out)
+    assert first["verdict"]["verdict"] == "ok"
+    assert reason in last["error"]
+    assert code == (0 if reason == "longer than" else 1), "a line too long costs itself alone"
 
 
 def test_a_person_reads_one_line_for_each(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
@@ -68,17 +105,20 @@ def test_it_speaks_persian(tmp_path: Path, capfdbinary: pytest.CaptureFixture[by
     ("content", "reason"),
     [
         (None, "No such file"),
+        ("a folder", "Is a directory"),
         (b"", "holds nothing"),
         (b"not json", "line 1: not a measurement"),
         (b"\x1f\x8b\x08", "cut off"),
     ],
 )
 def test_what_cannot_be_read_is_one_line_and_the_others_still_are(
-    content: bytes | None, reason: str, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+    content: bytes | str | None, reason: str, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     good, bad = tmp_path / "good.json", tmp_path / "bad.json"
     good.write_bytes(FINE)
-    if content is not None:
+    if content == "a folder":
+        bad.mkdir()
+    elif isinstance(content, bytes):
         bad.write_bytes(content)
     code, out, err = replayed(capfdbinary, bad, good)
     assert code == 1

@@ -327,13 +327,13 @@ CASES = (
         UNKNOWN,
     ),
     Case(
-        "tls-reset-against-control",
+        "tls-reset-unpaired",
         failing("tls.reset"),
         failing("tls.reset", tried=tried(system=twice("tls.reset"), neutral_name=seen("tls.reset"))),
         UNKNOWN,
     ),
     Case(
-        "tls-silent-against-control",
+        "tls-silent-unpaired",
         failing("tls.silence"),
         failing("tls.silence", control=DOWN),
         "down-everywhere",

@@ -7,6 +7,7 @@ import anyio
 import pytest
 import trio.testing
 
+from rozaneh.codecs.networks import Networks
 from rozaneh.helper import Bounds, GuardedNetwork, Limiter, Server, Vantage
 from rozaneh.helper.limits import client_of
 from rozaneh.net.real import RealNetwork
@@ -45,6 +46,33 @@ async def test_a_question_as_ooni_asks_it() -> None:
     assert answer["quic_handshake"] == {}
     assert answer["dns"] == {"failure": None, "addrs": [SITE]}
     assert answer["ip_info"] == {SITE: {"asn": 0, "flags": 3}, OTHER: {"asn": 0, "flags": 1}}
+
+
+@pytest.mark.anyio
+async def test_a_table_of_networks_says_whose_addresses_are_and_where_the_asker_stands() -> None:
+    table = Networks(["93.184.216.0/24,15133,US", "10.0.0.0/24,64512,IR"])
+    async with helping({"site.example": [SITE]}, networks=table) as asking:
+        answer = await asking.ask(http_request="http://site.example/", tcp_connect=["10.10.34.34:443"])
+        assert answer["ip_info"] == {SITE: {"asn": 15133, "flags": 2}, "10.10.34.34": {"asn": 0, "flags": 5}}
+        assert answer["x_client"] == {"asn": 64512, "cc": "IR"}
+        assert "10.0.0.2" not in json.dumps(answer)
+    async with helping({"site.example": [SITE]}) as asking:
+        assert "x_client" not in await asking.ask(http_request="http://site.example/")
+
+
+@pytest.mark.anyio
+async def test_http3_is_asked_where_the_site_offers_it_and_the_probe_wants_it() -> None:
+    async with helping({"site.example": [SITE]}) as asking:
+        asking.network.serve(SITE, 80, page(b"x", alt_svc='h3=":443"'))
+        answer = await asking.ask(http_request="http://site.example/", x_quic_enabled=True)
+        assert answer["http_request"]["failure"] is None
+        assert answer["http3_request"]["failure"] == "generic_timeout_error", "nothing answers datagrams there"
+        answer = await asking.ask(http_request="http://site.example/", x_quic_enabled=False)
+        assert answer["http3_request"] is None
+        for elsewhere in ('h3="10.0.0.1:443"', 'h3="other.example:443"', 'h3=":0"', 'h3=":6379"', "h3=junk"):
+            asking.network.serve(SITE, 80, page(b"x", alt_svc=elsewhere))
+            answer = await asking.ask(http_request="http://site.example/", x_quic_enabled=True)
+            assert answer["http3_request"] is None or answer["http3_request"]["failure"], elsewhere
 
 
 @pytest.mark.anyio

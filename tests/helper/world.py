@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 from anyio.abc import ByteStream
 
+from rozaneh.codecs.networks import Networks
 from rozaneh.helper import Bounds, GuardedNetwork, Server, Vantage
 from rozaneh.net.memory import MemoryNetwork
 from rozaneh.net.trust import Trust
@@ -67,11 +68,13 @@ async def helping(
     own: tuple[str, ...] = (),
     *,
     forwarded: bool = False,
+    networks: Networks | None = None,
     **bounds: Any,
 ) -> AsyncIterator[Asking]:
     with anyio.fail_after(600):
         async with network or MemoryNetwork(names=names or {}) as inner:
-            server = Server(Vantage(GuardedNetwork(inner, own), Trust.system()), Bounds(**bounds), forwarded=forwarded)
+            vantage = Vantage(GuardedNetwork(inner, own), Trust.system(), networks=networks)
+            server = Server(vantage, Bounds(**bounds), forwarded=forwarded)
             listener = await inner.listen_tcp(*FRONT)
             async with listener, anyio.create_task_group() as tasks:
                 tasks.start_soon(server.serve, listener)

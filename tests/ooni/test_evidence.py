@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from rozaneh.diagnosis import Outcome, Role, judge
+from rozaneh.diagnosis import Outcome, Role, Who, judge
+from rozaneh.diagnosis.sentences import sentence
 from rozaneh.ooni import decode, encode, own
 from rozaneh.ooni.evidence import evidence_of
 from rozaneh.ooni.lines import BadLine, Line
@@ -102,6 +103,20 @@ def test_verdicts(records: dict[str, Any], control: dict[str, Any] | None, expec
     assert f"{found.verdict} {found.mechanism}" == expected
     if found.verdict is Outcome.CANNOT_TELL:
         assert found.missing or found.rules
+
+
+@pytest.mark.parametrize("failure", ["connection_reset", "eof_error", "generic_timeout_error"])
+def test_a_handshake_that_fails_without_a_harmless_name_beside_it_accuses_nobody(failure: str) -> None:
+    """OONI's probe tries no other name at the address: a server that cuts off a country looks like a filter."""
+    found = replay(measurement(**lost(failure, tls=True), control=BOTH)).verdict
+    assert (found.verdict, found.who) == (Outcome.BLOCKED, Who.UNKNOWN)
+    assert found.confidence <= 0.55
+    assert "neutral_name.tried" in found.missing
+    assert "so may the service itself" in sentence(found)
+    alone = replay(measurement(**lost(failure, tls=True))).verdict
+    assert alone.verdict is Outcome.CANNOT_TELL
+    down = helper(RIGHT, OTHER, tls={f"{a}:443": failure for a in (RIGHT, OTHER)}, http=failure)
+    assert replay(measurement(**lost(failure, tls=True), control=down)).verdict.verdict is Outcome.DOWN
 
 
 def test_where_the_two_differ_by_design_both_are_said() -> None:

@@ -53,12 +53,12 @@ def test_what_was_whole_before_the_cut_is_kept(step: int) -> None:
     whole = packed.compress(b"one\ntwo\n") + packed.flush(zlib.Z_FULL_FLUSH)
     found = read(whole, step)
     assert found[:2] == [Line(1, b"one"), Line(2, b"two")]
-    assert found[2:] == [BadLine(3, "the gzip file is cut off here")]
+    assert found[2:] == [BadLine(3, "the gzip file is cut off here", last=True)]
 
 
 def test_bytes_after_the_last_member_are_named() -> None:
     found = read(gzip.compress(b"one\n") + b"rubbish")
-    assert found == [Line(1, b"one"), BadLine(2, "trailing bytes that are no gzip")]
+    assert found == [Line(1, b"one"), BadLine(2, "trailing bytes that are no gzip", last=True)]
 
 
 def test_a_broken_member_is_named_once() -> None:
@@ -84,4 +84,4 @@ def test_a_bomb_costs_its_own_line_and_no_memory() -> None:
 
 def test_a_file_that_opens_too_far_is_given_up() -> None:
     found = read(gzip.compress(b"a\n" * 1000), largest=1000)
-    assert found == [BadLine(1, "the file opens to more than is read")]
+    assert found == [BadLine(1, "the file opens to more than is read", last=True)]

@@ -53,6 +53,15 @@ class Far:
         self.dials = Dials(network, Trust.with_ca(folder / "ca.pem"), Pace())
         self.asked: list[Any] = []
 
+    def behaving(self, name: str, talk: Callable[[ByteStream], Any]) -> Callable[[ByteStream], Any]:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self._authority.issue_cert(name).configure_cert(context)
+
+        async def behaviour(stream: ByteStream) -> None:
+            await talk(await TLSStream.wrap(stream, server_side=True, ssl_context=context, standard_compatible=False))
+
+        return behaviour
+
     def vantage(self, name: str, answer: bytes | dict[str, Any], status: str = "200 OK") -> Callable[[ByteStream], Any]:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         self._authority.issue_cert(name).configure_cert(context)
@@ -96,6 +105,9 @@ async def test_every_vantage_is_asked_the_same(tmp_path: Path) -> None:
         b'{"http_request": {"status_code": 1e99}}',
         b"[" * 100_000,
         b"x" * (1 << 19),
+        b'{"x_client": {"asn": -1, "cc": "IR"}}',
+        b'{"x_client": {"asn": 1, "cc": "<b>"}}',
+        b"\x1f\x8b" + b"\0" * 1000,
         b'{"dns": {"addrs": [' + b",".join([b'"1.1.1.1"'] * 1000) + b"]}}",
     ],
 )
@@ -133,6 +145,81 @@ async def test_a_vantage_that_is_blocked_is_reached_by_another_way(tmp_path: Pat
         (said,) = await Controls(far.dials, SITES[:1], way).ask(ENDPOINT, [])
     assert said.http is True
     assert said.way == f"socks5://{RELAY}:1080|tcp"
+
+
+CLIENT = {"x_client": {"asn": 44244, "cc": "IR"}}
+
+
+async def test_where_vantages_see_the_probe_is_known_if_they_agree_and_were_asked_directly(tmp_path: Path) -> None:
+    async with MemoryNetwork() as network:
+        far = Far(tmp_path, network)
+        network.serve(A, 443, far.vantage("a.example", GOOD | CLIENT))
+        network.serve(B, 8443, far.vantage("b.example", GOOD))
+        controls = Controls(far.dials, SITES)
+        said = await controls.ask(ENDPOINT, [])
+        assert (controls.whereabouts.asn, controls.whereabouts.country) == (44244, "IR")
+        assert all("x_client" not in control.answer for control in said), "it is no part of what is shared"
+        network.serve(B, 8443, far.vantage("b.example", GOOD | {"x_client": {"asn": 1, "cc": "IR"}}))
+        await controls.ask(ENDPOINT, [])
+        assert (controls.whereabouts.asn, controls.whereabouts.country) == (0, "IR")
+        network.black_hole(A, 443)
+        network.serve("far", 443, far.vantage("a.example", GOOD | CLIENT))
+        network.serve(RELAY, 1080, socks_relay(network, {"a.example": "far"}))
+        way = build(Spec.parse(f"socks5://{RELAY}:1080|tcp"), network)
+        controls = Controls(far.dials, SITES[:1], way)
+        assert len(await controls.ask(ENDPOINT, [])) == 1
+        assert (controls.whereabouts.asn, controls.whereabouts.country) == (0, "ZZ")
+
+
+async def endless_head(stream: ByteStream) -> None:
+    await stream.receive()
+    await stream.send(b"HTTP/1.1 200 OK\r\n")
+    while True:
+        await stream.send(b"X-More: " + b"y" * 1000 + b"\r\n")
+
+
+async def endless_body(stream: ByteStream) -> None:
+    await stream.receive()
+    await stream.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while True:
+        await stream.send(b"400\r\n" + b" " * 1024 + b"\r\n")
+
+
+async def drips(stream: ByteStream) -> None:
+    await stream.receive()
+    await stream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+    while True:
+        await anyio.sleep(1)
+        await stream.send(b" ")
+
+
+@pytest.mark.parametrize("talk", [endless_head, endless_body, drips])
+async def test_one_that_never_ends_is_left_and_the_others_are_heard(tmp_path: Path, talk: Any) -> None:
+    async with MemoryNetwork() as network:
+        far = Far(tmp_path, network)
+        network.serve(A, 443, far.behaving("a.example", talk))
+        network.serve(B, 8443, far.vantage("b.example", GOOD))
+        began = anyio.current_time()
+        said = await Controls(far.dials, SITES).ask(ENDPOINT, [])
+        assert [control.vantage for control in said] == ["b.example"]
+        assert anyio.current_time() - began < 15
+
+
+@pytest.mark.parametrize(
+    "sent_on",
+    [b"HTTP/1.1 302 Found\r\nLocation: http://192.168.1.1/\r\nContent-Length: 0\r\n\r\n",
+     b"HTTP/1.1 307 Temporary Redirect\r\nLocation: /\r\nContent-Length: 0\r\n\r\n"],
+)  # fmt: skip
+async def test_one_that_sends_on_is_not_followed(tmp_path: Path, sent_on: bytes) -> None:
+    async def talk(stream: ByteStream) -> None:
+        await stream.receive()
+        await stream.send(sent_on)
+
+    async with MemoryNetwork() as network:
+        far = Far(tmp_path, network)
+        network.serve(A, 443, far.behaving("a.example", talk))
+        assert await Controls(far.dials, SITES[:1]).ask(ENDPOINT, []) == ()
+        assert network.connections == [(A, 443)]
 
 
 async def test_what_a_vantage_said_stands_in_for_it_with_its_age(tmp_path: Path) -> None:
@@ -179,6 +266,20 @@ def test_a_broken_file_is_no_file(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     assert Remembered.read(path).said(ENDPOINT, "a.example") is None
     assert Remembered.read(tmp_path / "absent").said(ENDPOINT, "a.example") is None
+
+
+def test_what_is_too_old_is_neither_written_nor_believed(tmp_path: Path) -> None:
+    path = tmp_path / "controls.json"
+    now = 0.0
+    kept = Remembered(lambda: now)
+    kept.keep(ENDPOINT, Control(vantage="old", dns=True))
+    now = LONGEST + 1.0
+    kept.keep(ENDPOINT, Control(vantage="new", dns=True))
+    kept.write(path)
+    assert b"old" not in path.read_bytes()
+    assert Remembered.read(path, lambda: now).said(ENDPOINT, "new") is not None
+    assert Remembered.read(path, lambda: now + LONGEST + 1).said(ENDPOINT, "new") is None
+    assert Remembered.read(path, lambda: now - 60).said(ENDPOINT, "new") is None, "a clock that went back"
 
 
 def test_what_is_remembered_is_bounded() -> None:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,8 @@ from rozaneh.cli.check_view import View
 from rozaneh.cli.consent import ask, show_text
 from rozaneh.cli.keeping import Keeping, MyAddress
 from rozaneh.cli.options import Json, Lang, console, print_json, words
+from rozaneh.cli.place import Country, Network, NetworksFile, Placed, Placing
+from rozaneh.cli.remember import Controls, Remember
 from rozaneh.diagnosis import Outcome
 from rozaneh.finder import Finder, Found
 from rozaneh.net.clock import clock_from_environment
@@ -24,8 +27,12 @@ from rozaneh.probe import Service, ServiceResult, catalogue, choose, vantages
 from rozaneh.probe import check as run_check
 from rozaneh.probe import consent as agreement
 from rozaneh.probe.consent import Consent
+from rozaneh.probe.dials import Dials
 from rozaneh.probe.experiments import named
+from rozaneh.probe.pace import Pace
 from rozaneh.probe.services import read_services, together
+from rozaneh.probe.share.whoami import seen_from_outside
+from rozaneh.probe.whereabouts import Whereabouts
 from rozaneh.words import Words, mark
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -52,7 +59,11 @@ def check(
     ] = None,
     urls: Annotated[
         Path | None,
-        typer.Option("--urls", metavar="FILE", help=mark("A test list: Citizen Lab's CSV, or one URL on each line.")),
+        typer.Option(
+            "--urls",
+            metavar="FILE|NAME",
+            help=mark("A test list: Citizen Lab's CSV, one URL on each line, or the name of one in 'rozaneh lists'."),
+        ),
     ] = None,
     category: Annotated[
         list[str] | None,
@@ -72,6 +83,10 @@ def check(
     ] = False,
     timeout: Annotated[float, typer.Option(min=1.0, max=3600.0, help=mark("Seconds for the whole check."))] = 60.0,
     my_address: MyAddress = None,
+    network: Network = None,
+    country: Country = None,
+    networks: NetworksFile = None,
+    remember: Remember = False,
     as_json: Json = False,
     lang: Lang = None,
 ) -> None:
@@ -86,13 +101,17 @@ def check(
         _experiment(experiment, services or (), known, tongue, as_json=as_json)
         return
     asked = [*(services or [service.id for service in own]), *(urls_of(urls, category or (), tongue) if urls else ())]
+    placing = Placing.given(network, country, networks)
     chosen = _permitted(asked, known, tongue, everything=everything)
     kept = create(ooni) if ooni else None
     view = View(console(), tongue, silent=as_json)
-    keep = Keeping.agreed(my_address or ())
-    results = anyio.run(partial(_measure, chosen, view, keep, one_at_a_time=one_at_a_time, seconds=timeout))
+    keep = Keeping.agreed()
+    run = _Run(placing, Controls.kept(remember=remember), tuple(my_address or ()), outside=keep is not None)
+    results = anyio.run(partial(run.measure, chosen, view, one_at_a_time=one_at_a_time, seconds=timeout))
     if kept is not None:
-        write(kept, results)
+        write(kept, results, run.placed)
+    if keep is not None:
+        keep.all(results, run.seen, run.placed)
     if as_json:
         print_json([result.as_json(view.sentence(result)) for result in results])
     if keep is not None:
@@ -101,25 +120,49 @@ def check(
         raise typer.Exit(_TOO_LITTLE)
 
 
-async def _measure(
-    chosen: Sequence[Service], view: View, keep: Keeping | None, *, one_at_a_time: bool, seconds: float
-) -> list[ServiceResult]:
-    network, trust, clock = RealNetwork(), Trust.system(), clock_from_environment()
-    with view.running(chosen):
-        results = await run_check(
-            chosen,
-            network,
-            trust,
-            clock,
-            vantages(),
-            way=Found(Finder(network, trust=trust, clock=clock)),
-            progress=view.progress,
-            one_at_a_time=one_at_a_time,
-            seconds=seconds,
-        )
-    if keep is not None:
-        await keep.all(results, network, trust)
-    return results
+@dataclass
+class _Run:
+    """One check, and what is learnt beside it of where it was made.
+
+    Attributes:
+        placing: what the user said of that.
+        controls: what control vantages said before.
+        seen: addresses under which others see this machine; asked for after the check, where it must be known.
+        outside: whether it must be.
+        placed: network and country.
+    """
+
+    placing: Placing
+    controls: Controls
+    seen: tuple[str, ...]
+    outside: bool
+    placed: Placed = field(default_factory=Placed)
+
+    async def measure(
+        self, chosen: Sequence[Service], view: View, *, one_at_a_time: bool, seconds: float
+    ) -> list[ServiceResult]:
+        """Check, keep what was asked to be kept, and say where it was."""
+        network, trust, clock = RealNetwork(), Trust.system(), clock_from_environment()
+        whereabouts = Whereabouts()
+        with view.running(chosen):
+            results = await run_check(
+                chosen,
+                network,
+                trust,
+                clock,
+                vantages(),
+                way=Found(Finder(network, trust=trust, clock=clock)),
+                progress=view.progress,
+                one_at_a_time=one_at_a_time,
+                seconds=seconds,
+                remembered=self.controls.remembered,
+                whereabouts=whereabouts,
+            )
+        self.controls.keep()
+        if not self.seen and (self.outside or self.placing.networks is not None):
+            self.seen = await seen_from_outside(Dials(network, trust, Pace()), vantages().whoami)
+        self.placed = self.placing.placed(whereabouts, self.seen)
+        return results
 
 
 def _permitted(

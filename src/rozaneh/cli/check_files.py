@@ -4,11 +4,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from rozaneh import __version__
+from rozaneh.cli.lists import kept_lists
 from rozaneh.cli.options import console
+from rozaneh.cli.place import Placed, lines
 from rozaneh.core import LocalFault
-from rozaneh.ooni import Made, Place, encode
-from rozaneh.ooni.testlists import LARGEST, read_list
+from rozaneh.ooni.testlists import LARGEST, TestList, read_list
 from rozaneh.probe import ServiceResult
 from rozaneh.words import Words
 
@@ -18,14 +18,15 @@ _MOST_NAMED = 20
 def urls_of(path: Path, categories: Sequence[str], tongue: Words) -> list[str]:
     """The URLs of a test list, without those of risky categories that nobody asked for.
 
+    Args:
+        path: a file, or the name of a list that ``rozaneh lists`` keeps.
+        categories: risky ones that were asked for.
+        tongue: the language of notes.
+
     Raises:
         LocalFault: it cannot be read, or nothing is left of it.
     """
-    try:
-        with path.open("rb") as file:
-            found = read_list(file.read(LARGEST + 1))
-    except OSError as error:
-        raise LocalFault(f"{path}: {error.strerror}") from error
+    found = _kept(path) or _in_file(path)
     notes = console(errors=True)
     for left in found.left_out[:_MOST_NAMED]:
         notes.print(tongue.say("{file}, line {number}: {reason}", file=str(path), number=left.line, reason=left.reason))
@@ -47,6 +48,19 @@ def urls_of(path: Path, categories: Sequence[str], tongue: Words) -> list[str]:
     return [site.url for site in sites]
 
 
+def _kept(path: Path) -> TestList | None:
+    """A list that 'rozaneh lists' keeps, where no file is called so."""
+    return None if path.exists() or path.name != str(path) else kept_lists().named(path.name)
+
+
+def _in_file(path: Path) -> TestList:
+    try:
+        with path.open("rb") as file:
+            return read_list(file.read(LARGEST + 1))
+    except OSError as error:
+        raise LocalFault(f"{path}: {error.strerror}") from error
+
+
 def create(path: Path) -> int:
     """A new file that only its owner can read, before anything is measured in vain.
 
@@ -59,17 +73,8 @@ def create(path: Path) -> int:
         raise LocalFault(f"{path}: {error.strerror}") from error
 
 
-def write(descriptor: int, results: Sequence[ServiceResult]) -> None:
-    """One measurement for each endpoint, one on each line. Network and country are not known, and said so."""
+def write(descriptor: int, results: Sequence[ServiceResult], placed: Placed) -> None:
+    """One measurement for each endpoint, one on each line."""
     with os.fdopen(descriptor, "wb") as file:
-        for result in results:
-            for endpoint in result.endpoints:
-                made = Made(
-                    target=endpoint.endpoint.target,
-                    evidence=endpoint.evidence,
-                    verdict=endpoint.verdict,
-                    service=result.service.id,
-                    endpoint=endpoint.endpoint.id,
-                    runtime=endpoint.seconds,
-                )
-                file.write(encode(made, Place(), software_version=__version__) + b"\n")
+        for line in lines(results, placed):
+            file.write(line + b"\n")

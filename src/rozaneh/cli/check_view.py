@@ -13,6 +13,7 @@ from rozaneh.diagnosis import Mechanism, Outcome, Verdict, sureness
 from rozaneh.diagnosis.judge import AGREEMENT
 from rozaneh.diagnosis.sentences import BY, HOW, STATE, SURE, sentence
 from rozaneh.probe import Service, ServiceResult
+from rozaneh.probe.results import control_age
 from rozaneh.words import Said, Words
 
 _COLOUR = {
@@ -69,9 +70,9 @@ class View:
         verdict = result.verdict
         if verdict.verdict is Outcome.OK and not _tells(verdict):
             return self.sentence(result)
-        return f"{self.sentence(result)} {self._details(verdict)}"
+        return f"{self.sentence(result)} {self._details(verdict, control_age(result.deciding.evidence))}"
 
-    def _details(self, verdict: Verdict) -> Said:
+    def _details(self, verdict: Verdict, age: int | None) -> Said:
         values = {
             "mechanism": self.words.say(HOW[verdict.mechanism]),
             "layer": verdict.where.value,
@@ -79,6 +80,15 @@ class View:
             "sure": self.words.say(SURE[sureness(verdict.confidence)]),
             "confidence": round(verdict.confidence * 100),
         }
+        if age is not None:
+            return self.words.say_n(
+                "[how: {mechanism}; step: {layer}; by: {who}; {sure}, {confidence}%; no control elsewhere answered now:"
+                " what it said {n} minute ago stands in for it]",
+                "[how: {mechanism}; step: {layer}; by: {who}; {sure}, {confidence}%; no control elsewhere answered now:"
+                " what it said {n} minutes ago stands in for it]",
+                max(round(age / 60), 1),
+                **values,
+            )
         if _NO_CONTROL in verdict.missing:
             return self.words.say(
                 "[how: {mechanism}; step: {layer}; by: {who}; {sure}, {confidence}%; no control elsewhere answered]",

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from rozaneh.cli.options import Json, Lang, console, print_json, words
+from rozaneh.cli.remember import forget_controls
 from rozaneh.probe import consent as agreement
 from rozaneh.probe.consent import Consent
 from rozaneh.probe.services import RISKY
@@ -31,7 +32,7 @@ def consent(
     show: Annotated[bool, typer.Option("--show", help=mark("Only show the text and your answer."))] = False,
     category: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help=mark("What to agree to as well: circumvention, or sharing.")),
+        typer.Option(metavar="NAME", help=mark("What to agree to as well: circumvention, sharing, or network.")),
     ] = None,
     answer: Annotated[
         list[bool] | None,
@@ -52,6 +53,7 @@ def consent(
     given = agreement.load(path)
     if no:
         agreement.withdraw(path)
+        forget_controls()
         given = Consent()
     elif yes:
         _quiz(category or (), answer, screen, tongue)
@@ -67,6 +69,7 @@ def consent(
         else:
             given = Consent()
             agreement.withdraw(path)
+            forget_controls()
     if as_json:
         print_json({"version": agreement.VERSION, "agreed": _current(given), "categories": given.categories})
     else:
@@ -75,7 +78,7 @@ def consent(
 
 def show_text(screen: Console, tongue: Words) -> None:
     """Print what has to be read, one fact on each line."""
-    for sentence in (*agreement.TEXT, agreement.RISKY_TEXT, agreement.SHARING_TEXT):
+    for sentence in (*agreement.TEXT, agreement.RISKY_TEXT, agreement.SHARING_TEXT, agreement.PLACE_TEXT):
         screen.print(tongue.say(sentence))
 
 

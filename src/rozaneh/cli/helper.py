@@ -12,6 +12,7 @@ import typer
 from anyio.abc import SocketAttribute
 
 from rozaneh.cli.options import Json, Lang, console, words
+from rozaneh.cli.place import NetworksFile, read_networks
 from rozaneh.core import LocalFault
 from rozaneh.helper import PORTS, Bounds, GuardedNetwork, Server, Vantage
 from rozaneh.net.own import own_addresses
@@ -53,6 +54,7 @@ def helper(
             help=mark("Believe the client's address that a web server on this machine passes on."),
         ),
     ] = False,
+    networks: NetworksFile = None,
     as_json: Json = False,
     lang: Lang = None,
 ) -> None:
@@ -61,7 +63,7 @@ def helper(
     network = RealNetwork()
     guarded = GuardedNetwork(network, own_addresses(), PORTS | frozenset(also_port or ()))
     server = Server(
-        Vantage(guarded, Trust.system()),
+        Vantage(guarded, Trust.system(), networks=read_networks(networks)),
         Bounds(per_client=per_minute),
         context=_context(certificate, key),
         forwarded=behind_web_server,

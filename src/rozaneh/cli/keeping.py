@@ -9,19 +9,13 @@ import msgspec
 import typer
 from rich.console import Console
 
-from rozaneh import __version__
+from rozaneh.cli.place import Placed, lines
 from rozaneh.core import LocalFault
 from rozaneh.gateway.given import state_folder
-from rozaneh.net import Network
-from rozaneh.net.trust import Trust
-from rozaneh.ooni.write import Made, Place, encode
-from rozaneh.probe import ServiceResult, vantages
+from rozaneh.probe import ServiceResult
 from rozaneh.probe import consent as agreement
-from rozaneh.probe.dials import Dials
-from rozaneh.probe.pace import Pace
 from rozaneh.probe.share.private import this_machine
 from rozaneh.probe.share.waiting import Waiting
-from rozaneh.probe.share.whoami import seen_from_outside
 from rozaneh.words import Words, mark
 
 MyAddress = Annotated[
@@ -37,24 +31,24 @@ def waiting() -> Waiting:
 
 @dataclass
 class Keeping:
-    """Keeps measurements, and says how many, or why none.
+    """Keeps measurements, and says how many, or why none."""
 
-    Attributes:
-        addresses: under which others see this machine, as far as the user said so.
-    """
-
-    addresses: Sequence[str]
     _kept: int = 0
     _wrong: list[str] = field(default_factory=list)
 
     @classmethod
-    def agreed(cls, addresses: Sequence[str]) -> "Keeping | None":
+    def agreed(cls) -> "Keeping | None":
         """One for a user who agreed to sharing; none for anybody else."""
-        return cls(addresses) if agreement.load(agreement.place()).sharing else None
+        return cls() if agreement.load(agreement.place()).sharing else None
 
-    async def all(self, results: Sequence[ServiceResult], network: Network, trust: Trust) -> None:
-        """Keep a measurement for each endpoint. What cannot be made fit to share is not kept, and why is remembered."""
-        seen = self.addresses or await seen_from_outside(Dials(network, trust, Pace()), vantages().whoami)
+    def all(self, results: Sequence[ServiceResult], seen: Sequence[str], placed: Placed) -> None:
+        """Keep a measurement for each endpoint. What cannot be made fit to share is not kept, and why is remembered.
+
+        Args:
+            results: of a check.
+            seen: the addresses under which others see this machine.
+            placed: network and country, where the user agreed to that.
+        """
         now = dt.datetime.now(dt.UTC)
         try:
             private = this_machine(seen)
@@ -62,23 +56,13 @@ class Keeping:
             self._wrong.append(str(fault))
             return
         held = waiting()
-        for result in results:
-            for endpoint in result.endpoints:
-                made = Made(
-                    target=endpoint.endpoint.target,
-                    evidence=endpoint.evidence,
-                    verdict=endpoint.verdict,
-                    service=result.service.id,
-                    endpoint=endpoint.endpoint.id,
-                    runtime=endpoint.seconds,
-                )
-                try:
-                    line = encode(made, Place(), software_version=__version__)
-                    held.keep(msgspec.json.decode(line), private, now)
-                except LocalFault as fault:
-                    self._wrong.append(str(fault))
-                else:
-                    self._kept += 1
+        for line in lines(results, placed):
+            try:
+                held.keep(msgspec.json.decode(line), private, now)
+            except LocalFault as fault:
+                self._wrong.append(str(fault))
+            else:
+                self._kept += 1
 
     def tell(self, screen: Console, tongue: Words) -> None:
         """Say what was kept."""

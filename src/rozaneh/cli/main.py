@@ -24,6 +24,7 @@ COMMANDS = {
     "explain": mark("What a verdict means, and what to do."),
     "helper": mark("Host a control vantage: others ask it whether a site works from outside."),
     "lab": mark("A censored internet on this machine."),
+    "lists": mark("Test lists on this device: see, update, add and remove them."),
     "observe": mark("Many measurements together: outages, curfews and blocks of a country."),
     "ooni": mark("Measurements in OONI's format, judged again from what was observed."),
     "share": mark("What waits to be shared: send it, carry it, or forget it. Nothing leaves by itself."),

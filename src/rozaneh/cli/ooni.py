@@ -1,5 +1,7 @@
 """``rozaneh ooni replay``: measurements in OONI's format, judged from their raw observations."""
 
+import os
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,8 +27,9 @@ app = typer.Typer(
 )
 
 _CHUNK = 1 << 18
-_CLASSIC = ("blocking", "accessible", "dns_consistency", "x_blocking_flags", "x_dns_flags", "x_null_null_flags")
-_VERDICT = ("verdict", "mechanism", "where", "who", "confidence", "rules", "missing")
+_CLASSIC = ("blocking", "accessible", "dns_consistency", "x_blocking_flags", "x_dns_flags")
+_VERDICT = ("verdict", "mechanism", "who", "confidence", "rules")
+_CLASSIC_TOO, _VERDICT_TOO = ("x_null_null_flags",), ("where", "missing", "also")
 
 FINE = mark("OONI's rules: accessible.")
 DOWN = mark("OONI's rules: down, not blocked.")
@@ -44,48 +47,56 @@ def _replay(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE...", help=mark("Files of measurements: .json, .jsonl, packed or not."))
     ],
+    details: Annotated[
+        bool,
+        typer.Option("--details", help=mark("With --json: line, test, input, OONI's score and what was missing too.")),
+    ] = False,
     as_json: Json = False,
     lang: Lang = None,
 ) -> None:
     """Judge measurements again, by OONI's rules and by ours, from what was observed and nothing else."""
     said = words(lang)
-    output: _AsJson | _AsText = _AsJson() if as_json else _AsText(said)
+    output: _AsJson | _AsText = _AsJson(details=details) if as_json else _AsText(said)
     unread = 0
     for path in files:
-        read = False
-        for number, found in _judged(path):
+        read, whole = False, True
+        for line, found in _judged(path):
             read = read or isinstance(found, Replayed)
-            output.show(path, number, found)
-        unread += not read
+            whole = whole and not (isinstance(line, BadLine) and line.last)
+            output.show(path, line.number, found)
+        unread += not (read and whole)
     output.end()
     if unread:
         raise typer.Exit(1)
 
 
-def _judged(path: Path) -> Iterator[tuple[int, Replayed | str]]:
-    """Each measurement of a file, judged, or one line about what is wrong with it."""
+def _judged(path: Path) -> Iterator[tuple[Line | BadLine, Replayed | str]]:
+    """Each measurement of a file, judged, or one line of text about what is wrong with it."""
     empty = True
     for line in documents(_lines(path)):
         empty = False
         if isinstance(line, BadLine):
-            yield line.number, line.reason
+            yield line, line.reason
             continue
         try:
-            yield line.number, replay(line.data)
+            yield line, replay(line.data)
         except BadMeasurement as error:
-            yield line.number, str(error)
+            yield line, str(error)
     if empty:
-        yield 0, "the file holds nothing"
+        yield BadLine(0, "the file holds nothing", last=True), "the file holds nothing"
 
 
 def _lines(path: Path) -> Iterator[Line | BadLine]:
     lines = Lines()
     try:
         with path.open("rb") as file:
+            if stat.S_ISCHR(os.fstat(file.fileno()).st_mode):
+                yield BadLine(0, "a device, which may have no end, is no file", last=True)
+                return
             while chunk := file.read(_CHUNK):
                 yield from lines.feed(chunk)
     except OSError as error:
-        yield BadLine(0, error.strerror or "cannot be read")
+        yield BadLine(0, error.strerror or "cannot be read", last=True)
         return
     yield from lines.end()
 
@@ -93,13 +104,14 @@ def _lines(path: Path) -> Iterator[Line | BadLine]:
 class _AsJson:
     """A list, written as it comes: a million measurements take no more memory than one."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, details: bool) -> None:
         self._first = True
+        self._entry = _detailed if details else _entry
 
     def show(self, path: Path, number: int, found: Replayed | str) -> None:
         self._write(b"[\n" if self._first else b",\n")
         self._first = False
-        self._write(msgspec.json.encode(_entry(path, number, found)))
+        self._write(msgspec.json.encode(self._entry(path, number, found)))
 
     def end(self) -> None:
         self._write(b"[]\n" if self._first else b"\n]\n")
@@ -109,26 +121,29 @@ class _AsJson:
         sys.stdout.buffer.write(data)
 
 
-def _entry(path: Path, number: int, found: Replayed | str) -> dict[str, Any]:
-    entry: dict[str, Any] = {"file": str(path), "line": number}
+def _entry(path: Path, _number: int, found: Replayed | str) -> dict[str, Any]:
+    """What every reader needs, under keys that stay as they are."""
     if isinstance(found, str):
-        return entry | {
-            "test_name": None,
-            "input": None,
-            "classic": None,
-            "score": None,
-            "verdict": None,
-            "error": found,
-        }
+        return {"file": str(path), "classic": None, "verdict": None, "error": found}
     classic = found.classic
-    return entry | {
-        "test_name": found.test_name,
-        "input": found.input,
+    return {
+        "file": str(path),
         "classic": {name: getattr(classic, name) for name in _CLASSIC} if classic is not None else None,
-        "score": found.score,
         "verdict": {name: getattr(found.verdict, name) for name in _VERDICT},
         "error": None,
     }
+
+
+def _detailed(path: Path, number: int, found: Replayed | str) -> dict[str, Any]:
+    """The same, and what else is known."""
+    entry = {"line": number, "test_name": None, "input": None, "score": None} | _entry(path, number, found)
+    if isinstance(found, str):
+        return entry
+    entry |= {"test_name": found.test_name, "input": found.input, "score": found.score}
+    if found.classic is not None:
+        entry["classic"] |= {name: getattr(found.classic, name) for name in _CLASSIC_TOO}
+    entry["verdict"] |= {name: getattr(found.verdict, name) for name in _VERDICT_TOO}
+    return entry
 
 
 class _AsText:

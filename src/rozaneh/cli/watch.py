@@ -13,6 +13,7 @@ import msgspec
 import typer
 
 from rozaneh.cli.options import Json, Lang, console, words
+from rozaneh.cli.remember import Controls, Remember
 from rozaneh.net.clock import Clock, clock_from_environment
 from rozaneh.net.counting import CountingNetwork
 from rozaneh.net.real import RealNetwork
@@ -61,6 +62,7 @@ def watch_(
         Path | None,
         typer.Option(metavar="FILE", help=mark("Write events into a file; go on from it next time.")),
     ] = None,
+    remember: Remember = False,
     as_json: Json = False,
     lang: Lang = None,
 ) -> None:
@@ -75,11 +77,19 @@ def watch_(
     state, left = resume(store, rules.per_day, clock.now()) if store else (None, None)
     deciding = Deciding(rules, random.Random(), state, left)
     screen = _Screen(tongue, clock, deciding, as_json=as_json, store=store)
-    anyio.run(partial(_watch, services or [], deciding, screen, clock, rounds, full=full))
+    controls = Controls.kept(remember=remember)
+    anyio.run(partial(_watch, services or [], deciding, screen, clock, rounds=rounds, controls=controls, full=full))
 
 
 async def _watch(
-    named: list[str], deciding: Deciding, screen: "_Screen", clock: Clock, rounds: int | None, *, full: bool
+    named: list[str],
+    deciding: Deciding,
+    screen: "_Screen",
+    clock: Clock,
+    *,
+    rounds: int | None,
+    controls: Controls,
+    full: bool,
 ) -> None:
     network = CountingNetwork(RealNetwork())
     trust, whom = Trust.system(), vantages()
@@ -88,7 +98,8 @@ async def _watch(
 
     async def full_round() -> int:
         before = network.spent
-        screen.full(await check(chosen, network, trust, clock, whom))
+        screen.full(await check(chosen, network, trust, clock, whom, remembered=controls.remembered))
+        controls.keep()
         return network.spent - before
 
     async def nothing() -> int:

@@ -87,8 +87,32 @@ class IpInfo(msgspec.Struct, frozen=True, kw_only=True):
     flags: _Count = 0
 
 
+class Client(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the asker stands, as coarse as measurements have it; its address is no part of it.
+
+    Attributes:
+        asn: number of its network; 0 when unknown.
+        cc: its country in two capitals; ``ZZ`` when unknown.
+    """
+
+    asn: Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)] = 0
+    cc: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{2}$")] = "ZZ"
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a helper answers."""
+    """What a helper answers.
+
+    Attributes:
+        tcp_connect: by endpoint.
+        tls_handshake: by endpoint.
+        quic_handshake: by endpoint.
+        http_request: the page.
+        http3_request: the page over QUIC, where the site offers that and it was asked for.
+        dns: what the name resolves to.
+        ip_info: by address.
+        x_client: where the asker stands, from helpers of ours whose operator gave them a table of networks; OONI's
+            format has no such key, and its probes pass over it.
+    """
 
     tcp_connect: Annotated[dict[_Short, Tcp], _Few] | None = None
     tls_handshake: Annotated[dict[_Short, Tls], _Few] | None = None
@@ -97,6 +121,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     http3_request: Page | None = None
     dns: Names = Names()
     ip_info: Annotated[dict[_Short, IpInfo | None], _Few] | None = None
+    x_client: Client | msgspec.UnsetType = msgspec.UNSET
 
 
 def read_question(data: bytes) -> Question:

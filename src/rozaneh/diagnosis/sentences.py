@@ -2,7 +2,7 @@
 
 from types import MappingProxyType
 
-from rozaneh.diagnosis.verdict import Mechanism, Outcome, Verdict, Who
+from rozaneh.diagnosis.verdict import Layer, Mechanism, Outcome, Verdict, Who
 from rozaneh.words import mark
 
 _O, _M = Outcome, Mechanism
@@ -69,6 +69,10 @@ CLOCK = mark(
 )
 DIFFERS = mark(
     "A page comes for {service}, but not the one that is seen elsewhere. It may be a block page: look at it."
+)
+UNPAIRED = mark(
+    "{service} does not open here: handshakes with it fail here and complete elsewhere. A filter does that, and so may"
+    " the service itself."
 )
 UNTRIED = mark("Not enough measurements to say anything about {service}.")
 
@@ -154,6 +158,8 @@ def sentence(verdict: Verdict) -> str:
         return CLOCK
     if verdict.rules[:1] == ("page-differs-plain",):
         return DIFFERS
+    if verdict.verdict is Outcome.BLOCKED and verdict.who is Who.UNKNOWN and verdict.where is Layer.TLS:
+        return UNPAIRED
     if verdict.verdict is Outcome.CANNOT_TELL and "attempt" in verdict.missing:
         return UNTRIED
     return SENTENCES.get((verdict.verdict, verdict.mechanism), SENTENCES[Outcome.CANNOT_TELL, Mechanism.UNKNOWN])

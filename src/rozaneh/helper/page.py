@@ -12,6 +12,7 @@ from rozaneh.core import DialFailed, Failure, Op, RemoteFault, Target, TargetErr
 from rozaneh.dialers import build
 from rozaneh.net import ByteStream, Deadlines, Exchange, Network, Trace, measure
 from rozaneh.net.exchange import HEADERS, MOST_BODY, host_header
+from rozaneh.net.response import Response
 from rozaneh.net.tls import start_tls
 from rozaneh.net.trust import Trust
 
@@ -125,6 +126,15 @@ def _page(head: Head, answer: _Answer, h3: str) -> Page:
         headers=kept,
         status_code=head.status,
     )
+
+
+def page_of_http3(response: Response) -> Page:
+    """What came over HTTP/3, in the words of a page over TCP."""
+    if response.head is None:
+        return Page(failure=Failure.HTTP_REQUEST_FAILED.value)
+    named = tuple((name, value) for name, value in response.head.headers if not name.startswith(":"))
+    head = Head(status=response.head.status, headers=named)
+    return _page(head, _Answer(head=head, length=len(response.body), start=response.body[:_LONGEST_START]), "")
 
 
 def _canonical(name: str) -> str:

@@ -96,16 +96,16 @@ class Server:
             await self._say(peer, stream, 200 if request.method in (b"GET", b"HEAD") else 405, _ABOUT, "text/plain")
             return
         try:
-            answer = await self._answer(body, self._client(request, stream))
+            answer = await self._answer(body, self._address(request, stream))
         except _Refused as refused:
             await self._refuse(peer, stream, refused)
             return
         self.counts["answered"] += 1
         await self._say(peer, stream, 200, answer)
 
-    async def _answer(self, body: bytes, client: str) -> bytes:
+    async def _answer(self, body: bytes, address: str) -> bytes:
         now = anyio.current_time()
-        if not self._clients.take(client, now):
+        if not self._clients.take(client_of(address), now):
             raise _Refused(429, "too many questions from you; wait a minute")
         try:
             question = read_question(body)
@@ -118,24 +118,25 @@ class Server:
             raise _Refused(503, "busy; ask again in a few seconds")
         self._answering += 1
         try:
-            return await self._measure(question)
+            return await self._measure(question, address)
         finally:
             self._answering -= 1
 
-    async def _measure(self, question: Question) -> bytes:
+    async def _measure(self, question: Question, address: str) -> bytes:
         try:
-            return msgspec.json.encode(await self.vantage.answer(question, self.bounds.seconds))
+            answer = await self.vantage.answer(question, self.bounds.seconds)
+            return msgspec.json.encode(msgspec.structs.replace(answer, x_client=self.vantage.client(address)))
         except RemoteFault as fault:
             raise _Refused(400, str(fault)) from fault
 
-    def _client(self, request: h11.Request, stream: ByteStream) -> str:
+    def _address(self, request: h11.Request, stream: ByteStream) -> str:
         place = stream.extra(SocketAttribute.remote_address, ("", 0))
         address = str(place[0])
         if self.forwarded and client_of(address) in ("127.0.0.1", client_of("::1")):
             named = [value for name, value in request.headers if name == b"x-forwarded-for"]
             if named:
                 address = named[-1].decode("latin-1").rpartition(",")[2].strip()
-        return client_of(address)
+        return address
 
     async def _refuse(self, peer: h11.Connection, stream: ByteStream, refused: _Refused) -> None:
         self.counts[f"refused {refused.status}"] += 1

@@ -5,13 +5,17 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 import anyio
+import msgspec
 
+from rozaneh.codecs.networks import Networks
 from rozaneh.codecs.test_helper import (
+    IS_BOGON,
     MOST_ENDPOINTS,
     RESOLVED_BY_HELPER,
     RESOLVED_BY_PROBE,
     VALID_BY_TLS,
     Answer,
+    Client,
     IpInfo,
     Names,
     Page,
@@ -20,9 +24,10 @@ from rozaneh.codecs.test_helper import (
     Tls,
 )
 from rozaneh.core import Attempt, DialFailed, Failure, Op, RemoteFault, Target, TargetError
+from rozaneh.core.addresses import is_bogon
 from rozaneh.core.target import is_ip
 from rozaneh.dialers import build
-from rozaneh.helper.page import fetch
+from rozaneh.helper.page import fetch, page_of_http3
 from rozaneh.net import Deadlines, Network, Trace, measure
 from rozaneh.net.exchange import tls_handshake
 from rozaneh.net.quic import measure_quic
@@ -48,11 +53,20 @@ class Vantage:
         network: where sockets come from: a :class:`~rozaneh.helper.guard.GuardedNetwork` outside of tests.
         trust: whom to believe about certificates.
         deadlines: seconds for each kind of step.
+        networks: whose an address is; none where the operator gave no table: then it is not said.
     """
 
     network: Network
     trust: Trust
     deadlines: Deadlines = DEADLINES
+    networks: Networks | None = None
+
+    def client(self, address: str) -> Client | msgspec.UnsetType:
+        """Where a client stands, without its address; nothing where there is no table."""
+        if self.networks is None:
+            return msgspec.UNSET
+        found = self.networks.of(address)
+        return Client(asn=found.asn, cc=found.country)
 
     async def answer(self, question: Question, seconds: float) -> Answer:
         """What is seen from here. What has not ended in time is said to have timed out.
@@ -83,6 +97,7 @@ class _Work:
     resolved: tuple[str, ...] = ()
     names: Names = field(default_factory=lambda: Names(failure=Failure.GENERIC_TIMEOUT_ERROR.value, addrs=[]))
     page: Page = field(default_factory=lambda: Page(failure=Failure.GENERIC_TIMEOUT_ERROR.value))
+    page3: Page | None = None
     places: dict[tuple[str, int], bool] = field(default_factory=dict)
     tcp: dict[tuple[str, int], Tcp] = field(default_factory=dict)
     tls: dict[tuple[str, int], Tls] = field(default_factory=dict)
@@ -108,12 +123,15 @@ class _Work:
             tls_handshake={_text(place): seen for place, seen in self.tls.items()},
             quic_handshake={_text(place): seen for place, seen in self.quic.items()},
             http_request=self.page,
+            http3_request=self.page3,
             dns=self.names,
             ip_info={
                 address: IpInfo(
+                    asn=self.vantage.networks.of(address).asn if self.vantage.networks is not None else 0,
                     flags=(RESOLVED_BY_PROBE if address in from_probe else 0)
                     | (RESOLVED_BY_HELPER if address in self.resolved else 0)
-                    | (VALID_BY_TLS if address in valid else 0)
+                    | (IS_BOGON if is_bogon(address) else 0)
+                    | (VALID_BY_TLS if address in valid else 0),
                 )
                 for address, _ in self.places
             },
@@ -182,6 +200,30 @@ class _Work:
             deadlines=self.vantage.deadlines,
             headers=_headers(self.question),
         )
+        if self.question.x_quic_enabled and self.page.discovered_h3_endpoint:
+            await self._fetch_over_quic(self.page.discovered_h3_endpoint)
+
+    async def _fetch_over_quic(self, place: str) -> None:
+        """The page over HTTP/3, where its own host says that it speaks that; a redirect is not followed again."""
+        if self.url is None:
+            return
+        try:
+            target = Target.parse(f"https://{place}{self.url.path}")
+        except TargetError:
+            return
+        if target.host != self.url.host:
+            return  # another host, after a redirect: what was resolved is not its address
+        target = target.at(*self.resolved) if self.resolved else target
+        self.page3 = Page(failure=Failure.GENERIC_TIMEOUT_ERROR.value)
+        pages: list[Page] = []
+        attempt = await measure_quic(
+            self.vantage.network,
+            target,
+            self.vantage.trust,
+            deadlines=self.vantage.deadlines,
+            answered=lambda response: pages.append(page_of_http3(response)),
+        )
+        self.page3 = pages[0] if pages and attempt.ok else Page(failure=_failure(attempt))
 
 
 _FORWARDED = ("accept", "accept-language", "user-agent")

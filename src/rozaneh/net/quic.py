@@ -42,6 +42,7 @@ async def measure_quic(
     deadlines: Deadlines | None = None,
     report: Report | None = None,
     most_body: int = MOST_BODY,
+    answered: Callable[[Response], None] | None = None,
 ) -> Attempt:
     """Get the target's path over HTTP/3, and return what happened.
 
@@ -54,6 +55,7 @@ async def measure_quic(
         deadlines: seconds for each kind of step.
         report: called once with the attempt, also when it is interrupted.
         most_body: bytes of body to read at most.
+        answered: called once with the answer, where a whole one came.
     """
     trace = Trace(deadlines)
     started = time.time()
@@ -61,7 +63,9 @@ async def measure_quic(
     try:
         known = await resolve_target(network, target, trace)
         configuration = _configuration(trust, sni or target.host, verify=verify)
-        await _measure(network, known, configuration, trace, most_body)
+        response = await _measure(network, known, configuration, trace, most_body)
+        if answered is not None:
+            answered(response)
         failure = None
     except DialFailed as failed:
         failure = failed.failure
@@ -88,7 +92,7 @@ def _configuration(trust: Trust, server_name: str, *, verify: bool) -> QuicConfi
 
 async def _measure(
     network: Network, target: Target, configuration: QuicConfiguration, trace: Trace, most_body: int
-) -> None:
+) -> Response:
     address = target.addresses[0]
     peer = target.at().authority if target.is_literal else Target(host=address, port=target.port).authority
     connection = None
@@ -99,14 +103,14 @@ async def _measure(
             connection = _Connection(await network.connect_udp(address, target.port), configuration, step)
             await connection.run_until(lambda: connection.alpn is not None)
             step.tag(alpn=connection.alpn or "", verified=verified)
-        await _get(connection, target, trace, peer, most_body)
+        return await _get(connection, target, trace, peer, most_body)
     finally:
         if connection is not None:
             with anyio.CancelScope(shield=True), anyio.move_on_after(trace.deadlines.close):
                 await connection.aclose()
 
 
-async def _get(connection: "_Connection", target: Target, trace: Trace, peer: str, most_body: int) -> None:
+async def _get(connection: "_Connection", target: Target, trace: Trace, peer: str, most_body: int) -> Response:
     async with trace.step(Op.REQUEST, peer=peer) as step:
         connection.step = step
         await connection.request(target)
@@ -121,6 +125,7 @@ async def _get(connection: "_Connection", target: Target, trace: Trace, peer: st
                 await connection.run_until(lambda: bool(connection.events))
         finally:
             step.tag(**response.tags())
+    return response
 
 
 def _take(events: list[H3Event], response: Response) -> bool:

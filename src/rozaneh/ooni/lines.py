@@ -62,10 +62,12 @@ class BadLine:
     Attributes:
         number: which line.
         reason: one line of text.
+        last: whether nothing after it could be read either.
     """
 
     number: int
     reason: str
+    last: bool = False
 
 
 class Lines:
@@ -166,7 +168,7 @@ class Lines:
     def _give_up(self, reason: str) -> Iterator[BadLine]:
         self._over = True
         self._parts, self._held = [], 0
-        yield BadLine(self._number, reason)
+        yield BadLine(self._number, reason, last=True)
 
     def _split(self, data: bytes) -> Iterator[Line | BadLine]:
         start = 0

@@ -1,12 +1,13 @@
 """A signed bundle of test lists: whoever hands it on can neither change it nor bring back an older one.
 
-The bundle is JSON with two texts in base64: ``signed``, the bytes of a JSON object with ``version`` and ``lists``, and
-``signature``, Ed25519 over exactly these bytes. Nothing of the content is looked at before the signature fits one of
-the pinned keys. A version that is not newer than the one in hand is refused. How a bundle travels is no matter of this
-module: it takes bytes. Signing is that of the ``cryptography`` library.
+The bundle is JSON with two texts in base64: ``signed``, the bytes of a JSON object with ``version``, ``made`` (a date)
+and ``lists``, and ``signature``, Ed25519 over exactly these bytes. Nothing of the content is looked at before the
+signature fits one of the pinned keys. A version that is not newer than the one in hand is refused. How a bundle travels
+is no matter of this module: it takes bytes. Signing is that of the ``cryptography`` library.
 """
 
 import binascii
+import datetime as dt
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
 from typing import Annotated
@@ -40,6 +41,7 @@ class _Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class _Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: Annotated[int, Meta(ge=1, le=1 << 53)]
     lists: Annotated[dict[_Name, Annotated[str, Meta(max_length=LARGEST)]], Meta(min_length=1, max_length=300)]
+    made: dt.date | None = None
 
 
 class Update(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,10 +50,12 @@ class Update(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         version: grows with each bundle.
         lists: by country, in lower case, or ``global``.
+        made: when it was signed, as its signer says; none where he does not.
     """
 
     version: int
     lists: dict[str, TestList]
+    made: dt.date | None = None
 
 
 def open_update(data: bytes, pinned: Iterable[bytes], *, newest: int) -> Update:
@@ -82,19 +86,31 @@ def open_update(data: bytes, pinned: Iterable[bytes], *, newest: int) -> Update:
     if content.version <= newest:
         raise BadUpdate(f"version {content.version} of the test lists is not newer than version {newest}")
     return Update(
-        version=content.version, lists={name: read_list(text.encode()) for name, text in content.lists.items()}
+        version=content.version,
+        lists={name: read_list(text.encode("utf-8", "replace")) for name, text in content.lists.items()},
+        made=content.made,
     )
 
 
-def sign_update(version: int, lists: Mapping[str, str], key: Ed25519PrivateKey) -> bytes:
+def sign_update(
+    version: int, lists: Mapping[str, str], key: Ed25519PrivateKey, *, made: dt.date | None = None
+) -> bytes:
     """Make a bundle.
 
     Args:
         version: higher than that of every bundle before.
         lists: the text of each list by country, in lower case, or ``global``.
         key: of whoever answers for the lists.
+        made: the date of signing, which readers are told.
+
+    Raises:
+        BadUpdate: no reader would take it: a wrong name, a version below 1, or a text that is too long.
     """
-    signed = msgspec.json.encode(_Content(version=version, lists=dict(lists)))
+    try:
+        content = msgspec.convert({"version": version, "lists": dict(lists), "made": made}, _Content)
+    except msgspec.ValidationError as error:
+        raise BadUpdate(f"not an update of test lists: {error}") from error
+    signed = msgspec.json.encode(content)
     signature = key.sign(_CONTEXT + signed)
     return msgspec.json.encode(_Envelope(signed=b64encode(signed).decode(), signature=b64encode(signature).decode()))
 

@@ -15,6 +15,7 @@ from rozaneh.probe.remembered import Remembered
 from rozaneh.probe.results import EndpointResult, ServiceResult, together, unfinished
 from rozaneh.probe.services import Endpoint, Service
 from rozaneh.probe.vantages import Vantages
+from rozaneh.probe.whereabouts import Whereabouts
 
 Progress = Callable[[Service, ServiceResult | None], None]
 """Told of each service twice: with nothing when it begins, with its result when it has ended."""
@@ -36,6 +37,7 @@ async def check(
     at_once: int = AT_ONCE,
     way: Dialer | None = None,
     remembered: Remembered | None = None,
+    whereabouts: Whereabouts | None = None,
 ) -> list[ServiceResult]:
     """Say of each service whether it works here and, if not, what keeps the user from it.
 
@@ -51,11 +53,12 @@ async def check(
         at_once: how many attempts may be under way.
         way: another way to a control vantage that does not answer directly.
         remembered: what control vantages said before; what they say now is added to it.
+        whereabouts: told where control vantages see this probe.
 
     Returns:
         The results, in the order of the services.
     """
-    tools = Tools.of(network, trust, vantages, at_once=at_once, way=way, remembered=remembered)
+    tools = Tools.of(network, trust, vantages, at_once=at_once, way=way, remembered=remembered, whereabouts=whereabouts)
     run = _Run(tools, clock, progress or _silent, anyio.Semaphore(1 if one_at_a_time else max(len(services), 1)))
     with anyio.move_on_after(seconds) as limit:
         async with anyio.create_task_group() as group:

@@ -27,7 +27,10 @@ ORDINARY = "services"
 SHARING = "sharing"
 """The agreement to keep measurements on this device, without addresses, until the user sends or carries them."""
 
-CATEGORIES = (ORDINARY, *sorted(RISKY), SHARING)
+PLACE = "network"
+"""The agreement that what is kept or written also names the user's network and country."""
+
+CATEGORIES = (ORDINARY, *sorted(RISKY), SHARING, PLACE)
 
 TEXT = (
     mark("Before measuring, please read this."),
@@ -52,6 +55,12 @@ RISKY_TEXT = mark(
 SHARING_TEXT = mark(
     "Sharing is off unless you agree to it: results are then kept on this device, without your address, until you send"
     " or carry them. Whoever finds the device can read which sites were measured."
+)
+
+
+PLACE_TEXT = mark(
+    "Kept results do not say which network and country you measure from, unless you agree to that as well: then they"
+    " say what the control vantages make of your connection, as a number of the network and two letters."
 )
 
 
@@ -112,6 +121,11 @@ class Consent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     def sharing(self) -> bool:
         """Whether measurements may be kept to be shared."""
         return self.version == VERSION and SHARING in self.categories
+
+    @property
+    def place(self) -> bool:
+        """Whether measurements may name the network and the country."""
+        return self.version == VERSION and PLACE in self.categories
 
 
 def needed(environment: Mapping[str, str] = os.environ) -> bool:

@@ -22,6 +22,7 @@ from rozaneh.probe.posting import post
 from rozaneh.probe.remembered import Remembered
 from rozaneh.probe.services import Endpoint
 from rozaneh.probe.vantages import ControlSite
+from rozaneh.probe.whereabouts import Whereabouts
 
 _SECONDS = 9.0
 _OTHER_WAY_AFTER = 1.5
@@ -38,12 +39,14 @@ class Controls:
         sites: which.
         way: another way to a vantage that does not answer directly.
         remembered: what vantages said before; what they say now is added.
+        whereabouts: told where vantages see this probe.
     """
 
     dials: Dials
     sites: tuple[ControlSite, ...]
     way: Dialer | None = None
     remembered: Remembered = field(default_factory=Remembered)
+    whereabouts: Whereabouts = field(default_factory=Whereabouts)
 
     async def ask(self, endpoint: Endpoint, addresses: Sequence[str]) -> tuple[Control, ...]:
         """What every vantage sees of an endpoint; those that do not answer, and never did, are left out.
@@ -77,6 +80,8 @@ class Controls:
             async def by(way: Dialer | None, over: anyio.Event) -> None:
                 answer = await self._ask_by(way, site, question)
                 if answer is not None and not found:
+                    if way is None and answer.x_client is not msgspec.UNSET:
+                        self.whereabouts.hear(site.name, answer.x_client.asn, answer.x_client.cc)
                     shown = "" if way is None else way.spec.redacted()
                     found.append(_understood(answer, site.name, endpoint, shown))
                     group.cancel_scope.cancel()
@@ -138,7 +143,7 @@ def _understood(answer: Answer, vantage: str, endpoint: Endpoint, way: str) -> C
         status=max(answer.http_request.status_code, 0),
         failure=_failure(failure) if http is False else None,
         way=way,
-        answer=msgspec.json.encode(answer).decode(),
+        answer=msgspec.json.encode(msgspec.structs.replace(answer, x_client=msgspec.UNSET)).decode(),
     )
 
 

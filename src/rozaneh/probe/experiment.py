@@ -30,6 +30,7 @@ from rozaneh.probe.pace import AT_ONCE, Pace
 from rozaneh.probe.remembered import Remembered
 from rozaneh.probe.services import Endpoint
 from rozaneh.probe.vantages import Vantages
+from rozaneh.probe.whereabouts import Whereabouts
 
 _SPOKEN = ("tls.", "answer.", "body.")
 _DENIED = ("resolve.nxdomain", "resolve.no_answer", "resolve.bogon", "connect.bogon")
@@ -63,6 +64,7 @@ class Tools:
         at_once: int = AT_ONCE,
         way: Dialer | None = None,
         remembered: Remembered | None = None,
+        whereabouts: Whereabouts | None = None,
     ) -> Self:
         """Tools for one run.
 
@@ -73,12 +75,13 @@ class Tools:
             at_once: how many attempts may be under way.
             way: another way to a control vantage that does not answer directly.
             remembered: what control vantages said before.
+            whereabouts: told where control vantages see this probe.
         """
         dials = Dials(network, trust, Pace(at_once))
         return cls(
             dials=dials,
             lookups=Lookups(dials, vantages.resolvers),
-            controls=Controls(dials, vantages.control, way, remembered or Remembered()),
+            controls=Controls(dials, vantages.control, way, remembered or Remembered(), whereabouts or Whereabouts()),
             canaries=Canaries(dials, vantages.canary),
             vantages=vantages,
         )

@@ -17,7 +17,7 @@ LONGEST = 24 * 3600
 an old answer says that the site exists and worked, with its age, and never more."""
 
 _MOST = 500
-_LONGEST_FILE = 1 << 20
+_LONGEST_FILE = 1 << 22
 
 
 class _Kept(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -50,13 +50,15 @@ class Remembered:
     def said(self, endpoint: Endpoint, vantage: str) -> Control | None:
         """What a vantage said last, with its age, if that is not too long ago. A clock that went back forgets."""
         kept = self._kept.get((endpoint.url, vantage))
-        age = self.now() - kept.at if kept is not None else -1.0
-        if kept is None or not 0 <= age <= LONGEST:
+        if kept is None or not self._counts(kept):
             return None
-        return msgspec.structs.replace(kept.control, age=max(round(age), 1))
+        return msgspec.structs.replace(kept.control, age=max(round(self.now() - kept.at), 1))
+
+    def _counts(self, kept: _Kept) -> bool:
+        return 0 <= self.now() - kept.at <= LONGEST
 
     def write(self, path: Path) -> None:
-        """Keep everything in a file that only its owner can read.
+        """Keep what may still be used in a file that only its owner can read.
 
         Raises:
             LocalFault: it cannot be written.
@@ -65,7 +67,7 @@ class Remembered:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             fresh = path.with_suffix(".new")
             fresh.touch(mode=0o600)
-            fresh.write_bytes(msgspec.json.encode(list(self._kept.values())))
+            fresh.write_bytes(msgspec.json.encode([each for each in self._kept.values() if self._counts(each)]))
             fresh.replace(path)
         except OSError as error:
             raise LocalFault(f"cannot keep the controls' answers in {path}: {error.strerror}") from error

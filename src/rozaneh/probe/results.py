@@ -80,10 +80,17 @@ class ServiceResult(msgspec.Struct, frozen=True, kw_only=True):
             "evidence": {
                 "rules": list(verdict.rules),
                 "missing": list(verdict.missing),
+                "control_age": control_age(self.deciding.evidence),
                 "also": [mechanism.value for mechanism in verdict.also],
                 "endpoints": [_endpoint(result) for result in self.endpoints],
             },
         }
+
+
+def control_age(evidence: Evidence) -> int | None:
+    """Seconds since the oldest answer of a control, where nothing but earlier answers was there; else none."""
+    ages = [control.age for control in evidence.control]
+    return max(ages) if ages and all(ages) else None
 
 
 def together(service: Service, results: Sequence[EndpointResult], ended: dt.datetime, seconds: float) -> ServiceResult:

@@ -9,7 +9,8 @@ _FORMAT = "%Y-%m-%d %H:%M:%S"
 _TIMES = ("measurement_start_time", "test_start_time")
 _ANNOTATIONS = frozenset(
     ("engine_name", "engine_version", "network_type", "platform", "rozaneh_confidence", "rozaneh_endpoint",
-     "rozaneh_mechanism", "rozaneh_rules", "rozaneh_service", "rozaneh_verdict", "rozaneh_where", "rozaneh_who")
+     "rozaneh_mechanism", "rozaneh_place", "rozaneh_rules", "rozaneh_service", "rozaneh_verdict", "rozaneh_where",
+     "rozaneh_who")
 )  # fmt: skip
 """The annotations that are shared; whatever else somebody wrote there stays here."""
 

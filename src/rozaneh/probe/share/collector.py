@@ -224,8 +224,12 @@ class _Reports:
             raise LocalFault(f"cannot keep {self._path}: {error.strerror}") from error
 
 
-def parse_url(url: str) -> Target:
-    """Where a collector is.
+def parse_url(url: str, kind: str = "a collector") -> Target:
+    """Where a collector is, or another server that is only believed over TLS.
+
+    Args:
+        url: what the user said.
+        kind: what it is, for the line that refuses.
 
     Raises:
         LocalFault: it is no URL, or would send in the clear to another machine.
@@ -233,7 +237,7 @@ def parse_url(url: str) -> Target:
     try:
         target = Target.parse(url)
     except TargetError as error:
-        raise LocalFault(f"not a collector: {error}") from error
+        raise LocalFault(f"not {kind}: {error}") from error
     if target.speaks != "https" and not (target.speaks == "http" and target.host in ("127.0.0.1", "::1")):
-        raise LocalFault(f"not a collector: {url[:60]!r}; expected https://")
+        raise LocalFault(f"not {kind}: {url[:60]!r}; expected https://")
     return target
