@@ -5,6 +5,7 @@ from contextlib import suppress
 import msgspec
 
 from rozaneh.core import LocalFault, RemoteFault
+from rozaneh.probe.lists import read_key
 from rozaneh.probe.share.forms import Finder
 from rozaneh.probe.share.private import Private
 from rozaneh.probe.share.scrub import scrub, without_tokens
@@ -29,3 +30,9 @@ def fuzz_measurement(data: bytes) -> None:
                 scrub(value, _PRIVATE)
             with suppress(RemoteFault):
                 verify(value)
+
+
+def fuzz_public_key(data: bytes) -> None:
+    for text in (data.decode("latin-1"), "-----BEGIN PUBLIC KEY-----\n" + data.decode("latin-1")):
+        with suppress(LocalFault):
+            assert len(read_key(text)) == 32
