@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,11 @@ def test_in_the_background_it_serves_answers_and_ends_when_asked(tmp_path: Path)
         assert second.returncode != 0
         assert f"port {port}" in second.stderr
         assert "Traceback" not in second.stderr
+        look = json.loads(rozaneh("status", "--state", str(tmp_path), "--json").stdout)
+        assert (look["proxy"], look["paused"], look["curfew"]) == (f"127.0.0.1:{port}", False, None)
+        page = json.loads(rozaneh("status", "--page", "--state", str(tmp_path), "--json").stdout)["page"]
+        with urllib.request.urlopen(page, timeout=10) as opened:  # noqa: S310 - its own page on loopback
+            assert b"<html" in opened.read()
         known = rozaneh("why", "--state", str(tmp_path), "--json", "localhost")
         assert "Traceback" not in known.stderr
     finally:

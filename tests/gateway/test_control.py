@@ -14,7 +14,9 @@ from rozaneh.core import LocalFault
 from rozaneh.finder import Finder
 from rozaneh.gateway import Closed, Opened, Refused, control
 from rozaneh.gateway.control import Answer, Question
+from rozaneh.gateway.desk import Desk
 from rozaneh.gateway.state import State
+from rozaneh.gateway.switch import Switch
 from rozaneh.net.memory import MemoryNetwork, resets
 from tests.finder.world import (
     HELLO_BACK,
@@ -50,6 +52,10 @@ class Hand:
         return self.at
 
 
+def desk(found: Finder, network: MemoryNetwork) -> Desk:
+    return Desk(found, State(Hand()), Switch(), network, None)
+
+
 async def asked(folder: Path, question: Question) -> Answer | None:
     return await anyio.to_thread.run_sync(control.ask, folder, question)
 
@@ -64,7 +70,7 @@ async def test_why_is_answered_by_the_gateway_that_runs(tmp_path: Path) -> None:
         await made.stream.aclose()  # type: ignore[union-attr]  # a refusal has none and fails the test
         listening = control.listen(tmp_path)
         stack.enter_context(listening)
-        tasks.start_soon(control.serve, listening, found, State())
+        tasks.start_soon(control.serve, listening, desk(found, network), lambda: "a link")
         assert (tmp_path / control.NAME).stat().st_mode & 0o777 == 0o600
         answer = await asked(tmp_path, Question(ask="why", host="blocked.example"))
         assert answer is not None
@@ -75,6 +81,11 @@ async def test_why_is_answered_by_the_gateway_that_runs(tmp_path: Path) -> None:
         state = await asked(tmp_path, Question(ask="state"))
         assert state is not None
         assert state.state is not None
+        assert await asked(tmp_path, Question(ask="link")) == Answer(link="a link")
+        paused = await asked(tmp_path, Question(ask="pause"))
+        assert paused is not None
+        assert paused.look is not None
+        assert paused.look.paused
         with pytest.raises(LocalFault, match="another gateway"):
             control.listen(tmp_path)
         tasks.cancel_scope.cancel()
@@ -92,11 +103,11 @@ async def test_without_a_gateway_there_is_no_answer_and_a_socket_left_behind_is_
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"{", b'{"ask":"wipe"}\n', b'{"ask":"why","host":5}\n', b'{"ask":"why","x":1}\n', bytes(9000)]
+    "data", [b"", b"{", b'{"ask":"burn"}\n', b'{"ask":"why","host":5}\n', b'{"ask":"why","x":1}\n', bytes(9000)]
 )
 async def test_what_is_no_question_gets_one_line(data: bytes) -> None:
     async with MemoryNetwork() as network:
-        answer = control.answer(data, Finder(network), State())
+        answer = control.answer(data, desk(Finder(network), network))
     assert answer.error.startswith("no question: ")
 
 

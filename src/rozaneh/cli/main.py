@@ -27,11 +27,14 @@ COMMANDS = {
     "lists": mark("Test lists on this device: see, update, add and remove them."),
     "observe": mark("Many measurements together: outages, curfews and blocks of a country."),
     "ooni": mark("Measurements in OONI's format, judged again from what was observed."),
+    "pause": mark("Let nothing through the gateway for a while."),
     "share": mark("What waits to be shared: send it, carry it, or forget it. Nothing leaves by itself."),
+    "status": mark("Whether the gateway works, through what, and what is blocked here."),
     "up": mark("Start the local gateway that finds the way that works."),
     "ways": mark("Your servers: add, list, test, share and remove them."),
     "watch": mark("Watch this line: see cuts and curfews begin and end, for little."),
     "why": mark("Why a host is reached in this way: what was tried and seen."),
+    "wipe": mark("Remove what Rozaneh knows from this device."),
 }
 """Each command, and what it does, in one line."""
 

@@ -1,37 +1,32 @@
 """``rozaneh up``: the local gateway."""
 
-import os
 import resource
-import signal
 import sys
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import anyio
 import typer
-from anyio.abc import Listener, SocketAttribute
 
 from rozaneh.cli import background
 from rozaneh.cli.options import Json, Lang, console, words
 from rozaneh.cli.servers import WaysFile, WaysGiven, servers
-from rozaneh.cli.sharing import Shared, shared
-from rozaneh.cli.up_view import LOOPBACK, Screen
-from rozaneh.core import LocalFault
+from rozaneh.cli.sharing import shared
+from rozaneh.cli.up_run import Run
+from rozaneh.cli.up_view import Screen
 from rozaneh.finder import Finder
 from rozaneh.finder.place import identity, read_route
 from rozaneh.finder.routes import Routes, parse_route
-from rozaneh.gateway import Event, Gateway, control
+from rozaneh.gateway.desk import Desk
 from rozaneh.gateway.given import open_state, state_folder
 from rozaneh.gateway.state import State
 from rozaneh.gateway.stored import stored_ways
-from rozaneh.net import ByteStream
+from rozaneh.gateway.switch import Switch
 from rozaneh.net.clock import clock_from_environment
 from rozaneh.net.real import RealNetwork
 from rozaneh.net.trust import Trust
-from rozaneh.words import Words, mark
+from rozaneh.words import mark
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -63,6 +58,9 @@ def up(
     ] = None,
     daemon: Annotated[bool, typer.Option("--daemon", help=mark("Go on in the background."))] = False,
     unit: Annotated[bool, typer.Option("--unit", help=mark("Print a unit for systemd instead, and end."))] = False,
+    page: Annotated[
+        int, typer.Option("--page-port", help=mark("The status page's port; 0 takes a free one."), min=0, max=65535)
+    ] = 0,
     show_hosts: Annotated[bool, typer.Option("--show-hosts", help=mark("Show which hosts are reached."))] = False,
     allow_local: Annotated[
         bool, typer.Option("--allow-local", help=mark("Lead to this machine and its network as well."))
@@ -92,9 +90,10 @@ def up(
     _raise_limit()
     clock = clock_from_environment()
     network = RealNetwork()
+    ways = [*given, *stored_ways(state or state_folder(), network, warn)]
     finder = Finder(
         network,
-        ways=[*given, *stored_ways(state or state_folder(), network, warn)],
+        ways=ways,
         memory=memory,
         clock=clock,
         trust=Trust.system(),
@@ -104,95 +103,20 @@ def up(
         routes=routes,
     )
     screen = Screen(console(), tongue, as_json=as_json, show_hosts=show_hosts)
-    run = _Run(
-        finder, screen, State(clock), tongue, warn, folder, with_others, ready, show_hosts=show_hosts, local=allow_local
+    desk = Desk(finder, State(clock), Switch(), network, folder, given=ways, warn=warn)
+    run = Run(
+        desk=desk,
+        screen=screen,
+        tongue=tongue,
+        others=with_others,
+        ready=ready,
+        show_hosts=show_hosts,
+        local=allow_local,
     )
     try:
-        anyio.run(run.serve, port, backend_options={"use_uvloop": True})
+        anyio.run(run.serve, port, page, backend_options={"use_uvloop": True})
     finally:
         memory.close()
-
-
-@dataclass(frozen=True)
-class _Run:
-    """One gateway, from its start until somebody asks it to stop."""
-
-    finder: Finder
-    screen: Screen
-    state: State
-    tongue: Words
-    warn: Callable[[str], None]
-    folder: Path | None
-    others: Shared | None
-    ready: background.Notice | None
-    show_hosts: bool
-    local: bool
-
-    async def serve(self, port: int) -> None:
-        listener = await _listen(LOOPBACK, port)
-        taken = listener.extra(SocketAttribute.local_port)
-        async with listener, anyio.create_task_group() as tasks:
-            tasks.start_soon(_until_asked_to_stop, tasks.cancel_scope)
-            tasks.start_soon(self._answer_questions)
-            if self.others is not None:
-                tasks.start_soon(self._share, self.others)
-            if self.ready is not None:
-                place = f"{LOOPBACK}:{taken}"
-                listening = self.tongue.say("Listening on {place}: SOCKS5 and HTTP CONNECT.", place=place)
-                stop = self.tongue.say("To stop it: {command}", command=f"kill {os.getpid()}")
-                self.ready(f"{listening}\n{stop}")
-            with self.screen.showing(taken):
-                await self._gateway(None).serve(listener)
-
-    def _gateway(self, credentials: tuple[str, str] | None) -> Gateway:
-        return Gateway(
-            self.finder,
-            tell=self._tell,
-            warn=self.warn,
-            words=self.tongue,
-            credentials=credentials,
-            allow_local=self.local and credentials is None,
-            show_hosts=self.show_hosts,
-        )
-
-    def _tell(self, event: Event) -> None:
-        self.state.note(event)
-        self.screen.tell(event)
-
-    async def _share(self, others: Shared) -> None:
-        async with await _listen(others.address, others.port) as listener:
-            self.screen.share(others.link, others.code())
-            await self._gateway(others.credentials).serve(listener)
-
-    async def _answer_questions(self) -> None:
-        if self.folder is None:
-            return
-        try:
-            listening = control.listen(self.folder)
-        except LocalFault as fault:
-            self.warn(str(fault))
-            return
-        with listening:
-            try:
-                await control.serve(listening, self.finder, self.state)
-            finally:
-                (self.folder / control.NAME).unlink(missing_ok=True)
-
-
-async def _listen(address: str, port: int) -> Listener[ByteStream]:
-    try:
-        return await RealNetwork().listen_tcp(address, port)
-    except OSError as error:
-        raise LocalFault(
-            f"cannot listen on {address}, port {port}: {error.strerror}; choose another one with --port"
-        ) from error
-
-
-async def _until_asked_to_stop(scope: anyio.CancelScope) -> None:
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for _ in signals:
-            scope.cancel()
-            return
 
 
 def _raise_limit() -> None:

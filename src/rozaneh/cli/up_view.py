@@ -3,6 +3,7 @@
 import statistics
 import sys
 from collections import deque
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 import msgspec
@@ -48,17 +49,28 @@ class Screen:
         self._tallies: dict[tuple[str, str], _Tally] = {}
         self._last: deque[str] = deque(maxlen=_LAST)
         self._bytes = [0, 0]
-        self._port = 0
 
-    def showing(self, port: int) -> AbstractContextManager[object]:
-        """Show where the gateway listens, and then its events for as long as it runs."""
-        self._port = port
+    def showing(self, place: str, link: Callable[[], str]) -> AbstractContextManager[object]:
+        """Show where the gateway listens, and then its events for as long as it runs.
+
+        Args:
+            place: ``address:port``.
+            link: makes a link to the status page. It opens that page, so only a person at a terminal is given one; what
+                goes anywhere else may end in a journal.
+        """
         if self._as_json:
-            self._write({"event": "listening", "address": LOOPBACK, "port": port})
+            address, _, port = place.rpartition(":")
+            self._write({"event": "listening", "address": address, "port": int(port)})
             return nullcontext()
-        self._out.print(self._words.say("Listening on {place}: SOCKS5 and HTTP CONNECT.", place=f"{LOOPBACK}:{port}"))
-        self._out.print(self._words.say("For browsers: {url}", url=f"http://{LOOPBACK}:{port}/proxy.pac"))
-        self._out.print(self._words.say("Try: {command}", command=self._example))
+        say = self._words.say
+        self._out.print(say("Listening on {place}: SOCKS5 and HTTP CONNECT.", place=place))
+        self._out.print(say("For browsers: {url}", url=f"http://{place}/proxy.pac"))
+        if self._out.is_terminal:
+            self._out.print(say("Status page, by this link once: {url}", url=link()))
+        else:
+            self._out.print(say("Its status page: {command}", command="rozaneh status --page"))
+        example = f"curl --socks5-hostname {place} https://www.wikipedia.org/"
+        self._out.print(say("Try: {command}", command=example))
         return Live(self, console=self._out, refresh_per_second=4) if self._out.is_terminal else nullcontext()
 
     def share(self, link: str, code: str) -> None:
@@ -82,10 +94,6 @@ class Screen:
             self._last.append(self._line(event))
             if not self._out.is_terminal:
                 self._out.print(self._last[-1])
-
-    @property
-    def _example(self) -> str:
-        return f"curl --socks5-hostname {LOOPBACK}:{self._port} https://www.wikipedia.org/"
 
     @staticmethod
     def _kind(event: Opened | Refused) -> tuple[str, str]:

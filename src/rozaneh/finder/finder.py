@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 import anyio
 
@@ -9,6 +10,7 @@ from rozaneh.core import Attempt, Failure, Observation, Op, Spec, Target
 from rozaneh.diagnosis.suspicion import suspect as _suspect
 from rozaneh.finder.asking import dialer
 from rozaneh.finder.canaries import Canaries, places
+from rozaneh.finder.curfew import Curfew, expected
 from rozaneh.finder.flight import Flight
 from rozaneh.finder.knowledge import Knowledge, Suspect
 from rozaneh.finder.liveness import Doubt, gave_up, refuses_certificate
@@ -74,6 +76,7 @@ class Finder:
         routes: Routes | None = None,
     ) -> None:
         self._network = network
+        self._salt = salt
         self._trust = trust or Trust.system()
         self._report = report
         self._warn = warn
@@ -187,6 +190,32 @@ class Finder:
     def outage(self) -> str:
         """``whole_outage``, ``domestic_only`` or empty, as the last minute showed."""
         return self._knowledge.weather.outage(anyio.current_time())
+
+    def curfew(self) -> Curfew | None:
+        """The cut that is usual on this network and is on now or comes next, as far as it is remembered."""
+        knowledge = self._knowledge
+        knowledge.arrive()
+        return expected(knowledge.memory.line(knowledge.context.network), knowledge.clock.now())
+
+    def line_was(self, at: datetime, *, cut: bool) -> None:
+        """Remember that the line abroad was open, or cut, at a moment."""
+        self._knowledge.memory.line_was(self._knowledge.context.network, at, cut=cut)
+
+    def use(self, ways: Sequence[Spec]) -> None:
+        """Take these servers of the user's from now on, instead of those before.
+
+        Raises:
+            SpecError: one of them is no way; nothing has changed then.
+        """
+        fresh = Ways(ways, self._salt)
+        for way in fresh.upstreams:
+            self._dialer(way)
+        self._knowledge.ways = fresh
+
+    def forget(self) -> None:
+        """Forget what was reached, what is in the way of it and what worked, here and on disk."""
+        self._knowledge.forget()
+        self._dialers.clear()
 
     def _dialer(self, way: Way) -> Dialer:
         found = self._dialers.get(way)

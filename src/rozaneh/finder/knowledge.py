@@ -70,10 +70,18 @@ class Knowledge:
         network = self.where()
         if network != self._network:
             self._network = network
-            self.hosts.forget()
-            self.weather = Weather()
-            self.budget = Budget()
-            self._avoided.clear()
+            self._begin_anew()
+
+    def forget(self) -> None:
+        """Forget everything that was learnt, in this session and before."""
+        self.memory.wipe()
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self.hosts.forget()
+        self.weather = Weather()
+        self.budget = Budget()
+        self._avoided.clear()
 
     def suspicions(self, attempt: Attempt) -> dict[str, float]:
         """What a failed attempt suggests, by obstacle."""

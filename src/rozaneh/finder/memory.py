@@ -1,9 +1,9 @@
 """What worked, on which network and at which hour: a small file that may be deleted at any moment.
 
-It holds counts for network x hour x obstacle x way, and no host name and no address: who takes the device learns which
-kinds of tricks worked on some network, not what was visited. The network is a salted digest
-(:mod:`rozaneh.finder.place`), and so is an upstream server. Counts fade with a half-life, because what worked last
-month is a guess today.
+It holds counts for network x hour x obstacle x way, and in which hours a line was cut; no host name and no address. Who
+takes the device learns which kinds of tricks worked on some network, not what was visited. The network is a salted
+digest (:mod:`rozaneh.finder.place`), and so is an upstream server. Counts fade with a half-life, because what worked
+last month is a guess today.
 
 The store is SQLite with a write-ahead log. A file that cannot be read is set aside under another name; where no file
 can be had at all the memory lives in RAM. Neither is ever an error.
@@ -14,9 +14,12 @@ import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing, suppress
+from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from rozaneh.core import Context
+from rozaneh.finder.curfew import Hour
 
 __all__ = ["Memory"]
 
@@ -34,6 +37,13 @@ CREATE TABLE IF NOT EXISTS outcome (
     PRIMARY KEY (network, hour, obstacle, way)
 ) WITHOUT ROWID
 """
+_LINE = """
+CREATE TABLE IF NOT EXISTS line (
+    network TEXT NOT NULL, day TEXT NOT NULL, hour INTEGER NOT NULL, open INTEGER NOT NULL, cut INTEGER NOT NULL,
+    PRIMARY KEY (network, day, hour)
+) WITHOUT ROWID
+"""
+_LINE_DAYS = 30
 
 
 class Memory:
@@ -79,6 +89,35 @@ class Memory:
         row = (*key, good * left + worked, bad * left + (not worked), now)
         self._write("INSERT OR REPLACE INTO outcome VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
+    def line_was(self, network: str, now: datetime, *, cut: bool) -> None:
+        """Remember that the line abroad was open, or cut, in an hour of a network.
+
+        Args:
+            network: its identity.
+            now: the moment, in the user's zone.
+            cut: which of both.
+        """
+        oldest = (now.date() - timedelta(days=_LINE_DAYS)).isoformat()
+        self._write("DELETE FROM line WHERE day < ?", (oldest,))
+        self._write(
+            "INSERT INTO line VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET open = open + excluded.open,"
+            " cut = cut + excluded.cut",
+            (network, now.date().isoformat(), now.hour, int(not cut), int(cut)),
+        )
+
+    def line(self, network: str) -> list[Hour]:
+        """The hours of a network of which something is remembered."""
+        rows = self._read("SELECT day, hour, open, cut FROM line WHERE network = ? LIMIT 1000", (network,))
+        with suppress(ValueError, TypeError):
+            return [Hour(day=date.fromisoformat(day), hour=hour, open=open_, cut=cut) for day, hour, open_, cut in rows]
+        return []
+
+    def wipe(self) -> None:
+        """Forget everything, and keep nothing on disk any more. The file is not removed by this."""
+        with suppress(sqlite3.Error):
+            self._store.close()
+        self._store = _connect(":memory:")
+
     def forget(self, now: float) -> None:
         """Remove what has faded away."""
         self._write("DELETE FROM outcome WHERE at < ?", (now - _FORGOTTEN,))
@@ -113,7 +152,7 @@ class Memory:
         self._warn(f"cannot read {path} ({error}): set aside as {aside.name}, beginning anew")
         return self._open(path)
 
-    def _read(self, query: str, values: tuple[object, ...]) -> list[tuple[float, ...]]:
+    def _read(self, query: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
         try:
             return self._store.execute(query, values).fetchall()
         except sqlite3.Error as error:
@@ -149,6 +188,7 @@ def _connect(name: str) -> sqlite3.Connection:
         with closing(store.execute("PRAGMA journal_mode = WAL")):
             store.execute("PRAGMA synchronous = NORMAL")
         store.execute(_SCHEMA)
+        store.execute(_LINE)
         store.execute(f"PRAGMA user_version = {_VERSION}")
     except sqlite3.Error:
         store.close()

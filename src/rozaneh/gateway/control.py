@@ -1,10 +1,11 @@
 """Ask the running gateway: one question and one answer over a Unix socket in its folder.
 
-Only this user's programs can open the socket; a web page cannot, and nothing listens on the network. What is asked
-changes nothing: the state, and why a host is reached as it is. A question is one line of JSON, and so is its answer.
+Only this user's programs can open the socket; a web page cannot, and nothing listens on the network. A question is one
+line of JSON, and so is its answer.
 """
 
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,8 +14,10 @@ import anyio
 import msgspec
 
 from rozaneh.core import LocalFault
-from rozaneh.finder import Finder, Why
-from rozaneh.gateway.state import Snapshot, State
+from rozaneh.finder import Why
+from rozaneh.gateway.desk import Desk, Look
+from rozaneh.gateway.state import Snapshot
+from rozaneh.gateway.wiping import Wiped
 
 __all__ = ["Answer", "Question", "answer", "ask", "listen", "serve"]
 
@@ -26,15 +29,17 @@ _LONGEST_PATH = 100
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is asked.
+    """What is asked, or asked for.
 
     Attributes:
-        ask: ``why`` or ``state``.
+        ask: ``why``, ``state`` or ``look``; ``link`` to the status page; ``pause``, ``resume`` or ``wipe``.
         host: whose choice is to be explained.
+        servers: whether the user's servers are wiped too.
     """
 
-    ask: Literal["why", "state"]
+    ask: Literal["why", "state", "look", "link", "pause", "resume", "wipe"]
     host: Annotated[str, msgspec.Meta(max_length=253)] = ""
+    servers: bool = False
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -43,11 +48,17 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         why: for each port of the host; empty when nothing is known of it.
         state: of the gateway.
+        look: what its status page shows.
+        link: to that page, for one browser and once; empty where there is no page.
+        wiped: what was removed.
         error: why there is no answer.
     """
 
     why: tuple[Why, ...] = ()
     state: Snapshot | None = None
+    look: Look | None = None
+    link: str = ""
+    wiped: Wiped | None = None
     error: str = ""
 
 
@@ -78,14 +89,20 @@ def listen(folder: Path) -> socket.socket:
     return listening
 
 
-async def serve(listening: socket.socket, finder: Finder, state: State) -> None:
-    """Answer questions until cancelled."""
+async def serve(listening: socket.socket, desk: Desk, link: Callable[[], str] = lambda: "") -> None:
+    """Answer questions until cancelled.
+
+    Args:
+        listening: from :func:`listen`.
+        desk: what is asked about.
+        link: makes a link to the status page.
+    """
 
     async def one(asker: socket.socket) -> None:
         with asker, suppress(OSError):
             asker.setblocking(False)  # noqa: FBT003 - the system's own signature
             with anyio.fail_after(_PATIENCE):
-                await _answer(asker, finder, state)
+                await _answer(asker, desk, link)
 
     async with anyio.create_task_group() as tasks:
         while True:
@@ -94,7 +111,7 @@ async def serve(listening: socket.socket, finder: Finder, state: State) -> None:
                 tasks.start_soon(one, listening.accept()[0])
 
 
-async def _answer(asker: socket.socket, finder: Finder, state: State) -> None:
+async def _answer(asker: socket.socket, desk: Desk, link: Callable[[], str]) -> None:
     data = b""
     while not data.endswith(b"\n") and len(data) <= _LONGEST_QUESTION:
         await anyio.wait_readable(asker)
@@ -102,21 +119,32 @@ async def _answer(asker: socket.socket, finder: Finder, state: State) -> None:
         if not more:
             return
         data += more
-    left = msgspec.json.encode(answer(data, finder, state)) + b"\n"
+    left = msgspec.json.encode(answer(data, desk, link)) + b"\n"
     while left:
         await anyio.wait_writable(asker)
         left = left[asker.send(left) :]
 
 
-def answer(data: bytes, finder: Finder, state: State) -> Answer:
+def answer(data: bytes, desk: Desk, link: Callable[[], str] = lambda: "") -> Answer:
     """The answer to the bytes of a question."""
     try:
         question = msgspec.json.decode(data[:_LONGEST_QUESTION], type=Question)
     except msgspec.DecodeError as error:
         return Answer(error=f"no question: {error}")
-    if question.ask == "why":
-        return Answer(why=finder.why(question.host))
-    return Answer(state=state.snapshot(finder.outage()))
+    match question.ask:
+        case "why":
+            return Answer(why=desk.finder.why(question.host))
+        case "state":
+            return Answer(state=desk.look().state)
+        case "link":
+            return Answer(link=link())
+        case "wipe":
+            return Answer(wiped=desk.wipe(servers=question.servers))
+        case "pause":
+            desk.switch.pause()
+        case "resume":
+            desk.switch.resume()
+    return Answer(look=desk.look())
 
 
 def ask(folder: Path, question: Question) -> Answer | None:

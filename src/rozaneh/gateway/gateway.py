@@ -15,6 +15,7 @@ from rozaneh.gateway.front import Credentials, Nothing, Wish, hear
 from rozaneh.gateway.lives import Lives
 from rozaneh.gateway.policy import is_local
 from rozaneh.gateway.sentences import why_not
+from rozaneh.gateway.switch import Switch
 from rozaneh.net.pump import Pump
 from rozaneh.net.trace import NETWORK_ERRORS
 from rozaneh.words import Words
@@ -48,6 +49,7 @@ class Gateway:
         allow_local: whether targets on this machine and its network may be reached.
         show_hosts: whether events name the target.
         limits: what a client is given.
+        switch: whether anybody is let through.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Gateway:
         allow_local: bool = False,
         show_hosts: bool = False,
         limits: Limits | None = None,
+        switch: Switch | None = None,
     ) -> None:
         self._finder = finder
         self._tell = tell
@@ -70,11 +73,12 @@ class Gateway:
         self._allow_local = allow_local
         self._show_hosts = show_hosts
         self._limits = limits or Limits()
+        self._switch = switch or Switch()
         self._pump = Pump()
         self._lives = Lives(finder)
 
     async def serve(self, listener: Listener[ByteStream]) -> None:
-        """Serve the clients of a listener until cancelled.
+        """Serve the clients of a listener until cancelled or, once it is closed, until all of them have ended.
 
         Raises:
             LocalFault: it can be reached from other machines, which would make this an open proxy.
@@ -85,7 +89,8 @@ class Gateway:
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._lives.watch)
-                await listener.serve(self.serve_client)
+                await self._switch.serve(listener, self.serve_client)
+                tasks.cancel_scope.cancel()
         finally:
             self._pump.close()
 
@@ -119,9 +124,9 @@ class Gateway:
         """Make the connection that a client wants, and tell how that went; none when there is none."""
         began = anyio.current_time()
         host = self._shown(wish.target)
-        if is_local(wish.target) and not self._allow_local:
-            reason = self._words.say("This proxy does not lead to places on this machine or its network.")
-            self._tell(Refused(failure="", obstacle="local", seconds=0.0, host=host))
+        if (why := self._forbids(wish.target)) is not None:
+            obstacle, reason = why
+            self._tell(Refused(failure="", obstacle=obstacle, seconds=0.0, host=host))
             await client.send(wish.tongue.refused(Failure.CONNECTION_REFUSED, reason, forbidden=True))
             return None
         self._lives.asked(wish.target)
@@ -144,6 +149,16 @@ class Gateway:
             way = made.way.shown
             self._tell(Opened(way=way, obstacle=made.obstacle, tried=made.tried, seconds=seconds, host=host))
         return made
+
+    def _forbids(self, target: Target) -> tuple[str, str] | None:
+        """Why nobody is led to a target, as an obstacle and as a sentence; none where somebody may be."""
+        if self._switch.paused:
+            return "paused", self._words.say(
+                "Rozaneh is paused. Resume it on its status page or by: rozaneh pause --end"
+            )
+        if is_local(target) and not self._allow_local:
+            return "local", self._words.say("This proxy does not lead to places on this machine or its network.")
+        return None
 
     def _shown(self, target: Target) -> str:
         return target.authority if self._show_hosts else ""

@@ -110,6 +110,11 @@ class State:
         used.last = now
         used.seconds.append(event.seconds)
 
+    def forget(self) -> None:
+        """Forget what was used; what is open is still counted."""
+        self._kinds.clear()
+        self._moved.clear()
+
     def snapshot(self, outage: str = "") -> Snapshot:
         """What it is now.
 

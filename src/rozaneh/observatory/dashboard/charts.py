@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
-from rozaneh.observatory.dashboard.dates import Dates
 from rozaneh.observatory.dashboard.figures import Tally
 from rozaneh.words import Said
+from rozaneh.words.dates import Dates
 
 SHADES = 6
 """Classes ``s0`` to ``s5`` of the style: from nothing fails to everything fails."""

@@ -15,7 +15,6 @@ from markupsafe import Markup
 from rozaneh.diagnosis.sentences import HOW
 from rozaneh.diagnosis.verdict import Mechanism
 from rozaneh.observatory.dashboard import charts
-from rozaneh.observatory.dashboard.dates import Dates
 from rozaneh.observatory.dashboard.figures import Country, Part, Span, Tally
 from rozaneh.observatory.dashboard.withhold import LEAST_MEASUREMENTS
 from rozaneh.observatory.events.event import Event, Found, Vote, Withheld
@@ -24,6 +23,7 @@ from rozaneh.observatory.events.sentences import CHANGES, REASONS, STATES, what
 from rozaneh.observatory.events.zones import zone_of_country
 from rozaneh.observatory.names import country_name, network_name
 from rozaneh.words import LANGUAGES, Said, Words
+from rozaneh.words.dates import Dates
 
 if TYPE_CHECKING:
     from rozaneh.observatory.dashboard.site import Site

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import jdatetime
 
-from rozaneh.words import Said, Words, mark
+from rozaneh.words.sentences import Said, Words, mark
 
 _JALALI = (
     mark("Farvardin"), mark("Ordibehesht"), mark("Khordad"), mark("Tir"), mark("Mordad"), mark("Shahrivar"),

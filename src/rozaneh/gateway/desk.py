@@ -1,0 +1,144 @@
+"""What somebody can see of a running gateway, and do with it: for its page, and for the commands that ask it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from rozaneh.core import LocalFault, Spec, SpecError
+from rozaneh.dialers import build
+from rozaneh.finder import Finder
+from rozaneh.finder.curfew import Curfew
+from rozaneh.gateway.state import Snapshot, State
+from rozaneh.gateway.stored import FILE, WayFile
+from rozaneh.gateway.switch import Switch
+from rozaneh.gateway.wiping import Wiped, wipe
+from rozaneh.links import Given, Wrong, read
+from rozaneh.net import Network
+
+__all__ = ["Added", "Desk", "Look"]
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """What there is to see.
+
+    Attributes:
+        proxy: ``address:port`` of the gateway.
+        state: of its connections.
+        paused: whether nobody is let through.
+        curfew: the usual cut that is on or comes next; none where none is known.
+        servers: how many of the user's own can be used.
+    """
+
+    proxy: str
+    state: Snapshot
+    paused: bool = False
+    curfew: Curfew | None = None
+    servers: int = 0
+
+
+class Added(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of links that were given.
+
+    Attributes:
+        ways: those that can be used from now on.
+        unusable: those that are kept but that this machine cannot go, with the reason.
+        wrong: what could not be read, by its place.
+        kept: whether they are on disk, or known until the gateway ends.
+    """
+
+    ways: tuple[Given, ...] = ()
+    unusable: tuple[str, ...] = ()
+    wrong: tuple[Wrong, ...] = ()
+    kept: bool = True
+
+
+@dataclass
+class Desk:
+    """One gateway's.
+
+    Attributes:
+        finder: makes its connections.
+        state: what it has done.
+        switch: lets clients through or not.
+        network: what ways would be dialled on.
+        folder: where it keeps things; none in memory only.
+        given: the servers that it was started with.
+        warn: told, in one line, of what is wrong on this side.
+        proxy: ``address:port`` of the gateway, once it listens.
+    """
+
+    finder: Finder
+    state: State
+    switch: Switch
+    network: Network
+    folder: Path | None
+    given: Sequence[Spec] = ()
+    warn: Callable[[str], None] = lambda _: None
+    proxy: str = ""
+    _using: list[Spec] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._using = list(self.given)
+
+    def look(self) -> Look:
+        """What it is now."""
+        return Look(
+            proxy=self.proxy,
+            state=self.state.snapshot(self.finder.outage()),
+            paused=self.switch.paused,
+            curfew=self.finder.curfew(),
+            servers=len(self._using),
+        )
+
+    def add(self, text: str) -> Added:
+        """Take the links in a text: keep them, and use them from now on. Nothing in it starts a program.
+
+        Raises:
+            SpecError: it is no list of links at all.
+            LocalFault: they cannot be kept.
+        """
+        found, wrong = read(text)
+        kept = self.folder is not None
+        if self.folder is not None and found:
+            WayFile(self.folder / FILE, self.warn).add(found)
+        usable: list[Given] = []
+        unusable = []
+        for way in found:
+            if not way.way:
+                unusable.append(f"{way.shown}: only a program of its own can go this way")
+                continue
+            try:
+                spec = build(way.way, self.network).spec
+            except SpecError as error:
+                unusable.append(f"{way.shown}: {error}")
+                continue
+            usable.append(way)
+            if spec not in self._using:
+                self._using.append(spec)
+        self.finder.use(self._using)
+        return Added(ways=tuple(usable), unusable=tuple(unusable), wrong=tuple(wrong), kept=kept)
+
+    def wipe(self, *, servers: bool) -> Wiped:
+        """Forget everything and remove it from disk; until it ends the gateway keeps nothing more there.
+
+        Args:
+            servers: whether the user's own servers go too; connections through them are broken off.
+        """
+        self.switch.break_off()
+        self.finder.forget()
+        self.state.forget()
+        folder, self.folder = self.folder, None
+        if servers:
+            self._using = []
+            self.finder.use(())
+        return wipe(folder, servers=servers)
+
+
+def unless_wrong(desk: Desk, text: str) -> Added:
+    """As :meth:`Desk.add`, with what is wrong as a whole told in the same way as what is wrong in a part."""
+    try:
+        return desk.add(text)
+    except (SpecError, LocalFault) as fault:
+        return Added(wrong=(Wrong(place="", reason=str(fault)),))

@@ -1,0 +1,47 @@
+"""Whether anybody is let through. While it is off nothing is connected, and nothing goes any other way either."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import anyio
+from anyio.abc import ByteStream, Listener
+
+__all__ = ["Switch"]
+
+
+@dataclass(slots=True)
+class Switch:
+    """One for all the doors of a gateway.
+
+    Attributes:
+        paused: whether it is off.
+    """
+
+    paused: bool = False
+    _doors: set[anyio.CancelScope] = field(default_factory=set)
+
+    def pause(self) -> None:
+        """Turn it off: what is open is broken off, what comes is refused."""
+        self.paused = True
+        self.break_off()
+
+    def resume(self) -> None:
+        """Turn it on again."""
+        self.paused = False
+
+    def break_off(self) -> None:
+        """End every connection that is open."""
+        for door in tuple(self._doors):
+            door.cancel()
+
+    async def serve(self, listener: Listener[ByteStream], handler: Callable[[ByteStream], Awaitable[None]]) -> None:
+        """Handle the clients of a listener until cancelled, or until it is closed and the last of them has ended."""
+        closed = False
+        while not closed:
+            async with anyio.create_task_group() as clients:
+                self._doors.add(clients.cancel_scope)
+                try:
+                    await listener.serve(handler, clients)
+                except anyio.ClosedResourceError:
+                    closed = True  # no further clients; those who are here are waited for
+            self._doors.discard(clients.cancel_scope)

@@ -1,0 +1,41 @@
+"""Targets of the gateway's own protocols: its page's requests, and whatever its guard is given."""
+
+from contextlib import suppress
+
+from rozaneh.core import RemoteFault
+from rozaneh.gateway.page.guard import Guard, Turned
+from rozaneh.gateway.page.request import Reader, Request
+
+_PLACE = "127.0.0.1:8080"
+
+
+def _read(pieces: list[bytes]) -> Request | str | None:
+    reader = Reader()
+    request = None
+    try:
+        for piece in pieces:
+            request = request or reader.receive(piece)
+    except RemoteFault as fault:
+        return str(fault)
+    return request
+
+
+def fuzz_page_request(data: bytes) -> None:
+    for prefix in (
+        b"",
+        b"GET /",
+        b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\n",
+    ):
+        whole = _read([prefix + data])
+        bytewise = _read([(prefix + data)[at : at + 1] for at in range(len(prefix + data))])
+        assert isinstance(whole, Request) == isinstance(bytewise, Request)
+
+
+def fuzz_page_guard(data: bytes) -> None:
+    """Nobody gets in without a code, whatever the headers say."""
+    guard = Guard(_PLACE)
+    guard.link()
+    with suppress(RemoteFault):
+        head = f"GET {guard.path}en/status HTTP/1.1\r\nHost: {_PLACE}\r\nCookie: ".encode()
+        request = Reader().receive(head + data)
+        assert request is None or isinstance(guard.judge(request), Turned)
