@@ -105,7 +105,8 @@ async def test_a_name_in_tls_is_hidden_by_cutting(seen: Recorder, censor: Any, o
         )
         made = await connected(await found.connect(target(), flight(hello())))
         assert made.obstacle == obstacle
-        assert made.way.shown.endswith("|tlsfrag:sni|tcp")
+        assert made.way.shown == "tlsfrag:sni|tcp"
+        assert (RESOLVER, 53) not in network.connections, "the direct way connected, so the address is known"
         network.connections.clear()
         seen.attempts.clear()
         await connected(await found.connect(target(), flight(hello())))
@@ -193,7 +194,21 @@ async def test_a_known_block_is_never_dialled_directly_again_even_when_its_way_d
         refused = await found.connect(target(), flight(hello()))
         assert isinstance(refused, Refusal)
         assert "tcp" not in dict(seen.outcomes)
-        assert {spec for spec, _ in seen.outcomes} == {"tlsfrag:sni|tcp", "split:sni|tcp"}
+        asked = f"dnstcp:{RESOLVER}|tlsfrag:sni|tcp"
+        assert {spec for spec, _ in seen.outcomes} == {"tlsfrag:sni|tcp", "split:sni|tcp", asked}
+
+
+async def test_what_fails_at_the_addresses_of_the_system_is_tried_last_at_those_of_a_resolver(seen: Recorder) -> None:
+    true = "93.184.216.99"
+    async with MemoryNetwork(names=NAMES, delay=0.02) as network:
+        network.serve(SITE, 443, resets())
+        network.serve(RESOLVER, 53, resolver({"blocked.example": true}))
+        network.serve(true, 443, answers(HELLO_BACK))
+        ways = table(tls_name_reset=["{resolver}|tlsfrag:sni|tcp", "{resolver}|split:sni|tcp"])
+        found = finder(network, seen, table=ways)
+        made = await connected(await found.connect(target(), flight(hello())))
+        assert made.way.shown == f"dnstcp:{RESOLVER}|tlsfrag:sni|tcp"
+        assert [spec for spec, _ in seen.outcomes[:3]] == ["tcp", "tlsfrag:sni|tcp", "split:sni|tcp"]
 
 
 async def test_a_block_is_verified_anew_after_a_while(seen: Recorder) -> None:
@@ -234,7 +249,8 @@ async def test_one_connection_searches_and_the_others_use_what_it_finds(seen: Re
         async with anyio.create_task_group() as tasks:
             for _ in range(6):
                 tasks.start_soon(one)
-        assert network.connections.count((RESOLVER, 53)) == 1
+        assert [spec for spec, _ in seen.outcomes].count("tlsfrag:sni|tcp") == 6
+        assert [spec for spec, _ in seen.outcomes].count("tcp") <= 6
 
 
 async def test_upstreams_are_never_raced_together(seen: Recorder) -> None:
@@ -305,10 +321,10 @@ async def test_why_tells_what_was_tried(seen: Recorder) -> None:
         (why,) = found.why("blocked.example")
         assert [(each.way, each.failure, each.step) for each in why.tried] == [
             ("tcp", "connection_reset", "tls_handshake"),
-            (f"dnstcp:{RESOLVER}|tlsfrag:sni|tcp", "", ""),
+            ("tlsfrag:sni|tcp", "", ""),
         ]
         assert why.tried[0].suggests
-        assert (why.obstacle, why.way, why.port) == ("tls_name_reset", f"dnstcp:{RESOLVER}|tlsfrag:sni|tcp", 443)
+        assert (why.obstacle, why.way, why.port) == ("tls_name_reset", "tlsfrag:sni|tcp", 443)
         assert why.evidence is not None
         assert (why.evidence.level, why.evidence.source, why.evidence.worked_here) == ("works", "a test", 1.0)
         assert why.verified_again_in > 0

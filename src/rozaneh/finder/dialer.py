@@ -6,7 +6,7 @@ is handed out at once and connects with the first bytes that are sent on it.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from anyio.abc import ByteStream
@@ -18,7 +18,10 @@ from rozaneh.finder.refusal import Refusal
 from rozaneh.net import Trace
 from rozaneh.net.streams import Prefixed
 
-__all__ = ["SPEC", "Found"]
+if TYPE_CHECKING:
+    from rozaneh.finder.opening import Connection
+
+__all__ = ["SPEC", "Found", "FoundStream"]
 
 SPEC = Spec.parse("finder")
 """How such an attempt names its way; which one it really was is tagged on the step CONNECT as ``way``."""
@@ -40,11 +43,15 @@ class Found:
 
     async def dial(self, target: Target, trace: Trace) -> ByteStream:
         """A stream that connects when the first bytes are sent on it."""
-        return _Found(self.finder, target, trace)
+        return FoundStream(self.finder, target, trace)
 
 
-class _Found(ByteStream):
-    """A stream that is connected by its first bytes."""
+class FoundStream(ByteStream):
+    """A stream that is connected by its first bytes.
+
+    Attributes:
+        connection: how it was connected; none before that, or where no way was found.
+    """
 
     def __init__(self, finder: Finder, target: Target, trace: Trace) -> None:
         self._finder = finder
@@ -52,6 +59,7 @@ class _Found(ByteStream):
         self._trace = trace
         self._reader = FlightReader()
         self._stream: ByteStream | None = None
+        self.connection: Connection | None = None
 
     async def send(self, item: bytes) -> None:
         """Send bytes. Raises ``DialFailed`` when no way was found."""
@@ -87,6 +95,7 @@ class _Found(ByteStream):
             connection = await self._finder.connect(self._target, flight)
             if isinstance(connection, Refusal):
                 raise DialFailed(connection.failure, f"no way to {self._target.host}, {connection.tried} tried")
+            self.connection = connection
             step.tag(way=connection.way.shown, tried=connection.tried)
         stream = Prefixed(connection.first, connection.stream) if connection.first else connection.stream
         self._stream = stream

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import anyio
 
@@ -13,12 +13,12 @@ from rozaneh.finder.canaries import Canaries, places
 from rozaneh.finder.curfew import Curfew, expected
 from rozaneh.finder.flight import Flight
 from rozaneh.finder.knowledge import Knowledge, Suspect
-from rozaneh.finder.liveness import Doubt, gave_up, refuses_certificate
+from rozaneh.finder.liveness import gave_up, refuses_certificate
 from rozaneh.finder.memory import Memory
 from rozaneh.finder.opening import Connection, Opening, Rules
 from rozaneh.finder.refusal import Refusal
 from rozaneh.finder.routes import Routes
-from rozaneh.finder.search import NAMED_IN_CLEAR, Search
+from rozaneh.finder.search import NAMED_IN_CLEAR, REFUSES, Search
 from rozaneh.finder.table import Table
 from rozaneh.finder.ways import DIRECT, Way, Ways
 from rozaneh.finder.why import Why, explain
@@ -31,8 +31,16 @@ __all__ = ["Finder"]
 
 _HUNG = 5.0
 _HANDSHAKE = b"\x16"
+_TLS_PORT = 443
+_COST_OF_INQUIRY = 4
+"""An inquiry counts as so many unproven dials: it shakes hands and takes the beginning of a page."""
 _DOUBTED = 180.0
 """Seconds for which another way is taken where transfers have stopped or crawled."""
+_REFUSED_FOR = 86400.0
+"""Seconds for which a service is believed to turn away whoever comes from here."""
+_INQUIRED_FOR = 600.0
+_PLACES_REFUSED = frozenset({timedelta(hours=3, minutes=30)})
+"""Zones of places from which services turn visitors away (I35). Half past three is Iran's alone."""
 _MOST_DIALERS = 256
 
 
@@ -77,7 +85,7 @@ class Finder:
     ) -> None:
         self._network = network
         self._salt = salt
-        self._trust = trust or Trust.system()
+        self.trust = trust or Trust.system()
         self._report = report
         self._warn = warn
         self._rules = rules or Rules()
@@ -92,10 +100,10 @@ class Finder:
             routes=routes or Routes(),
         )
         for way in self._knowledge.ways.upstreams:
-            self._dialer(way)
+            self.dialer_of(way)
         self._canaries = Canaries(
-            places(self._knowledge.table.resolvers, network, self._trust),
-            self._dialer(self._knowledge.ways.direct),
+            places(self._knowledge.table.resolvers, network, self.trust),
+            self.dialer_of(self._knowledge.ways.direct),
             report,
         )
 
@@ -105,7 +113,7 @@ class Finder:
         self._knowledge.arrive()
         search = Search(self._knowledge, target)
         opening = Opening(
-            search, self._rules, dialer=self._dialer, canaries=self._canaries, report=self._report, warn=self._warn
+            search, self._rules, dialer=self.dialer_of, canaries=self._canaries, report=self._report, warn=self._warn
         )
         try:
             async with anyio.create_task_group() as tasks:
@@ -122,7 +130,7 @@ class Finder:
         async with self.opening(target) as opening:
             return await opening.carry(flight)
 
-    def ended(self, target: Target, connection: Connection, flow: Flow, now: float) -> None:
+    def ended(self, target: Target, connection: Connection, flow: Flow, now: float) -> str:
         """A connection has ended: learn from one on which the target was never heard.
 
         Args:
@@ -130,17 +138,21 @@ class Finder:
             connection: as it was made.
             flow: what was moved on it.
             now: seconds of the event loop's clock.
+
+        Returns:
+            What is in doubt now, or empty.
         """
-        doubt = gave_up(flow, now)
+        doubt: str = gave_up(flow, now)
         if doubt:
             self.doubt(target, connection, doubt, now)
         known = self._knowledge.hosts.known(target)
-        self.disbelieved(target, connection, flow, now)
+        if self.disbelieved(target, connection, flow, now):
+            doubt = "tls_interception"
         heard = connection.answered or flow.down
         hung = flow.failure is not None and flow.broken_by == "far"
         left = flow.failure is None and now - flow.began > _HUNG
         if heard or connection.way.key != DIRECT or not (hung or left):
-            return
+            return doubt
         failure = flow.failure or Failure.GENERIC_TIMEOUT_ERROR
         silent = Observation(op=Op.FIRST_BYTE, t0=0.0, took=now - flow.began, failure=failure)
         started = self._knowledge.clock.now().timestamp()
@@ -150,8 +162,9 @@ class Finder:
         known.tried.append(attempt)
         if self._knowledge.ways.upstreams:
             known.learn("protocol_filter", None, now + self._knowledge.table.residual("protocol_filter"))
+        return doubt
 
-    def doubt(self, target: Target, connection: Connection, doubt: Doubt, now: float) -> None:
+    def doubt(self, target: Target, connection: Connection, doubt: str, now: float) -> None:
         """Transfers stop or crawl on a connection: the next one to this target takes another way.
 
         Args:
@@ -169,7 +182,7 @@ class Finder:
         if connection.obstacle:
             self._knowledge.remember(connection.obstacle, connection.way, worked=False)
 
-    def disbelieved(self, target: Target, connection: Connection, flow: Flow, now: float) -> None:
+    def disbelieved(self, target: Target, connection: Connection, flow: Flow, now: float) -> bool:
         """Where a client left because of a certificate somebody else answers: the next one takes another way.
 
         Args:
@@ -177,11 +190,48 @@ class Finder:
             connection: as it was made.
             flow: what was moved on it.
             now: seconds of the event loop's clock.
+
+        Returns:
+            Whether it did.
         """
-        if not connection.way.private and connection.first[:1] == _HANDSHAKE and refuses_certificate(flow, now):
-            known = self._knowledge.hosts.known(target)
-            known.doubted[connection.way.key] = now + _DOUBTED
-            known.learn("tls_interception", None, now + _DOUBTED)
+        if connection.way.private or connection.first[:1] != _HANDSHAKE or not refuses_certificate(flow, now):
+            return False
+        self.mistrust(target, connection.way, "tls_interception")
+        return True
+
+    def mistrust(self, target: Target, way: Way, obstacle: str) -> None:
+        """A way does not do for a target: the next connection takes another one."""
+        known, now = self._knowledge.hosts.known(target), anyio.current_time()
+        until = now + (_REFUSED_FOR if obstacle == REFUSES else _DOUBTED)
+        known.doubted[way.key] = until
+        known.learn(obstacle, None, until)
+
+    def relieve(self, target: Target, way: Way) -> None:
+        """A way does for a target after all."""
+        known = self._knowledge.hosts.known(target)
+        known.doubted.pop(way.key, None)
+        if known.way is None and not known.obstacle.startswith(NAMED_IN_CLEAR):
+            known.learn("", None, anyio.current_time())
+
+    def may_inquire(self, target: Target, doubt: str) -> bool:
+        """Whether a question of our own may be asked about a doubt now; it counts as asked.
+
+        Whether a service turns visitors away is asked only where that happens, and where there is another way out.
+        """
+        knowledge, now = self._knowledge, anyio.current_time()
+        known = knowledge.hosts.known(target)
+        if knowledge.routes.of(target.host) is not None:
+            return False
+        if doubt == REFUSES:
+            offset = knowledge.clock.now().utcoffset()
+            if not knowledge.ways.upstreams or offset not in _PLACES_REFUSED or known.blocked(now):
+                return False
+        if target.port != _TLS_PORT or now < known.inquired_until or knowledge.budget.left(now) < _COST_OF_INQUIRY:
+            return False
+        known.inquired_until = now + (_REFUSED_FOR if doubt == REFUSES else _INQUIRED_FOR)
+        for _ in range(_COST_OF_INQUIRY):
+            knowledge.budget.spend(now)
+        return True
 
     def why(self, host: str) -> tuple[Why, ...]:
         """What was tried for a host in this session, what was seen, and why it is reached as it is, for each port."""
@@ -209,7 +259,7 @@ class Finder:
         """
         fresh = Ways(ways, self._salt)
         for way in fresh.upstreams:
-            self._dialer(way)
+            self.dialer_of(way)
         self._knowledge.ways = fresh
 
     def forget(self) -> None:
@@ -217,10 +267,15 @@ class Finder:
         self._knowledge.forget()
         self._dialers.clear()
 
-    def _dialer(self, way: Way) -> Dialer:
+    def dialer_of(self, way: Way) -> Dialer:
+        """The dialer for a way, made once.
+
+        Raises:
+            SpecError: there is no such way.
+        """
         found = self._dialers.get(way)
         if found is None:
-            found = self._dialers[way] = dialer(way, self._network, self._trust)
+            found = self._dialers[way] = dialer(way, self._network, self.trust)
             if len(self._dialers) > _MOST_DIALERS:
                 del self._dialers[next(iter(self._dialers))]
         return found

@@ -34,6 +34,7 @@ class Known:
         explorer: who is searching at the moment, so that nobody else does.
         waiting: whom to wake when that search has ended.
         doubted: keys of ways on which transfers stopped or crawled, and until when others are taken instead.
+        inquired_until: until when the finder asks nothing of its own there again.
         tried: the last attempts, for whoever asks why.
     """
 
@@ -46,6 +47,7 @@ class Known:
     explorer: object | None = None
     waiting: set[Callable[[], None]] = field(default_factory=set)
     doubted: dict[str, float] = field(default_factory=dict)
+    inquired_until: float = -math.inf
     tried: deque[Attempt] = field(default_factory=lambda: deque(maxlen=_MOST_ATTEMPTS))
 
     def blocked(self, now: float) -> str:

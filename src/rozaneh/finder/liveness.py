@@ -13,7 +13,7 @@ from typing import Literal
 
 from rozaneh.net.splice import Flow
 
-__all__ = ["PROVEN", "Doubt", "Pulse", "asks_anew", "gave_up", "refuses_certificate"]
+__all__ = ["PROVEN", "Doubt", "Pulse", "asks_anew", "gave_up", "left_unsaid", "refuses_certificate", "was_turned_away"]
 
 Doubt = Literal["", "stall", "throttling"]
 
@@ -31,6 +31,8 @@ _MOSTLY = 0.6
 _LONGEST_ALERT = 40
 """Bytes of an alert, encrypted or not, and of the message that TLS 1.3 sends before it for the sake of middleboxes."""
 _GIVES_UP = 2.5
+_SHORT_ANSWER = 8192
+"""Bytes of a certificate and one small page."""
 _IDLE = 45.0
 """Seconds without a byte after which nobody waits for an answer any more: a connection was kept for later."""
 
@@ -104,6 +106,30 @@ def asks_anew(flow: Flow, now: float) -> Doubt:
         now: when it asks.
     """
     return "stall" if 1000 <= flow.down < PROVEN and _silent(flow, now) and flow.broken_by != "far" else ""
+
+
+def left_unsaid(flow: Flow, ended: float) -> bool:
+    """Whether a client left after the certificate of a TLS handshake without a byte; many a program does, disbelieving.
+
+    It counts where its client asks again, and then an own handshake tells.
+
+    Args:
+        flow: what the pump counted after the first bytes of an answer.
+        ended: when it ended.
+    """
+    return flow.up == 0 < flow.down and ended - flow.began < _GIVES_UP and flow.broken_by != "far"
+
+
+def was_turned_away(flow: Flow) -> bool:
+    """Whether a connection carried one short answer and ended in order, as with a page that turns visitors away.
+
+    Nearly every such connection is something else. It only counts where its client was not content and asks again.
+
+    Args:
+        flow: what the pump counted.
+    """
+    short = 0 < flow.down < _SHORT_ANSWER and 0 < flow.up < _SHORT_ANSWER
+    return short and flow.broken_by != "far"
 
 
 def _silent(flow: Flow, now: float) -> bool:

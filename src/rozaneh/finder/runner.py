@@ -99,6 +99,15 @@ class Runner:
             return frozenset(self.target.addresses or (self.target.host,))
         return frozenset(address for step in self.seen if _looked_up(step) for address in step.names("answers"))
 
+    @property
+    def lendable(self) -> tuple[str, ...]:
+        """The addresses that its lookup gave, once it has connected to one of them and none stands in for another."""
+        if self.target.is_literal or not self.connected_to:
+            return ()
+        found = dict.fromkeys(each for step in self.seen if _looked_up(step) for each in step.names("answers"))
+        known = signatures()
+        return () if any(is_bogon(each) or known.address_kind(each) for each in found) else tuple(found)
+
     def connected(self, now: float) -> None:
         """It has a connection and waits for something to say."""
         self.phase, self.since = "ready", now

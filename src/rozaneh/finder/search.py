@@ -20,7 +20,7 @@ from rozaneh.finder.runner import Runner, resolved, trouble_at_resolver, unanswe
 from rozaneh.finder.table import UPSTREAM
 from rozaneh.finder.ways import DIRECT, Way
 
-__all__ = ["NAMED_IN_CLEAR", "Search"]
+__all__ = ["NAMED_IN_CLEAR", "REFUSES", "Search"]
 
 _IN_DOUBT = 0.7
 """What a suspicion weighs that rests on a runner which is stuck but may still arrive."""
@@ -32,7 +32,8 @@ NAMED_IN_CLEAR = ("dns_", "tls_", "http_")
 """Obstacles that react to a name in the clear: once known, it is not shown again before they are verified anew."""
 _TRANSFERS = {"stall", "throttling"}
 """Obstacles to what comes after the first answer; they do not react to a name being shown again."""
-_REFUSES = "service_refusal"
+REFUSES = "service_refusal"
+"""The service itself turns visitors away for where they come from."""
 _NO_WAY_HELPS = {"site_down", "captive_portal", "whole_outage", "domestic_only", "none"}
 
 
@@ -57,6 +58,8 @@ class Search:
     _bad_resolvers: set[str] = field(default_factory=set)
     _direct_failed: bool = False
     _dialled_directly: frozenset[str] = frozenset()
+    _lent: tuple[str, ...] = ()
+    _tried_lent: set[str] = field(default_factory=set)
     _spent: set[str] = field(default_factory=set)
     _failure: Failure | None = None
     _told: bytes = b""
@@ -83,7 +86,7 @@ class Search:
         if wanted == "direct":
             return direct
         if wanted == "abroad":
-            self.suspicions = {_REFUSES: 1.0}
+            self.suspicions = {REFUSES: 1.0}
             self._tried.add(DIRECT)
             return self.alternative(now, (), "raw")
         blocked = known.blocked(now)
@@ -113,7 +116,7 @@ class Search:
         if known.refused(now) is not None:
             self.refusal = None if running else known.refused(now)
             return None
-        usable = known.way is not None and known.way.key not in self._tried | self._doubted(now)
+        usable = known.way is not None and known.way.key not in self._tried | self._tried_lent | self._doubted(now)
         if known.way is not None and usable and known.blocked(now):
             way = known.way.with_addresses(*knowledge.hosts.addresses(self.target.host, now))
             return Ranked(way=way, obstacle=known.obstacle, score=1.0)
@@ -129,8 +132,9 @@ class Search:
             knowledge.seen,
             knowledge.today,
         )
-        # Ways that share a server with one that could not be reached would share its fate.
-        ranked.sort(key=lambda each: bool(each.way.depends & self._lost))
+        # Ways that share a server with one that could not be reached would share its fate. What failed at the addresses
+        # that the system gave is tried last at those of another resolver.
+        ranked.sort(key=lambda each: (bool(each.way.depends & self._lost), each.way.key in self._tried_lent))
         return ranked[0] if ranked else None
 
     def _suspects(self, now: float, running: Sequence[Runner], kind: str) -> dict[str, float]:
@@ -148,6 +152,10 @@ class Search:
         avoided = self._bad_resolvers | {runner.way.resolver for runner in running if runner.at_resolver}
         resolvers = [name for name in self.knowledge.resolvers(now) if name not in avoided]
         known = self.knowledge.hosts.addresses(self.target.host, now)
+        if not known[1]:
+            # The direct way connected: what it failed at came later, and another lookup would cost round trips.
+            lends = use not in self._tried_lent and not use.endswith(f"}}|{DIRECT}")
+            known = (known[0] or self._lent) if lends else (), ""
         for way in self.knowledge.ways.expand(use, self.target, resolvers, known):
             waits = private_runs if way.private else now < self.known.quiet_until
             same = way.path == self.knowledge.ways.direct.path and len(way.addresses) > 0
@@ -164,6 +172,7 @@ class Search:
             self._tried.add(runner.way.key)
         if runner.way.key == DIRECT:
             self._dialled_directly = runner.dialled
+            self._lent = runner.lendable
             if any(step.op is Op.RESOLVE and step.failure is None for step in runner.seen):
                 self.knowledge.weather.near_answered(now)
         if not runner.way.private:
@@ -181,7 +190,9 @@ class Search:
         known = self.known.way
         if runner.way.key != DIRECT and (known is None or known.key != runner.way.key):
             self.knowledge.budget.spend(runner.since)
-        if not runner.way.asks:
+        if runner.way.borrowed:
+            self._tried_lent.add(runner.way.key)
+        elif not runner.way.asks:
             self._tried.add(runner.way.key)
 
     def ended(self, runner: Runner, attempt: Attempt, now: float) -> None:
@@ -192,7 +203,8 @@ class Search:
             self._bad_resolvers.add(runner.way.resolver)
             self.knowledge.resolver_failed(runner.way.resolver, attempt, now)
             return
-        self._tried.add(runner.way.key)
+        if not runner.way.borrowed:
+            self._tried.add(runner.way.key)
         if attempt.failure in (None, Failure.INTERRUPTED):
             return
         self._told = self._told or runner.heard.told
@@ -230,6 +242,9 @@ class Search:
             self.knowledge.weather.upstream_answered(runner.way.key, now)
         else:
             self.knowledge.weather.foreign_answered()
+        if runner.way.borrowed:
+            # Pinned for a while, so that the name is not asked for in the clear again.
+            self.knowledge.hosts.learn_addresses(self.target.host, runner.way.addresses, "", ttl=0.0, now=now)
         self.knowledge.hosts.drop_addresses(self.target.host, unanswered(runner.seen))
         until = known.until
         if not known.blocked(now):

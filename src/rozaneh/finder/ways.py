@@ -23,6 +23,7 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
         avoid: addresses to leave aside while there are others.
         private: whether it leads through a server of the user's.
         depends: the hosts of those servers; ways that share one fail together.
+        borrowed: whether the addresses are the system's: the direct way connected to them before something else failed.
     """
 
     key: str
@@ -32,6 +33,7 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     avoid: frozenset[str] = frozenset()
     private: bool = False
     depends: frozenset[str] = frozenset()
+    borrowed: bool = False
 
     @property
     def asks(self) -> bool:
@@ -47,13 +49,15 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     def shown(self) -> str:
         """The whole stack for a person, without secrets, also where the addresses were known already."""
         path = self.path.redacted()
-        return f"{self.resolver}|{path}" if self.resolver else path
+        asked = self.resolver and (self.asks or not self.borrowed)
+        return f"{self.resolver}|{path}" if asked else path
 
     def with_addresses(self, addresses: tuple[str, ...], resolver: str) -> "Way":
         """The same way with what is known of the addresses by now."""
         if not self.resolver:
             return self
-        return msgspec.structs.replace(self, addresses=addresses, resolver=resolver or self.resolver)
+        borrowed = self.borrowed and not resolver
+        return msgspec.structs.replace(self, addresses=addresses, resolver=resolver or self.resolver, borrowed=borrowed)
 
     def target(self, target: Target) -> Target:
         """The target as this way dials it."""
@@ -94,7 +98,8 @@ class Ways:
             use: the row's text.
             target: what is to be reached.
             resolvers: those that may be asked now, best first; only the first is.
-            known: addresses of the target that are to be trusted, and the resolver that gave them.
+            known: addresses of the target that are to be trusted, and the resolver that gave them; it is empty for
+                those of the system.
         """
         addresses, resolver = known
         path = use.removeprefix(RESOLVER + "|")
@@ -107,4 +112,10 @@ class Ways:
             if path != DIRECT:
                 yield Way(key=use, path=Spec.parse(path))
         elif addresses or resolvers:
-            yield Way(key=use, path=Spec.parse(path), resolver=resolver or resolvers[0], addresses=addresses)
+            yield Way(
+                key=use,
+                path=Spec.parse(path),
+                resolver=resolver or next(iter(resolvers), ""),
+                addresses=addresses,
+                borrowed=bool(addresses) and not resolver,
+            )

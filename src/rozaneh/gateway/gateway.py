@@ -129,7 +129,7 @@ class Gateway:
             self._tell(Refused(failure="", obstacle=obstacle, seconds=0.0, host=host))
             await client.send(wish.tongue.refused(Failure.CONNECTION_REFUSED, reason, forbidden=True))
             return None
-        self._lives.asked(wish.target)
+        await self._lives.before(wish.target)
         async with self._finder.opening(wish.target) as opening:
             made = await self._open(client, wish, opening)
         seconds = round(anyio.current_time() - began, 6)
@@ -216,13 +216,13 @@ class Gateway:
         return http_connect.reply(502, "Bad Gateway", why_not(refusal, self._words))
 
     async def _move(self, client: ByteStream, target: Target, made: Connection) -> None:
-        flow = self._lives.begin(target, made)
-        try:
-            await self._pump.run(client, made.stream, to_near=made.first, to_far=made.rest, flow=flow)
-        finally:
-            self._lives.end(flow)
+        with anyio.CancelScope() as scope:
+            flow = self._lives.begin(target, made, scope)
+            try:
+                await self._pump.run(client, made.stream, to_near=made.first, to_far=made.rest, flow=flow)
+            finally:
+                self._lives.end(flow)
         now = anyio.current_time()
-        self._finder.ended(target, made, flow, now)
         failure = flow.failure.value if flow.failure is not None else ""
         seconds = round(now - flow.began, 6)
         way, host = made.way.shown, self._shown(target)

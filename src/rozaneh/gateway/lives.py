@@ -4,10 +4,13 @@ from collections import deque
 from dataclasses import dataclass, field
 
 import anyio
+from anyio.abc import TaskGroup
 
 from rozaneh.core import Target
 from rozaneh.finder import Connection, Finder
-from rozaneh.finder.liveness import Pulse, asks_anew
+from rozaneh.finder.inquiry import inquire
+from rozaneh.finder.liveness import PROVEN, Pulse, asks_anew, left_unsaid, was_turned_away
+from rozaneh.finder.search import REFUSES
 from rozaneh.net.splice import Flow
 
 __all__ = ["Lives"]
@@ -15,6 +18,13 @@ __all__ = ["Lives"]
 _LOOK = 1.0
 _MOST_LOOKED_AT = 512
 _JUST_NOW = 3.0
+_A_WHILE = 60.0
+"""Seconds within which somebody who asks again was not content with what came."""
+_WAIT_FOR_INQUIRY = 8.0
+_HANDSHAKE = 6000
+"""Bytes that a server's side of a TLS handshake seldom exceeds."""
+
+_Place = tuple[str, int]
 
 
 @dataclass(slots=True, eq=False)
@@ -23,8 +33,13 @@ class _Life:
     made: Connection
     flow: Flow
     pulse: Pulse
+    scope: anyio.CancelScope
     doubted: bool = False
     ended: float = 0.0
+
+    @property
+    def place(self) -> _Place:
+        return self.target.host, self.target.port
 
 
 @dataclass(slots=True)
@@ -38,42 +53,98 @@ class Lives:
     finder: Finder
     _open: dict[Flow, _Life] = field(default_factory=dict)
     _ended: deque[_Life] = field(default_factory=lambda: deque(maxlen=64))
+    _inquiries: dict[_Place, anyio.Event] = field(default_factory=dict)
+    _tasks: TaskGroup | None = None
 
-    def begin(self, target: Target, made: Connection) -> Flow:
-        """A connection has been made; the flow in which the pump is to count."""
+    def begin(self, target: Target, made: Connection, scope: anyio.CancelScope) -> Flow:
+        """A connection has been made; the flow in which the pump is to count.
+
+        Args:
+            target: what it leads to.
+            made: how.
+            scope: cancelled to end it when it turns out that nothing more will come.
+        """
         flow = Flow(began=anyio.current_time())
-        self._open[flow] = _Life(target, made, flow, Pulse(flow))
+        self._open[flow] = _Life(target, made, flow, Pulse(flow), scope)
         return flow
 
     def end(self, flow: Flow) -> None:
         """It has ended."""
         life = self._open.pop(flow, None)
-        if life is not None:
-            life.ended = anyio.current_time()
-            self._ended.append(life)
+        if life is None:
+            return
+        now = life.ended = anyio.current_time()
+        self._ended.append(life)
+        if doubt := self.finder.ended(life.target, life.made, flow, now):
+            self._look_into(life, doubt)
 
-    def asked(self, target: Target) -> None:
-        """A client asks for a connection: are there others to the same target that have stopped?"""
-        now = anyio.current_time()
+    async def before(self, target: Target) -> None:
+        """A client asks for a connection: what do others to the same target show? Waits while that is looked into."""
         place = (target.host, target.port)
-        lately = [life for life in self._ended if now - life.ended < _JUST_NOW]
-        for life in (*lately, *self._open.values()):
-            if (life.target.host, life.target.port) == place and life.flow.half_closed:
-                self.finder.disbelieved(life.target, life.made, life.flow, now)
-            if (
-                not life.doubted
-                and (life.target.host, life.target.port) == place
-                and (doubt := asks_anew(life.flow, now))
-            ):
-                life.doubted = True
-                self.finder.doubt(life.target, life.made, doubt, now)
+        self._recall(place, anyio.current_time())
+        running = self._inquiries.get(place)
+        if running is not None:
+            with anyio.move_on_after(_WAIT_FOR_INQUIRY):
+                await running.wait()
+
+    def _recall(self, place: _Place, now: float) -> None:
+        known = [life for life in (*self._ended, *self._open.values()) if life.place == place]
+        for life in known:
+            if life.ended and now - life.ended >= _JUST_NOW:
+                continue
+            if life.flow.half_closed and self.finder.disbelieved(life.target, life.made, life.flow, now):
+                self._look_into(life, "tls_interception")
+            elif not life.doubted and (doubt := asks_anew(life.flow, now)):
+                self._doubt(life, doubt, now)
+        lately = [life for life in known if life.ended and now - life.ended < _A_WHILE]
+        if lately and left_unsaid(lately[-1].flow, lately[-1].ended):
+            self._look_into(lately[-1], "tls_interception")
+        elif lately and all(was_turned_away(life.flow) for life in known):
+            self._look_into(lately[-1], REFUSES)
+
+    def _look_into(self, life: _Life, doubt: str) -> None:
+        """Ask the target a question of our own beside everything else, where that may be."""
+        tasks = self._tasks
+        if tasks is None or life.place in self._inquiries or life.made.way.private:
+            return
+        if not self.finder.may_inquire(life.target, doubt):
+            return
+        over = anyio.Event()
+        if doubt != "stall":
+            # The next connection would meet the same; of a stall another way is taken at once.
+            self._inquiries[life.place] = over
+        tasks.start_soon(self._inquire, life, doubt, over)
+
+    async def _inquire(self, life: _Life, doubt: str, over: anyio.Event) -> None:
+        try:
+            settled = await inquire(self.finder, life.target, life.made, doubt)
+        finally:
+            self._inquiries.pop(life.place, None)
+            over.set()
+        flow = life.flow
+        if settled and doubt == "stall" and flow in self._open and flow.down < PROVEN and flow.last_up > flow.last_down:
+            # Nothing will come, and another way works: its client should not have to wait to try again.
+            life.scope.cancel()
 
     async def watch(self) -> None:
         """Look at all of them once in a while, until cancelled. Where there are very many, at the latest."""
-        while True:
-            await anyio.sleep(_LOOK)
-            now = anyio.current_time()
-            for life in list(self._open.values())[-_MOST_LOOKED_AT:]:
-                if not life.doubted and (doubt := life.pulse.judge(now)):
-                    life.doubted = True
-                    self.finder.doubt(life.target, life.made, doubt, now)
+        async with anyio.create_task_group() as tasks:
+            self._tasks = tasks
+            try:
+                while True:
+                    await anyio.sleep(_LOOK)
+                    self._look(anyio.current_time())
+            finally:
+                self._tasks = None
+
+    def _look(self, now: float) -> None:
+        for life in list(self._open.values())[-_MOST_LOOKED_AT:]:
+            if not life.doubted and (doubt := life.pulse.judge(now)):
+                self._doubt(life, doubt, now)
+
+    def _doubt(self, life: _Life, doubt: str, now: float) -> None:
+        life.doubted = True
+        self.finder.doubt(life.target, life.made, doubt, now)
+        if doubt == "stall" and life.flow.down < _HANDSHAKE:
+            # Whoever stops later would let a small question pass, so that is not asked.
+            self._look_into(life, doubt)

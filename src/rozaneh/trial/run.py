@@ -28,12 +28,15 @@ from rozaneh.trial.tried import Question, Trial, Tried
 
 __all__ = ["AT_ONCE", "QUICK", "Got", "Progress", "get", "run"]
 
+_REQUESTS = 3
+"""How often a page is asked for that does not come and that some way leads to."""
 AT_ONCE = 8
 """Few at once, because seconds are compared."""
 _LOOPBACK = "127.0.0.1"
 _PATIENT = Deadlines(
-    connect=5.0, proxy=30.0, tls_handshake=30.0, request=10.0, first_byte=30.0, throughput=30.0, close=0.5
+    connect=5.0, proxy=30.0, tls_handshake=30.0, request=10.0, first_byte=10.0, throughput=30.0, close=0.5
 )
+"""A client that waits for what the gateway says; of a page that does not begin it is tired as a person would be."""
 QUICK = Deadlines(resolve=2.5, connect=2.5, proxy=3.0, tls_handshake=3.0, request=2.5, first_byte=4.0, close=0.5)
 _SLOW = Deadlines(resolve=10.0, connect=8.0, proxy=10.0, tls_handshake=8.0, first_byte=10.0, close=0.5)
 
@@ -87,6 +90,11 @@ class Got(msgspec.Struct, frozen=True):
     seconds: float
     first_byte: float | None
 
+    def after(self, seconds: float) -> "Got":
+        """The same, with the time that went before it."""
+        first = None if self.first_byte is None else round(self.first_byte + seconds, 3)
+        return Got(outcome=self.outcome, seconds=round(self.seconds + seconds, 3), first_byte=first)
+
 
 class _Trials:
     def __init__(self, lab: Lab, ways: Sequence[Way]) -> None:
@@ -98,7 +106,7 @@ class _Trials:
         best = await self._oracle(question)
         home = self._home(question)
         try:
-            cold, warm, event = await self._through_gateway(question, home)
+            cold, warm, event, requests = await self._through_gateway(question, home, reachable=best is not None)
         finally:
             home.close()
         expected = "ok" if best is not None else None
@@ -107,6 +115,10 @@ class _Trials:
             reason = f"{best[0] if best else ''} leads there"
         elif cold.outcome in ("forged", "block_page", "wrong_content"):
             reason = "something else came in its place"
+        observed = cold.outcome
+        if isinstance(event, Refused):
+            # What a client reads then is the gateway's own page that says why.
+            observed, reason = (event.failure or observed), (reason if expected else "")
         return Tried(
             scenario=question.scenario,
             vary=question.vary,
@@ -114,7 +126,7 @@ class _Trials:
             at=question.at,
             target=str(question.target),
             expected=expected,
-            observed=cold.outcome,
+            observed=observed,
             ok=not reason,
             seconds=cold.seconds,
             first_byte_seconds=cold.first_byte,
@@ -122,6 +134,7 @@ class _Trials:
             way_chosen=event.way if isinstance(event, Opened) else "",
             obstacle=event.obstacle if event is not None else "",
             tried=event.tried if event is not None else 0,
+            requests=requests,
             oracle_way=best[0] if best else "",
             oracle_seconds=best[1] if best else None,
             lossy=question.lossy,
@@ -152,9 +165,9 @@ class _Trials:
         return min(found)[::-1] if found else None
 
     async def _through_gateway(
-        self, question: Question, home: LabClient
-    ) -> tuple[Got, Got | None, Opened | Refused | None]:
-        """Two requests, and what the gateway tells of the first."""
+        self, question: Question, home: LabClient, *, reachable: bool
+    ) -> tuple[Got, Got | None, Opened | Refused | None, int]:
+        """A request, again if it fails as a person would, one more when it came, and what the gateway tells of it."""
         events: list[Event] = []
         network = RealNetwork()
         listener = await network.listen_tcp(_LOOPBACK, 0)
@@ -173,12 +186,19 @@ class _Trials:
             for target in question.before:
                 await self._get(dialer, target, _PATIENT)
             await anyio.sleep(question.wait)
-            events.clear()
-            cold = await self._get(dialer, question.target, _PATIENT)
-            told = next((event for event in events if not isinstance(event, Closed)), None)
+            began = anyio.current_time()
+            requests = 0
+            while True:
+                requests += 1
+                events.clear()
+                before = anyio.current_time() - began
+                cold = await self._get(dialer, question.target, _PATIENT)
+                told = next((event for event in events if not isinstance(event, Closed)), None)
+                if cold.outcome == "ok" or not reachable or requests == _REQUESTS:
+                    break
             warm = await self._get(dialer, question.target, _PATIENT) if cold.outcome == "ok" else None
             tasks.cancel_scope.cancel()
-        return cold, warm, told
+        return cold.after(before), warm, told, requests
 
     async def _get(self, dialer: Dialer, target: Target, deadlines: Deadlines) -> Got:
         return await get(dialer, target, self._lab, deadlines)

@@ -54,11 +54,13 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
         observed: what a client of the gateway got.
         ok: whether the page came, or no way leads to it and nothing false came in its place.
         seconds: until the whole page was there, or none was to be had.
-        first_byte_seconds: until the first byte of the page at the first request; none without a page.
+        first_byte_seconds: from the first request until the first byte of the page; none without a page.
         warm_seconds: the same for the second request; none without a page.
         way_chosen: how the gateway reached it, without secrets; empty where it refused.
         obstacle: what the gateway believes to be in the way.
         tried: how many ways it tried.
+        requests: how often the page had to be asked for. Some obstacles show only to the client: it sees who signed a
+            certificate, and what an encrypted page says.
         oracle_way: the best way dialled directly; empty where none works.
         oracle_seconds: until the first byte by that one.
         lossy: whether packets get lost by chance here.
@@ -80,6 +82,7 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     way_chosen: str
     obstacle: str
     tried: int
+    requests: int = 1
     oracle_way: str
     oracle_seconds: float | None
     lossy: bool
@@ -106,6 +109,12 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     def reachable(self) -> tuple[Tried, ...]:
         """The cells that some way leads to."""
         return tuple(cell for cell in self.cells if cell.oracle_way)
+
+    @property
+    def at_once(self) -> float | None:
+        """The share of those that came at the first request; none without any."""
+        cells = self.reachable
+        return sum(cell.ok and cell.requests == 1 for cell in cells) / len(cells) if cells else None
 
     @property
     def cold(self) -> float | None:

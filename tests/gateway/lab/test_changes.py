@@ -94,3 +94,14 @@ def test_what_a_client_does_not_believe_is_not_shown_to_it_again(censored: Censo
     opened = [(event["way"], event.get("obstacle", "")) for event in home.events if event["event"] == "opened"]
     assert opened[0] == ("tcp", "")
     assert opened[-1] == ("ss://***@45.76.10.11:8388|tcp", "tls_interception")
+
+
+def test_a_service_that_turns_visitors_away_is_asked_from_abroad_when_somebody_asks_again(censored: Censored) -> None:
+    page = "https://refuses.example/"
+    with censored("sanctions-refusal", "--way", UPSTREAM) as home:
+        assert home.curl(*PROXY, page) == (0, "403")
+        home.pause(0.3)
+        assert home.curl(*PROXY, page) == (0, "200")
+        assert home.curl(*PROXY, page) == (0, "200"), "which is remembered"
+    opened = [event.get("obstacle", "") for event in home.events if event["event"] == "opened"]
+    assert opened == ["", "service_refusal", "service_refusal"]
