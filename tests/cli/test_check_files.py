@@ -1,11 +1,12 @@
 import datetime as dt
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from rozaneh.cli.check_files import create, urls_of, write
 from rozaneh.cli.place import Placed
-from rozaneh.core import LocalFault
+from rozaneh.core import LocalFault, Observation
 from rozaneh.diagnosis import judge
 from rozaneh.ooni import Place, decode, own
 from rozaneh.probe import EndpointResult, Service, ServiceResult
@@ -47,9 +48,9 @@ def test_nothing_to_measure_is_wrong_use(text: str, tmp_path: Path) -> None:
         urls_of(tmp_path / "nowhere.csv", (), ENGLISH)
 
 
-def result() -> ServiceResult:
+def result(steps: tuple[Observation, ...] = PAGE) -> ServiceResult:
     service: Service = service_of_url("https://www.example.com/")
-    seen = evidence(attempt(*PAGE))
+    seen = evidence(attempt(*steps))
     one = EndpointResult(endpoint=service.endpoint[0], verdict=judge(seen), evidence=seen, seconds=1.0)
     when = dt.datetime(2022, 10, 1, 16, tzinfo=dt.UTC)
     return ServiceResult(service=service, deciding=one, endpoints=(one,), ended=when, seconds=1.0)
@@ -57,7 +58,7 @@ def result() -> ServiceResult:
 
 def test_what_was_seen_is_written_for_its_owner_alone_and_nothing_is_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "seen.jsonl"
-    write(create(path), [result()], Placed(Place(asn=44244, country="IR"), "user"))
+    write(create(path), [result()], Placed(Place(asn=44244, country="IR"), "user"), ["85.133.207.14"], ENGLISH)
     assert oct(path.stat().st_mode & 0o777) == "0o600"
     (line,) = path.read_bytes().splitlines()
     read = decode(line)
@@ -70,3 +71,17 @@ def test_what_was_seen_is_written_for_its_owner_alone_and_nothing_is_overwritten
     assert carried.verdict.verdict == "ok"
     with pytest.raises(LocalFault, match="File exists"):
         create(path)
+
+
+def test_a_file_that_may_be_handed_on_holds_no_address_of_its_maker(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = msgspec.structs.replace(PAGE[-1], tags=dict(PAGE[-1].tags) | {"body_head": "your address: 85.133.207.14"})
+    told = result((*PAGE[:-1], shown))
+    path, unknown = tmp_path / "seen.jsonl", tmp_path / "unknown.jsonl"
+    write(create(path), [told], Placed(), ["85.133.207.14"], ENGLISH)
+    assert b"85.133.207.14" not in path.read_bytes()
+    assert b"your address: [scrubbed]" in path.read_bytes()
+    assert capsys.readouterr().err == ""
+    write(create(unknown), [told], Placed(), [], ENGLISH)
+    assert "measure again with --my-address" in capsys.readouterr().err

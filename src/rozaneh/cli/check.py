@@ -106,10 +106,12 @@ def check(
     kept = create(ooni) if ooni else None
     view = View(console(), tongue, silent=as_json)
     keep = Keeping.agreed()
-    run = _Run(placing, Controls.kept(remember=remember), tuple(my_address or ()), outside=keep is not None)
+    run = _Run(
+        placing, Controls.kept(remember=remember), tuple(my_address or ()), outside=keep is not None or kept is not None
+    )
     results = anyio.run(partial(run.measure, chosen, view, one_at_a_time=one_at_a_time, seconds=timeout))
     if kept is not None:
-        write(kept, results, run.placed)
+        write(kept, results, run.placed, run.seen, tongue)
     if keep is not None:
         keep.all(results, run.seen, run.placed)
     if as_json:

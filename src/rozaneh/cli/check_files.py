@@ -4,12 +4,16 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from rozaneh.cli.lists import kept_lists
 from rozaneh.cli.options import console
 from rozaneh.cli.place import Placed, lines
 from rozaneh.core import LocalFault
 from rozaneh.ooni.testlists import LARGEST, TestList, read_list
 from rozaneh.probe import ServiceResult
+from rozaneh.probe.share.private import this_machine
+from rozaneh.probe.share.scrub import NotScrubbed, scrub, vouch
 from rozaneh.words import Words
 
 _MOST_NAMED = 20
@@ -73,8 +77,35 @@ def create(path: Path) -> int:
         raise LocalFault(f"{path}: {error.strerror}") from error
 
 
-def write(descriptor: int, results: Sequence[ServiceResult], placed: Placed) -> None:
-    """One measurement for each endpoint, one on each line."""
+def write(
+    descriptor: int, results: Sequence[ServiceResult], placed: Placed, seen: Sequence[str], tongue: Words
+) -> None:
+    """One measurement for each endpoint, one on each line, without the user's addresses: such files are handed on.
+
+    Args:
+        descriptor: of the new file.
+        results: of a check.
+        placed: network and country, as far as they may be said.
+        seen: the addresses under which others see this machine, as far as they are known.
+        tongue: the language of notes.
+    """
+    notes = console(errors=True)
+    try:
+        private = this_machine(seen)
+    except LocalFault:
+        private = this_machine(seen, again=True)
+        notes.print(
+            tongue.say(
+                "Note: the address under which others see you is not known, so pages that show it may stand in the"
+                " file. Before you hand it on, measure again with --my-address."
+            )
+        )
     with os.fdopen(descriptor, "wb") as file:
         for line in lines(results, placed):
-            file.write(line + b"\n")
+            try:
+                clean = msgspec.json.encode(scrub(msgspec.json.decode(line), private))
+                vouch(clean, private)
+            except NotScrubbed as fault:
+                notes.print(tongue.say("Note: {text}", text=str(fault)))
+                continue
+            file.write(clean + b"\n")

@@ -84,8 +84,15 @@ class IpInfo(msgspec.Struct, frozen=True, kw_only=True):
     flags: int
 
 
+class Client(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the asker stands: its network and country, without its address."""
+
+    asn: int
+    cc: str
+
+
 class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """What the helper answers."""
+    """What the helper answers. ``x_client`` is no key of OONI's; helpers of ours say it."""
 
     tcp_connect: dict[str, Tcp]
     tls_handshake: dict[str, Tls]
@@ -93,6 +100,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     http_request: Http
     dns: Dns
     ip_info: dict[str, IpInfo]
+    x_client: Client
 
 
 class Helper:
@@ -104,7 +112,7 @@ class Helper:
         self._trust = authority.client_context()
         self._busy = asyncio.Semaphore(_MOST_AT_ONCE)
 
-    async def answer(self, request: Request) -> Response:
+    async def answer(self, request: Request, peer: str) -> Response:
         """The HTTP answer to a probe's request."""
         try:
             asked = msgspec.json.decode(request.body, type=Asked)
@@ -118,10 +126,10 @@ class Helper:
         if self._busy.locked():
             return _json(429, b'{"error":"busy"}')
         async with self._busy:
-            told = await self._measure(asked, [(place.host, place.port) for place in wanted])
+            told = await self._measure(asked, [(place.host, place.port) for place in wanted], peer)
         return _json(200, msgspec.json.encode(told))
 
-    async def _measure(self, asked: Asked, wanted: list[tuple[str, int]]) -> Told:
+    async def _measure(self, asked: Asked, wanted: list[tuple[str, int]], peer: str) -> Told:
         parts = urlsplit(asked.http_request)
         name = parts.hostname or ""
         port = parts.port or (80 if parts.scheme == "http" else 443)
@@ -148,6 +156,7 @@ class Helper:
                 )
                 for place, (_, tls) in ended.items()
             },
+            x_client=Client(asn=self._directory.asn(peer), cc="IR" if self._directory.in_country(peer) else "ZZ"),
         )
 
     async def _endpoint(self, place: tuple[str, int], name: str) -> tuple[Tcp, Tls | None]:

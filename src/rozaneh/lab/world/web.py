@@ -22,7 +22,7 @@ from rozaneh.lab.world.sites import block_page, page
 _CHUNK = b"x" * 65_536
 _ADDRESSES_IN_A_CERTIFICATE = 4
 
-Asked = Callable[[Request], Awaitable[Response]]
+Asked = Callable[[Request, str], Awaitable[Response]]
 
 
 class Web:
@@ -54,7 +54,7 @@ class Web:
         if site.kind == "collector":
             return self._collector.answer(request)
         if site.kind == "helper" and request.method == "POST":
-            return await self._helper(request)
+            return await self._helper(request, peer)
         return page(site, request, peer=peer, secure=secure, in_country=self._directory.in_country(peer))
 
     def plain(self, address: str) -> Callable[[Caller], Awaitable[None]]:
