@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from rozaneh.observatory.events.counts import Counts
-from rozaneh.observatory.events.curfews import NetworkSettings, find_on_network
+from rozaneh.observatory.events.curfews import NetworkCuts, NetworkSettings, find_on_networks
 from rozaneh.observatory.events.on_signals import signal_events
 from rozaneh.observatory.events.on_store import StoreFindings, claims_of, settings_of
 from rozaneh.observatory.events.recurring import RecurrenceSettings
@@ -48,30 +48,29 @@ def counts(per_hour: float, failing: float | None, seed: int, days: int = _DAYS)
     return n.astype(float), rng.binomial(n, rng.beta(share * size, (1 - share) * size)).astype(float)
 
 
-def _find(n: Array, k: Array) -> Any:
+def _find(of: list[tuple[Array, Array]]) -> list[NetworkCuts]:
+    """What is found in countries of one network each."""
     rules = event_rules()
     network = rules["network-states"].numbers(NetworkSettings)
-    return find_on_network(n, k, _START, UTC, network, rules["recurring-cuts"].numbers(RecurrenceSettings))
+    recurrence = rules["recurring-cuts"].numbers(RecurrenceSettings)
+    n, k = (np.stack([each[part] for each in of]) for part in (0, 1))
+    return find_on_networks(n, k, _START, UTC, network, recurrence)
 
 
 def curfews(per_hour: float, failing: float, countries: int, seed: int) -> tuple[float, float, float]:
     """Of countries with a curfew: shares found, found at the end of the third night, and with hours right to one."""
-    found = third = right = 0
-    for number in range(countries):
-        n, k = counts(per_hour, failing, seed + number)
-        curfew = next(iter(_find(n, k).curfews), None)
-        found += curfew is not None
-        right += curfew is not None and abs(curfew.hours[0] - 16) <= 1 and abs(curfew.hours[-1] + 1 - 24) <= 1
-        known = (_FIRST + 3) * 24
-        third += bool(_find(n[:known], k[:known]).curfews)
-    return found / countries, third / countries, right / countries
+    made = [counts(per_hour, failing, seed + number) for number in range(countries)]
+    found = [each.curfews[0] for each in _find(made) if each.curfews]
+    right = sum(abs(one.hours[0] - 16) <= 1 and abs((one.hours[-1] + 13) % 24 - 12) <= 1 for one in found)
+    known = (_FIRST + 3) * 24
+    third = sum(bool(each.curfews) for each in _find([(n[:known], k[:known]) for n, k in made]))
+    return len(found) / countries, third / countries, right / countries
 
 
 def quiet(per_hour: float, countries: int, seed: int, *, flood: bool = False) -> int:
     """Curfews found where there is none; with a flood, one source adds eight hours of failures on each of five days."""
-    wrong = 0
-    for number in range(countries):
-        n, k = counts(per_hour, None, seed + number)
+    made = [counts(per_hour, None, seed + number) for number in range(countries)]
+    for n, k in made:
         if flood:
             # What is left of it once the loudest source weighs as much as the gate lets it, beside eight others.
             for day in range(15, 20):
@@ -79,8 +78,7 @@ def quiet(per_hour: float, countries: int, seed: int, *, flood: bool = False) ->
                 add = np.maximum(1, 1.5 * n[part] / 8)
                 n[part] += np.rint(add)
                 k[part] += np.rint(add)
-        wrong += len(_find(n, k).curfews)
-    return wrong
+    return sum(len(each.curfews) for each in _find(made))
 
 
 def onsets(per_hour: float, services: int, seed: int) -> tuple[float, float]:
@@ -141,7 +139,7 @@ def year(networks: int, services: int, days: int = 365) -> float:
         start=_START,
         series=[(network + 1, f"s{service:02}") for network in range(networks) for service in range(services)],
         n=n,
-        kinds={"failed": k, "refused": none, "throttled": none},
+        kinds={"failed": k, "refused": none, "throttled": none, "compared": none},
     )
     began = time.perf_counter()
     claims = claims_of(made, settings_of(event_rules()), StoreFindings())

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from rozaneh.cli.main import dispatch
+from rozaneh.core import LocalFault
 
 KEYS = ["kind", "country", "networks", "services", "start", "end", "hours", "mechanism", "confidence", "samples",
         "sources", "rule"]  # fmt: skip
@@ -61,3 +62,32 @@ def test_too_little_history_is_its_own_status(tmp_path: Path, capsys: pytest.Cap
     path.write_text("time,x\n2022-01-01T00:00Z,1\n2022-01-01T01:00Z,1\n")
     assert _run("--signal", str(path)) == 3
     assert "Not enough: x has 0.1 days" in capsys.readouterr().err
+
+
+def test_events_are_scored_against_the_truth(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    block = {"kind": "block", "networks": ["AS1", "AS2"], "services": ["signal"], "start": "2022-01-01T00:00:00Z"}
+    curfew = {"kind": "curfew", "networks": ["AS1"], "start": "2022-01-03T00:00:00Z", "hours": [16, 17, 18]}
+    labels = {
+        "name": "x",
+        "events": [block, {**block, "services": ["x"]}, curfew],
+        "blocked_before": {"youtube": "dns"},
+    }
+    late = {**block, "start": "2022-01-01T09:00:00Z"}
+    other = {**block, "networks": ["AS9"]}
+    known = {**block, "services": ["youtube"]}
+    events = [late, other, known, {**curfew, "hours": [15, 16, 17]}, {**curfew, "kind": "outage"}]
+    (tmp_path / "labels.json").write_text(json.dumps(labels))
+    (tmp_path / "events.json").write_text(json.dumps(events))
+    arguments = ["lab", "score", str(tmp_path / "labels.json"), str(tmp_path / "events.json")]
+    with pytest.raises(SystemExit) as left:
+        dispatch([*arguments, "--json"])
+    assert left.value.code in (0, None)
+    scores = {one.pop("kind"): one for one in json.loads(capsysbinary.readouterr().out)}
+    assert scores == {
+        "block": {"done": 2, "found": 1, "told": 3, "right": 2, "onset": 9.0, "within": 0, "hours_right": 0},
+        "curfew": {"done": 1, "found": 1, "told": 1, "right": 1, "onset": 0.0, "within": 1, "hours_right": 1},
+        "outage": {"done": 0, "found": 0, "told": 1, "right": 0, "onset": None, "within": 0, "hours_right": 0},
+    }
+    (tmp_path / "events.json").write_text('[{"kind": 5}]')
+    with pytest.raises(LocalFault, match=r"events.json: Expected `str`, got `int` - at `\$\[0\].kind`"):
+        dispatch(arguments)

@@ -11,6 +11,8 @@ from rozaneh.words import mark
 
 app = typer.Typer()
 
+_LARGEST = 64 << 20
+
 
 @app.command(
     "country", help=mark("Simulate people who measure through a timeline of censorship, with the truth beside.")
@@ -63,3 +65,51 @@ def country(
     show.print(said.say("What really happened stands in {file}.", file=f"{made.folder}/labels.json"))
     if read.void:
         show.print(said.say("Left out: {void}.", void=read.void))
+
+
+@app.command("score", help=mark("How right events are: hold them against what a simulated country's labels.json says."))
+def score(
+    labels: Annotated[Path, typer.Argument(metavar="LABELS", help=mark("The labels.json of a simulated country."))],
+    events: Annotated[
+        Path, typer.Argument(metavar="EVENTS", help=mark("What 'rozaneh observe events --json' printed."))
+    ],
+    *,
+    as_json: Json = False,
+    lang: Lang = None,
+) -> None:
+    """Print, for each kind of event, how much was found and how much of what was told is right."""
+    from rozaneh.lab.country import read_events, read_labels, score  # noqa: PLC0415 - as above
+
+    said = words(lang)
+    found = score(read_labels(_bytes(labels), labels.name), read_events(_bytes(events), events.name))
+    if as_json:
+        print_json(found)
+        return
+    out = console()
+    for each in found:
+        out.print(
+            said.say(
+                "{kind}: {found} of {done} found; {right} of {told} events right; {within} begin within 6 hours.",
+                kind=each.kind,
+                found=each.found,
+                done=each.done,
+                right=each.right,
+                told=each.told,
+                within=each.within,
+            )
+        )
+        if each.kind == "curfew" and each.found:
+            out.print(
+                said.say("The hours are right to one hour in {n} of {found}.", n=each.hours_right, found=each.found)
+            )
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LARGEST + 1)
+    except OSError as error:
+        raise LocalFault(f"cannot read {path}: {error.strerror}") from None
+    if len(data) > _LARGEST:
+        raise LocalFault(f"{path}: larger than {_LARGEST} bytes")
+    return data

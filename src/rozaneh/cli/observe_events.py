@@ -14,6 +14,7 @@ from rozaneh.words import Words, mark
 if TYPE_CHECKING:
     from rozaneh.observatory.events import Found
     from rozaneh.observatory.signals import Reading
+    from rozaneh.observatory.signals.signal import Signal
 
 app = typer.Typer()
 
@@ -56,17 +57,18 @@ def events(
     from rozaneh.observatory.signals import read_signals  # noqa: PLC0415 - as above
 
     tongue = words(lang)
-    if (store is None) == (not signal):
-        raise LocalFault("give either --store DIR or --signal FILE")
+    if store is None and not signal:
+        raise LocalFault("give --store DIR, --signal FILE, or both")
     marks = [_moment(text) for text in pipeline_changed or ()]
     place = _country(country)
-    if store is not None:
-        _of_store(store, marks, tongue, evidence=evidence, as_json=as_json)
-        return
     readings = [(path, read_signals(path, column or (), time=time, country=place)) for path in signal or ()]
     for path, reading in readings:
         _say_reading(path, reading, tongue)
-    findings = signal_events([each for _, reading in readings for each in reading.signals], marks=marks)
+    signals = [each for _, reading in readings for each in reading.signals]
+    if store is not None:
+        _of_store(store, signals, marks, tongue, evidence=evidence, as_json=as_json)
+        return
+    findings = signal_events(signals, marks=marks)
     errors = console(errors=True)
     for name, days, wanted in findings.short:
         errors.print(
@@ -82,16 +84,16 @@ def events(
         raise typer.Exit(_TOO_LITTLE)
 
 
-def _of_store(store: Path, marks: Sequence[datetime], tongue: Words, *, evidence: bool, as_json: bool) -> None:
+def _of_store(
+    store: Path, signals: "Sequence[Signal]", marks: Sequence[datetime], tongue: Words, *, evidence: bool, as_json: bool
+) -> None:
     """Find the events of a store, keep them in it, and print them; what is not claimed goes to standard error."""
-    from rozaneh.observatory import engine  # noqa: PLC0415 - as above
-    from rozaneh.observatory.events import Stored, keep, store_events  # noqa: PLC0415 - as above
+    from rozaneh.observatory.events import renew  # noqa: PLC0415 - as above
     from rozaneh.observatory.events.sentences import withheld_line  # noqa: PLC0415 - as above
 
     if not store.is_dir():
         raise LocalFault(f"{store}: there is no store; make one with: rozaneh observe ingest")
-    findings = store_events(engine.duckdb(store), marks=marks)
-    keep(store, Stored(found=tuple(findings.found), withheld=tuple(findings.withheld)))
+    findings = renew(store, signals, marks)
     errors = console(errors=True)
     for name in findings.short:
         errors.print(tongue.say("Not enough: {name} has too little history.", name=name))

@@ -38,12 +38,16 @@ class _Ingested(msgspec.Struct, frozen=True):
     rows: int
     rejected: dict[str, int]
     verdicts: int
+    events: int | None
 
 
 @app.command()
 def ingest(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help=mark("Files, or directories of files."))],
     store: StorePlace,
+    events: Annotated[
+        bool, typer.Option("--events/--no-events", help=mark("Find the events again, from all that is in the store."))
+    ] = True,
     as_json: Json = False,
     lang: Lang = None,
 ) -> None:
@@ -56,10 +60,20 @@ def ingest(
             task = progress.add_task(said.say("reading"), total=size)
             found = reading.ingest(paths, opened, now, lambda read, _: progress.advance(task, read))
         verdicts = _judged(opened, said, everything=False)
+    number = _found_again(store, said) if events else None
     if as_json:
-        print_json(_Ingested(**vars(found), verdicts=verdicts))
+        print_json(_Ingested(**vars(found), verdicts=verdicts, events=number))
         return
     _print_summary(found, verdicts, said)
+    if number is not None:
+        console().print(said.say_n("{n} event in the store.", "{n} events in the store.", number))
+
+
+def _found_again(store: Path, said: Words) -> int:
+    from rozaneh.observatory.events import renew  # noqa: PLC0415 - only where events are wanted
+
+    with console(errors=True).status(said.say("finding events")):
+        return len(renew(store).found)
 
 
 def _print_summary(found: reading.Summary, verdicts: int, said: Words) -> None:

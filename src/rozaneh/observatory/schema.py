@@ -167,6 +167,7 @@ VERDICT: Final = _schema({
     "level": (_TEXT, "what the rule rests on: signature, paired, controlled, single; empty without a rule"),
     "rules_version": (_TEXT, "digest of the rules that were asked"),
     "reading": (_TEXT, "how the dial that came furthest ended, such as tls.reset; ok where one worked"),
+    "compared": (_FLAG, "equal transfers with this name and a harmless one were compared"),
     "classic_blocking": (_TEXT, "as in observations"),
     "classic_accessible": (_FLAG, "as in observations"),
     "classic_dns_consistency": (_TEXT, "as in observations"),
@@ -181,7 +182,7 @@ HOUR: Final = _schema({
     "day": (pa.date32(), "as in observations"),
     "asn": (pa.int64(), "as in observations"),
     "network_type": (_TEXT, "as in observations"),
-    "subject": (_TEXT, "the service, or the domain where the catalogue has none"),
+    "subject": (_TEXT, "the service, or the domain where the catalogue has none; with quic. before it over QUIC"),
     "test_name": (_TEXT, "as in observations"),
     "mechanism": (_TEXT, "mechanism of the verdicts counted in this row"),
     "reading": (_TEXT, "for failed ones, how they ended, such as tls.reset; else empty"),
@@ -197,6 +198,7 @@ HOUR: Final = _schema({
     "domestic_only": (pa.int64(), "what is abroad is cut off"),
     "failed": (pa.int64(), "failed, and no rule can tell why; or the network wants a login"),
     "void": (pa.int64(), "shows nothing of whether something can be reached"),
+    "compared": (pa.int64(), "of all of these, those in which equal transfers were compared: they can tell throttling"),
     "received": (_MOMENT, "when the last of them came in, where known"),
 })  # fmt: skip
 """The table of hours. A series is a sum over ``mechanism``, ``reading`` and ``source``."""

@@ -9,6 +9,7 @@ import msgspec
 
 _OF_TEST: Mapping[str, str] = {
     "facebook_messenger": "messenger",
+    "openvpn": "openvpn",
     "psiphon": "psiphon",
     "signal": "signal",
     "telegram": "telegram",

@@ -32,6 +32,7 @@ def judged(observations: Table, asked: Sequence[Rule] | None = None) -> Table:
     """
     known = tuple(rules() if asked is None else asked)
     facts = with_facts(observations, {fact for rule in known for fact in rule.named})
+    facts = facts.mutate(compared=facts.speed.contains(" speed.compared ").fill_null(ibis.literal(value=False)))
     return concluded(facts, known).select(*schema.VERDICT.names)
 
 
@@ -89,8 +90,9 @@ def hourly(verdicts: Table) -> Table:
     is_failed = ~verdicts.verdict.isin([outcome.value for outcome in _COUNTED]) & ~verdicts.reading.isin(["", "ok"])
     counted = {outcome.value: (verdicts.verdict == outcome.value) for outcome in _COUNTED}
     known = any_of([*counted.values(), is_failed])
+    named = ibis.ifelse(verdicts.service == "", verdicts.domain, verdicts.service)
     v = verdicts.mutate(
-        subject=ibis.ifelse(verdicts.service == "", verdicts.domain, verdicts.service),
+        subject=ibis.ifelse(verdicts.kind == "quic", ibis.literal("quic.").concat(named), named),
         hour=verdicts.time.truncate("h"),
         reading=ibis.ifelse(is_failed, verdicts.reading, ""),
         is_failed=is_failed.cast("int64"),
@@ -100,7 +102,7 @@ def hourly(verdicts: Table) -> Table:
     sums = {name: v[f"is_{name}"].sum() for name in schema.COUNTS if name != "n"}
     grouped = v.group_by([
         "country", "day", "asn", "network_type", "subject", "test_name", "mechanism", "reading", "hour", "source",
-    ]).aggregate(n=v.count(), **sums, received=v.received.max())  # fmt: skip
+    ]).aggregate(n=v.count(), **sums, compared=v.compared.cast("int64").sum(), received=v.received.max())  # fmt: skip
     return grouped.select(*schema.HOUR.names)
 
 

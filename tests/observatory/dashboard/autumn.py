@@ -27,7 +27,7 @@ def row(hour: dt.datetime, asn: int, subject: str, source: str, **counts: object
     return {
         "country": str(counts.get("country", "IR")), "day": hour.date(), "asn": asn, "network_type": "",
         "subject": subject, "test_name": "web_connectivity", "mechanism": str(counts.get("mechanism", "none")),
-        "reading": "", "hour": hour.replace(tzinfo=None), "source": source, "received": None, **numbers,
+        "reading": "", "hour": hour.replace(tzinfo=None), "source": source, "received": None, "compared": 0, **numbers,
     }  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """Events in tables of hours that are made here: blocks, curfews, floods, dilution, late data."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ibis
@@ -11,6 +11,7 @@ import pytest
 
 from rozaneh.observatory import schema
 from rozaneh.observatory.events import StoreFindings, store_events
+from rozaneh.observatory.signals.signal import Signal
 
 _START = dt.datetime(2022, 9, 1, tzinfo=dt.UTC)
 _DAYS = 30
@@ -69,7 +70,8 @@ def _table(
     hours = [(_START + dt.timedelta(hours=row[2])).replace(tzinfo=None) for row in kept]
     worked = [max(-row[4], 0) for row in kept]
     failed = [max(row[4], 0) for row in kept]
-    known = [bool(row[5] not in ("unknown", "none")) for row in kept]
+    slowed = [row[5] == "throttling" for row in kept]
+    known = [bool(row[5] not in ("unknown", "none", "throttling")) for row in kept]
     nought = [0] * len(kept)
     columns: Table = {
         "country": ["IR"] * len(kept),
@@ -85,22 +87,23 @@ def _table(
         "n": [w + f for w, f in zip(worked, failed, strict=True)],
         "ok": worked,
         "blocked": [f if k else 0 for f, k in zip(failed, known, strict=True)],
-        "throttled": nought,
+        "throttled": [f if s else 0 for f, s in zip(failed, slowed, strict=True)],
         "refused": nought,
         "down": nought,
         "outage": nought,
         "domestic_only": nought,
         "void": nought,
-        "failed": [0 if k else f for f, k in zip(failed, known, strict=True)],
+        "failed": [0 if k or s else f for f, k, s in zip(failed, known, slowed, strict=True)],
+        "compared": [abs(row[4]) if s else 0 for row, s in zip(kept, slowed, strict=True)],
         "received": hours,
     }
     return pa.Table.from_pydict(columns, schema=schema.HOUR)
 
 
-def _found(*tables: pa.Table, marks: tuple[dt.datetime, ...] = ()) -> StoreFindings:
+def _found(*tables: pa.Table, marks: tuple[dt.datetime, ...] = (), signals: Sequence[Signal] = ()) -> StoreFindings:
     connection = ibis.duckdb.connect()
     connection.con.register("hourly", pa.concat_tables(tables))
-    return store_events(connection, marks=marks)
+    return store_events(connection, marks=marks, signals=signals)
 
 
 @pytest.fixture(scope="module")
@@ -158,8 +161,13 @@ def test_what_two_sources_say_is_published_as_not_enough(quiet: pa.Table) -> Non
 
 def test_five_sources_that_flood_must_outnumber_those_that_measure(quiet: pa.Table) -> None:
     assert _found(quiet, _flood(range(450, 570), 5, 10, failing=True)).found == []
-    # The cost of an attack: more invented sources than real ones, on that network.
-    many = _found(quiet, _flood(range(450, 570), 2 * _SOURCES, 10, failing=True)).found
+    # More invented sources than real ones do not suffice either, when they appear with what they say.
+    fresh = _found(quiet, _flood(range(450, 570), 2 * _SOURCES, 10, failing=True))
+    assert fresh.found == []
+    assert [each.reason for each in fresh.withheld] == ["software"]
+    # The cost of an attack: as many, who tell the truth for a time before they lie, on that network.
+    honest = _flood(range(200, 450, 10), 2 * _SOURCES, 1, failing=False)
+    many = _found(quiet, honest, _flood(range(450, 570), 2 * _SOURCES, 10, failing=True)).found
     assert [found.event.services for found in many] == [("wikipedia",)]
 
 
@@ -172,6 +180,70 @@ def test_late_data_in_any_order_give_the_same_events(blocked: pa.Table) -> None:
     order = np.random.default_rng(5).permutation(len(blocked))
     late = blocked.take(order)
     assert _found(late) == _found(blocked)
+
+
+def test_a_jump_that_comes_with_new_software_is_no_event(blocked: pa.Table) -> None:
+    renewed = blocked.to_pylist()
+    for row in renewed:
+        if row["hour"] >= _START.replace(tzinfo=None) + dt.timedelta(hours=20 * 24 + 7):
+            row["source"] = f"{row['source']}-new"
+    findings = _found(pa.Table.from_pylist(renewed, schema=schema.HOUR))
+    assert findings.found == []
+    assert [(each.reason, each.event.services) for each in findings.withheld] == [("software", ("instagram",))]
+
+
+def _outside(first: int, last: int, name: str = "bgp") -> Signal:
+    """A signal from elsewhere that falls in these hours."""
+    hours = np.arange(_DAYS * 24, dtype=np.float64)
+    values = np.random.default_rng(3).normal(100, 2, len(hours)) * np.where((hours >= first) & (hours < last), 0.1, 1)
+    return Signal(name=name, country="IR", times=_START.timestamp() + 3600.0 * hours, values=values)
+
+
+def test_silence_alone_is_not_enough_and_beside_a_signal_that_fell_it_is_an_outage(quiet: pa.Table) -> None:
+    first, last = 20 * 24, 23 * 24
+    inside = [first <= (hour - _START.replace(tzinfo=None)).total_seconds() / 3600 < last
+              for hour in quiet.column("hour").to_pylist()]  # fmt: skip
+    silent = quiet.filter(pa.array([not here for here in inside]))
+    alone = _found(silent)
+    assert alone.found == []
+    assert {(each.event.kind, each.reason) for each in alone.withheld} == {("silence", "silence")}
+    (found,) = _found(silent, signals=[_outside(first, last)]).found
+    assert (found.event.kind, found.event.country, found.event.networks) == ("outage", "IR", ())
+    assert [(vote.signal, vote.fell) for vote in found.evidence.votes] == [("bgp", True), ("measurements", True)]
+    (without,) = _found(quiet, signals=[_outside(first, last)]).found
+    assert without.event.confidence < found.event.confidence
+    assert [vote.fell for vote in without.evidence.votes] == [True, False]
+
+
+def test_measurements_and_signals_that_say_the_same_are_one_event_that_is_surer() -> None:
+    cut = _people(cut={44244: (0, 24), 58224: (0, 24)})
+    (alone,) = _found(cut).found
+    (found,) = _found(cut, signals=[_outside(19 * 24, _DAYS * 24)]).found
+    assert (found.event.kind, found.event.networks) == (alone.event.kind, alone.event.networks)
+    assert found.event.kind == "domestic_only"
+    assert found.event.confidence > alone.event.confidence
+    assert [vote.signal for vote in found.evidence.votes if vote.fell] == ["bgp"]
+    # A change of the measuring at that moment is refuted by the second witness.
+    marked = (found.event.start,)
+    assert [each.reason for each in _found(cut, marks=marked).withheld] == ["mark"]
+    assert len(_found(cut, marks=marked, signals=[_outside(19 * 24, _DAYS * 24)]).found) == 1
+
+
+def test_throttling_is_told_by_those_who_compare_and_by_nobody_else(quiet: pa.Table) -> None:
+    """A tenth of all measurements comes from those who compare transfers; for the others the service works."""
+    hours = range(0, _DAYS * 24, 2)
+    pairs = [
+        (_ASNS[0], "wikipedia", hour, f"ours-{hour // 2 % 4}", 3 if hour >= 480 else -3, "throttling", "")
+        for hour in hours
+    ]
+    (found,) = _found(quiet, _table(pairs)).found
+    assert (found.event.kind, found.event.services, found.event.mechanism) == (
+        "throttling",
+        ("wikipedia",),
+        "throttling",
+    )
+    assert found.event.sources == 4
+    assert abs((found.event.start - _START) / dt.timedelta(hours=1) - 480) <= 6
 
 
 def test_no_block_begins_where_the_measuring_changed(blocked: pa.Table) -> None:

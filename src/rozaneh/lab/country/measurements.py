@@ -8,11 +8,12 @@ from typing import Any, Literal
 
 import msgspec
 
+from rozaneh.lab.country import probes
 from rozaneh.lab.country.timeline import Service
 
 Outcome = Literal[
     "ok", "dns_forgery", "dns_silence", "tls_name_reset", "tls_name_silence", "address_black_hole", "http_block_page",
-    "refusal", "throttling", "down", "cut", "alone",
+    "quic_silence", "protocol_filter", "refusal", "throttling", "down", "cut", "alone",
 ]  # fmt: skip
 """What happens to a dial. ``cut``: nothing abroad answers, the control neither. ``alone``: it works, but the control,
 which is abroad, is out of reach."""
@@ -21,6 +22,7 @@ _BOGON = "10.10.34.36"
 _MARK = "@@"
 _TIMEOUT = "generic_timeout_error"
 _UNREACHABLE = ("cut", "alone")
+_WORKING = ("ok", "alone", "throttling", "refusal")
 _REFUSAL = "<html><head><title>Error 403 (Forbidden)!!1</title></head><body><b>403.</b> That’s an error. Your client does not have permission to get URL <code>/</code> from this server. That’s all we know.</body></html>"  # noqa: E501 - the page as it is served
 _BLOCK_PAGE = '<html><head><meta http-equiv="Content-Type" content="text/html; charset=windows-1256"><title>M1-7</title></head><body><iframe src="http://10.10.34.36?type=Invalid Site&policy=MainPolicy " style="width: 100%; height: 100%" scrolling="no"></iframe></body></html>'  # noqa: E501 - as above
 _WORDS = "article section header footer span class href image script style content title button form label list item"
@@ -40,9 +42,15 @@ class Template:
 
 
 @cache
-def template(service: Service, outcome: Outcome) -> Template:
-    """The line of a service and what happened; which values it takes is said by its parts."""
-    made = msgspec.json.encode(_measurement(service, outcome))
+def template(service: Service, outcome: Outcome, *, ours: bool = False) -> Template:
+    """The line of a service and what happened; which values it takes is said by its parts.
+
+    Args:
+        service: what is measured, by its own test.
+        outcome: what happened.
+        ours: by Rozaneh's probe, which compares how fast pages come.
+    """
+    made = msgspec.json.encode(_measurement(service, outcome, ours=ours))
     return Template(tuple(made.split(_MARK.encode())))
 
 
@@ -65,12 +73,21 @@ def _value(name: str) -> str:
     return f"{_MARK}{name}{_MARK}"
 
 
-def _measurement(service: Service, outcome: Outcome) -> dict[str, Any]:
+def _measurement(service: Service, outcome: Outcome, *, ours: bool) -> dict[str, Any]:
+    test, version = str(service.test), "0.5.28"
+    place: str | None = f"{'http' if outcome == 'http_block_page' else 'https'}://{service.host}/"
+    if test != "web_connectivity":
+        test, place, keys = probes.other(service, works=outcome in _WORKING)
+        version = "0.2.0"
+    elif ours and outcome in ("ok", "throttling"):
+        keys = {**_keys(service, "ok"), "x_rozaneh": probes.paired(service, slowed=outcome == "throttling")}
+    else:
+        keys = _keys(service, outcome)
     return {
         "annotations": {"platform": _value("platform"), "network_type": _value("network"), "engine_name": "simulated"},
         "data_format_version": "0.2.0",
         "extensions": {"dnst": 0, "httpt": 0, "netevents": 0, "tcpconnect": 0, "tlshandshake": 0, "tunnel": 0},
-        "input": f"{'http' if outcome == 'http_block_page' else 'https'}://{service.host}/",
+        "input": place,
         "measurement_start_time": _value("time"),
         "measurement_uid": _value("uid"),
         "probe_asn": _value("asn"),
@@ -83,11 +100,11 @@ def _measurement(service: Service, outcome: Outcome) -> dict[str, Any]:
         "resolver_network_name": "",
         "software_name": _value("name"),
         "software_version": _value("version"),
-        "test_keys": _keys(service, outcome),
-        "test_name": "web_connectivity",
+        "test_keys": keys,
+        "test_name": test,
         "test_runtime": 2.5,
         "test_start_time": _value("time"),
-        "test_version": "0.5.28",
+        "test_version": version,
     }
 
 

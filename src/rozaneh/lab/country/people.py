@@ -15,6 +15,9 @@ _APPS = (
     ("ooniprobe-desktop", "macos"),
     ("ooniprobe-cli", "linux"),
 )
+OURS = "rozaneh"
+"""What Rozaneh's probe calls itself."""
+
 _VERSIONS = ("3.16.4", "3.16.5", "3.17.0")
 _BUSIEST = 15  # the hour around which the evening's rise begins
 _MANY = 30.0
@@ -38,6 +41,7 @@ class People:
         self._all = []
         for _ in range(number):
             name, platform = _APPS[rng.randrange(len(_APPS))]
+            name = OURS if rng.random() < timeline.ours else name
             network = rng.choices(timeline.network, cum_weights=shares)[0]
             self._all.append(Person(network, name, rng.choice(_VERSIONS), platform))
         self._weights = list(itertools.accumulate(min(rng.paretovariate(1.3), 50.0) for _ in range(number)))

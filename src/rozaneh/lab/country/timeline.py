@@ -19,8 +19,10 @@ _Hour = Annotated[str, msgspec.Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^2
 
 Kind = Literal["curfew", "outage", "domestic_only", "block", "protocol_block", "throttling", "refusal", "down"]
 Mechanism = Literal[
-    "dns_forgery", "dns_silence", "tls_name_reset", "tls_name_silence", "address_black_hole", "http_block_page"
-]
+    "dns_forgery", "dns_silence", "tls_name_reset", "tls_name_silence", "address_black_hole", "http_block_page",
+    "quic_silence", "protocol_filter",
+]  # fmt: skip
+Test = Literal["web_connectivity", "quic", "tor", "openvpn", "wireguard"]
 _LONGEST = dt.timedelta(days=1100)
 _NAMES = "rozaneh.lab.country"
 
@@ -35,7 +37,18 @@ class Network(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A service: where it is, its share of all measurements, and how it was blocked before the timeline began."""
+    """A service.
+
+    Attributes:
+        id: of the catalogue; with ``quic.`` before it where it is measured over QUIC.
+        host: its name.
+        address: where it is.
+        asn: of the address.
+        share: of all measurements.
+        domestic: it stands in the country.
+        blocked: how it was blocked before the timeline began.
+        test: by which it is measured.
+    """
 
     id: _Id
     host: _Host
@@ -44,6 +57,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     share: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     domestic: bool = False
     blocked: Mechanism | None = None
+    test: Test = "web_connectivity"
 
 
 class Happening(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -113,6 +127,7 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         day_effect: how much days differ, as a standard deviation of the logarithm.
         failing: share of measurements that fail for dull reasons.
         late: share that is sent late, by hours.
+        ours: share of the people who run Rozaneh's probe, which compares how fast pages come.
         void: what the timeline cannot say or leaves out.
         network: networks.
         service: services; those of ``services.toml`` if there are none.
@@ -131,6 +146,7 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     day_effect: _Share = 0.15
     failing: _Share = 0.04
     late: _Share = 0.1
+    ours: _Share = 0.25
     void: _Text = ""
     network: Annotated[tuple[Network, ...], msgspec.Meta(min_length=1, max_length=1000)]
     service: tuple[Service, ...] = ()
@@ -203,6 +219,7 @@ def _findings(made: Timeline) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for number, event in enumerate(made.event):
         found += _of_event(f"event[{number}]", event, networks, services)
+    found += _ways(made)
     for number, liar in enumerate(made.liar):
         if liar.network not in networks:
             found.append((f"liar[{number}].network", f"there is no network {liar.network}"))
@@ -224,6 +241,20 @@ def _of_event(key: str, event: Happening, networks: set[int], services: set[str]
         found.append((f"{key}.hours", "they end where they begin"))
     if event.kind in ("block", "protocol_block", "throttling", "refusal", "down") and not event.services:
         found.append((f"{key}.services", f"a {event.kind} names its services"))
+    return found
+
+
+def _ways(made: Timeline) -> list[tuple[str, str]]:
+    """What can be done to services that are measured by a test of their own, and to those that are not."""
+    tests = {service.id: service.test for service in made.service}
+    found = []
+    for number, event in enumerate(made.event):
+        of = {tests.get(name, "web_connectivity") for name in event.services}
+        web = event.mechanism not in ("quic_silence", "protocol_filter")
+        if event.kind in ("block", "protocol_block") and "web_connectivity" in of and not web:
+            found.append((f"event[{number}].mechanism", f"{event.mechanism} cannot be done to a page"))
+        if event.kind in ("throttling", "refusal") and of - {"web_connectivity"}:
+            found.append((f"event[{number}].services", f"a {event.kind} is measured on pages alone"))
     return found
 
 

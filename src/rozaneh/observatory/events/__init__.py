@@ -9,6 +9,7 @@ however long, becomes the usual, and it ends only by recovery against what was t
 from rozaneh.observatory.events.event import Event, Evidence, Forecast, Found, Vote, Withheld
 from rozaneh.observatory.events.on_signals import Findings, signal_events
 from rozaneh.observatory.events.on_store import StoreFindings, store_events
+from rozaneh.observatory.events.renewing import renew
 from rozaneh.observatory.events.rules import EventRule, event_rules
 from rozaneh.observatory.events.stored import Stored, keep, stored
 
@@ -25,6 +26,7 @@ __all__ = [
     "Withheld",
     "event_rules",
     "keep",
+    "renew",
     "signal_events",
     "store_events",
     "stored",

@@ -46,9 +46,7 @@ def fit(n: Array, k: Array, first: int) -> Baseline:
         first: hour of the day of the first column.
     """
     hour = (first + np.arange(n.shape[1])) % DAY
-    by_hour = np.zeros((DAY, n.shape[1]))
-    by_hour[hour, np.arange(n.shape[1])] = 1
-    total, failed = n @ by_hour.T, k @ by_hour.T
+    total, failed = _by_hour(n, first), _by_hour(k, first)
     angle = 2 * np.pi * np.arange(DAY) / DAY
     design = np.stack([np.ones(DAY), np.sin(angle), np.cos(angle), np.sin(2 * angle), np.cos(2 * angle)], axis=1)
     level = np.clip((failed.sum(1) + 0.5) / (total.sum(1) + 10), _LEAST_SHARE, _MOST_SHARE)
@@ -64,6 +62,14 @@ def fit(n: Array, k: Array, first: int) -> Baseline:
         weights += np.clip(step, -1, 1)
     share = np.clip(1 / (1 + np.exp(-np.clip(weights @ design.T, -8, 8))), _LEAST_SHARE, _MOST_SHARE)
     return Baseline(share, _spread(n, k, share[:, hour]))
+
+
+def _by_hour(counts: Array, first: int) -> Array:
+    """Sums for each hour of the day."""
+    days = -(-counts.shape[1] // DAY)
+    whole = np.pad(counts, ((0, 0), (0, days * DAY - counts.shape[1])))
+    summed: Array = np.roll(whole.reshape(len(counts), days, DAY).sum(1), first, axis=1)
+    return summed
 
 
 def _spread(n: Array, k: Array, share: Array) -> Array:

@@ -18,6 +18,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
         kind: of the event.
         networks: autonomous systems.
         services: subjects; empty where it is everything.
+        about: of everything, the networks and subjects that tell: those abroad that were not blocked already.
         windows: hours that it rests on: the first, and the one after the last.
         start: hour of its beginning.
         end: hour after its end; none while it lasts.
@@ -32,6 +33,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     networks: tuple[int, ...]
     services: tuple[str, ...] = ()
+    about: tuple[tuple[int, str], ...] = ()
     windows: tuple[tuple[int, int], ...]
     start: int
     end: int | None
@@ -88,6 +90,7 @@ def together(group: list[Claim]) -> Claim:
         kind=first.kind,
         networks=tuple(sorted({asn for claim in group for asn in claim.networks})),
         services=tuple(sorted({service for claim in group for service in claim.services})),
+        about=tuple(sorted({each for claim in group for each in claim.about})),
         windows=tuple(sorted({window for claim in group for window in claim.windows})),
         start=_start(group),
         end=last,

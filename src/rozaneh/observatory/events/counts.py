@@ -12,9 +12,9 @@ from rozaneh.observatory.events.baseline import Array
 
 _BATCH = dt.timedelta(days=7)
 _MOST = 65_535
-KINDS = ("failed", "refused", "throttled")
+KINDS = ("failed", "refused", "throttled", "compared")
 """What is counted beside ``n``: whatever keeps people from it (blocked, cut, failed without a clearer verdict); turned
-away by the service; slowed down."""
+away by the service; slowed down; and those that can tell whether it is slowed down."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,16 +82,9 @@ def _grouped(t: Any) -> Any:
     """One row for each network, subject and hour, with its loudest source beside it."""
     t = t.mutate(failing=t.blocked + t.failed + t.outage + t.domestic_only)
     of_source = t.group_by(["asn", "subject", "hour", "source"]).aggregate(
-        n=(t.n - t.void).sum(), failed=t.failing.sum(), refused=t.refused.sum(), throttled=t.throttled.sum()
+        n=(t.n - t.void).sum(), failed=t.failing.sum(), **{kind: t[kind].sum() for kind in KINDS[1:]}
     )
-    top = ibis.struct(
-        {
-            "n": of_source.n,
-            "failed": of_source.failed,
-            "refused": of_source.refused,
-            "throttled": of_source.throttled,
-        }
-    )
+    top = ibis.struct({name: of_source[name] for name in ("n", *KINDS)})
     return of_source.group_by(["asn", "subject", "hour"]).aggregate(
         n=of_source.n.sum(),
         sources=of_source.count(),

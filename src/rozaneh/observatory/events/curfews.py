@@ -13,6 +13,7 @@ from rozaneh.observatory.events.baseline import DAY, Array, Baseline, fit
 from rozaneh.observatory.events.recurring import Night, Pattern, RecurrenceSettings, find_patterns
 
 _HOUR = timedelta(hours=1)
+_CHUNK = 128
 _GAP = 1  # hour of a night in which nothing failed, or nothing was measured
 
 
@@ -40,32 +41,28 @@ class NetworkCuts:
     Attributes:
         curfews: with their nights as hours of the series.
         cuts: first hour and the one after the last, of cuts that are no curfew.
-        odds: log-odds of being cut, for each hour.
-        usual: the frozen baseline.
         second_opinion: whether another detector sees the nights of the curfews too.
         enough: whether there was enough history.
     """
 
     curfews: tuple[Pattern, ...] = ()
     cuts: tuple[tuple[int, int], ...] = ()
-    odds: Array
-    usual: Baseline | None = None
     second_opinion: str = ""
     enough: bool = True
 
 
-def find_on_network(  # noqa: PLR0917 - a network's counts and what they are judged by
+def find_on_networks(  # noqa: PLR0917 - networks' counts and what they are judged by
     n: Array,
     k: Array,
     start: datetime,
     zone: tzinfo,
     settings: NetworkSettings,
     recurrence: RecurrenceSettings,
-) -> NetworkCuts:
-    """Find curfews and cuts in the counts of one network.
+) -> list[NetworkCuts]:
+    """Find curfews and cuts in the counts of networks of one place, each by itself.
 
     Args:
-        n: measurements by hour.
+        n: measurements, networks by hours.
         k: of these, how many failed in whatever way.
         start: first hour, UTC.
         zone: of the place.
@@ -74,24 +71,53 @@ def find_on_network(  # noqa: PLR0917 - a network's counts and what they are jud
     """
     local = (start.astimezone(zone).hour) % DAY
     history = settings.history_days * DAY
-    counted = int(np.count_nonzero(n[:history]))
-    if len(n) <= history or counted < history // 4:
-        return NetworkCuts(odds=np.full(len(n), -states._MOST), enough=False)  # noqa: SLF001 - the bound of log-odds
-    usual, gains, odds = _settle(n, k, local, history, settings)
+    hours = n.shape[1]
+    enough = (np.count_nonzero(n[:, :history], axis=1) >= history // 4) & (hours > history)
+    found = [NetworkCuts(enough=False)] * len(n)
+    for rows in states.parts(np.flatnonzero(enough), _CHUNK):
+        usual, gains, odds = _settle(n[rows], k[rows], local, history, settings)
+        for place, row in enumerate(rows):
+            of_row = Baseline(usual.share[place : place + 1], usual.spread[place : place + 1])
+            series = _Series(n[row], k[row], gains[:, place], odds[place], of_row)
+            found[row] = _of_series(series, start, zone, settings, recurrence)
+    return found
+
+
+@dataclass(frozen=True)
+class _Series:
+    """The counts of one network, and what the model makes of each hour."""
+
+    n: Array
+    k: Array
+    gains: Array
+    odds: Array
+    usual: Baseline
+
+
+def _of_series(
+    series: _Series, start: datetime, zone: tzinfo, settings: NetworkSettings, recurrence: RecurrenceSettings
+) -> NetworkCuts:
+    gains, odds, hours = series.gains, series.odds, len(series.n)
+    local = (start.astimezone(zone).hour) % DAY
     found = [run for run in states.runs(odds, settings.opens, settings.holds, _GAP) if run[0] >= 1]
-    spans = [(start + a * _HOUR, None if b >= len(n) else start + b * _HOUR) for a, b in found]
-    until = start + len(n) * _HOUR
+    spans = [(start + a * _HOUR, None if b >= hours else start + b * _HOUR) for a, b in found]
+    until = start + hours * _HOUR
     patterns = find_patterns(spans, zone, until, recurrence)
     if not patterns:
+        # A cut of days is no curfew, whatever its hours are when days are laid over each other.
+        weak = gains.copy()
+        for first, last in found:
+            if last - first > recurrence.hours_most:
+                weak[:, first:last] = 0
         folded = folding.fold(
-            gains,
+            weak,
             local,
             window=settings.fold_window,
             least=settings.fold_least,
             least_days=settings.fold_days,
         )
         if folded is not None:
-            patterns = find_patterns(_nights(folded, start, local, len(n)), zone, until, recurrence)
+            patterns = find_patterns(_nights(folded, start, local, hours), zone, until, recurrence)
     of_pattern = [(night.start, night.end or until) for pattern in patterns for night in pattern.nights]
     cuts = [
         (a, b)
@@ -101,15 +127,8 @@ def find_on_network(  # noqa: PLR0917 - a network's counts and what they are jud
         and not any(start + a * _HOUR < end and begin < start + b * _HOUR for begin, end in of_pattern)
     ]
     patterns = [_with_hours(pattern, gains, start, zone) for pattern in patterns]
-    return NetworkCuts(
-        curfews=tuple(patterns),
-        cuts=tuple(cuts),
-        odds=odds,
-        usual=usual,
-        second_opinion=_second_opinion(
-            n, k, usual, local, [_span(start, night) for p in patterns for night in p.nights]
-        ),
-    )
+    nights = [_span(start, night) for pattern in patterns for night in pattern.nights]
+    return NetworkCuts(curfews=tuple(patterns), cuts=tuple(cuts), second_opinion=_second_opinion(series, local, nights))
 
 
 def _span(start: datetime, night: Night) -> tuple[int, int]:
@@ -131,10 +150,11 @@ def _with_hours(pattern: Pattern, gains: Array, start: datetime, zone: tzinfo) -
     return replace(pattern, hours=tuple(hour % DAY for hour in range(begin, max(end, begin + 1))))
 
 
-def _second_opinion(n: Array, k: Array, usual: Baseline, local: int, nights: list[tuple[int, int]]) -> str:
+def _second_opinion(series: _Series, local: int, nights: list[tuple[int, int]]) -> str:
     """What change points found by a kernel say of the nights, without a model of counts."""
     if not nights:
         return ""
+    n, k, usual = series.n, series.k, series.usual
     share = usual.over(len(n), local)[0]
     noise = n * share * (1 - share) * (1 + np.maximum(n - 1, 0) * usual.spread[0])
     score = np.where(n > 0, (k - n * share) / np.sqrt(np.maximum(noise, 1e-9)), 0.0)
@@ -150,19 +170,18 @@ def _second_opinion(n: Array, k: Array, usual: Baseline, local: int, nights: lis
 
 def _settle(n: Array, k: Array, local: int, history: int, settings: NetworkSettings) -> tuple[Baseline, Array, Array]:
     """Fit to the first days, find what is not usual, fit again to all that is, and find it again; then it is frozen."""
-    clean = np.zeros(len(n), dtype=bool)
-    clean[:history] = True
+    hours = n.shape[1]
+    clean = np.zeros(n.shape, dtype=bool)
+    clean[:, :history] = True
     for _ in range(2):
-        usual = fit(np.where(clean, n, 0)[None], np.where(clean, k, 0)[None], local)
-        gains = states.likelihoods(n[None], k[None], usual.over(len(n), local), usual.spread)
-        odds = states.of_one_step(gains, settings.enter, settings.leave)[0]
-        clean = odds < settings.holds
+        usual = fit(np.where(clean, n, 0), np.where(clean, k, 0), local)
+        gains = states.likelihoods(n, k, usual, local)
+        odds = states.of_one_step(gains, settings.enter, settings.leave)
         # Days in which something happened teach nothing about their other hours either.
-        days = np.add.reduceat(~clean, np.arange(0, len(n), DAY)) >= 5
-        clean = ~np.repeat(days, DAY)[: len(n)]
-        if clean.sum() < history // 2:
-            clean[:history] = True
-    return usual, gains[:, 0], odds
+        days = np.add.reduceat(odds >= settings.holds, np.arange(0, hours, DAY), axis=1) >= 5
+        clean = ~np.repeat(days, DAY, axis=1)[:, :hours]
+        clean[clean.sum(1) < history // 2, :history] = True
+    return usual, gains, odds
 
 
 def _nights(folded: folding.Folded, start: datetime, local: int, hours: int) -> list[tuple[datetime, datetime | None]]:

@@ -40,6 +40,7 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     measured_least: int
     loudest: float
     loudest_least: float
+    known_hours: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +54,10 @@ class Support:
         samples: measurements in the windows.
         mechanism: the commonest of what failed.
         published: when the last of what the first day rests on had come in, where that is known.
+        measured_before: of those that measured enough, how many measured on these networks in the days before it.
+        said_before: of these, how many say so.
+        known: whether most of them do, or nothing is known of the days before. A new version of the software is a new
+            source; where only such ones say so, it is the measuring that changed.
     """
 
     saying: int
@@ -61,6 +66,9 @@ class Support:
     samples: int
     mechanism: str
     published: dt.datetime | None
+    measured_before: int
+    said_before: int
+    known: bool
 
     @property
     def enough(self) -> bool:
@@ -74,13 +82,15 @@ def support(connection: Any, counts: Counts, claim: Claim, settings: GateSetting
     t = t.filter((t.country == counts.country) & t.asn.isin(list(claim.networks)))
     if claim.services:
         t = t.filter(t.subject.isin(list(claim.services)))
+    elif claim.about:
+        of = {asn: [subject for other, subject in claim.about if other == asn] for asn, _ in claim.about}
+        t = t.filter(reduce(or_, ((t.asn == asn) & t.subject.isin(subjects) for asn, subjects in of.items())))
     windows = claim.windows[:: len(claim.windows) // _WINDOWS + 1]
     t = t.filter(reduce(or_, (_within(t, counts, window) for window in windows)))
     t = t.mutate(failing=t.blocked + t.failed + t.outage + t.domestic_only)
-    t = t.mutate(says=t[_SAYS[claim.kind]])
-    rows = (
-        t.group_by(["source", "mechanism", "reading"]).aggregate(n=(t.n - t.void).sum(), says=t.says.sum()).to_pyarrow()
-    )
+    # Only those who compare can tell whether something is slowed down.
+    t = t.mutate(says=t[_SAYS[claim.kind]], asked=t.compared if claim.kind == "throttling" else t.n - t.void)
+    rows = t.group_by(["source", "mechanism", "reading"]).aggregate(n=t.asked.sum(), says=t.says.sum()).to_pyarrow()
     first = _within(t, counts, (claim.start, claim.start + 24))
     came = t.filter(first).received.max().to_pyarrow().as_py()
     n: Counter[str] = Counter()
@@ -92,17 +102,35 @@ def support(connection: Any, counts: Counts, claim: Claim, settings: GateSetting
         how[_mechanism(row["mechanism"], row["reading"])] += row["says"]
     bar = claim.share / 2
     measured = [source for source, number in n.items() if number >= settings.measured_least]
-    saying = sum(says[source] / n[source] > bar for source in measured)
+    says_so = {source for source in measured if says[source] / n[source] > bar}
+    earlier = (
+        None
+        if claim.before or claim.start < settings.known_hours // 2
+        else _before(connection, counts, claim, settings)
+    )
+    of_old = [source for source in measured if earlier is not None and source in earlier]
+    said = sum(source in says_so for source in of_old)
     need = max(settings.sources_least, int(settings.majority * len(measured)) + 1)
     known = {name: number for name, number in how.items() if name not in ("unknown", "none")} or dict(how)
     return Support(
-        saying=saying,
+        saying=len(says_so),
         measuring=len(measured),
         wanted=need,
         samples=sum(n.values()),
         mechanism=min(known, key=lambda name: (-known[name], name)) if known else Mechanism.UNKNOWN.value,
         published=None if came is None else came.replace(tzinfo=dt.UTC),
+        measured_before=len(of_old),
+        said_before=said,
+        known=earlier is None or said > settings.majority * len(of_old),
     )
+
+
+def _before(connection: Any, counts: Counts, claim: Claim, settings: GateSettings) -> set[str]:
+    """The sources that measured anything on these networks in the days before it."""
+    t = connection.table("hourly")
+    t = t.filter((t.country == counts.country) & t.asn.isin(list(claim.networks)))
+    t = t.filter(_within(t, counts, (claim.start - settings.known_hours, claim.start)))
+    return set(t.select("source").distinct().to_pyarrow().column("source").to_pylist())
 
 
 def _within(t: Any, counts: Counts, window: tuple[int, int]) -> Any:

@@ -12,13 +12,18 @@ from rozaneh.observatory.subjects import is_domestic
 DOMESTIC = 5
 """Measurements of domestic subjects from which it is told whether they work."""
 
+QUIC = "quic."
+"""What stands before a service that is measured over QUIC."""
+
 PROTOCOLS: dict[str, frozenset[str]] = {
     "encrypted-dns": frozenset({"google-dns", "cloudflare-dns", "quad9-dns", "adguard-dns"}),
     "tor": frozenset({"tor", "tor-bridges"}),
     "vpn": frozenset({"wireguard", "openvpn", "proton-vpn", "psiphon"}),
-    "quic": frozenset({"google-quic", "cloudflare-quic", "facebook-quic"}),
 }
 """Services that have nothing in common but their protocol."""
+
+THEMSELVES = frozenset({"tor", "openvpn", "wireguard"})
+"""Services that are a protocol: any of its servers would do, so that one of them tells."""
 
 
 class GroupSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -52,21 +57,26 @@ def as_protocols(claims: Sequence[Claim], settings: GroupSettings) -> list[Claim
     """Blocks of services that speak one protocol and began together become one blocked protocol."""
     left = list(claims)
     made: list[Claim] = []
-    for members in PROTOCOLS.values():
-        while (group := _group(left, members, settings)) is not None:
+    for name in [*PROTOCOLS, QUIC]:
+        while (group := _group(left, name, settings)) is not None:
             left = [claim for claim in left if claim not in group]
             whole = together(group)
             made.append(msgspec.structs.replace(whole, kind="protocol_block", rule="protocol-groups"))
     return left + made
 
 
-def _group(claims: Sequence[Claim], members: frozenset[str], settings: GroupSettings) -> list[Claim] | None:
+def _speaks(name: str, service: str) -> bool:
+    return service.startswith(QUIC) if name == QUIC else service in PROTOCOLS[name]
+
+
+def _group(claims: Sequence[Claim], name: str, settings: GroupSettings) -> list[Claim] | None:
     blocks = sorted(
-        (claim for claim in claims if claim.kind == "block" and set(claim.services) <= members),
+        (c for c in claims if c.kind == "block" and all(_speaks(name, service) for service in c.services)),
         key=lambda claim: (claim.start, claim.services, claim.networks),
     )
     for first in blocks:
         near = [c for c in blocks if 0 <= c.start - first.start <= settings.hours_apart and c.before == first.before]
-        if len({service for claim in near for service in claim.services}) >= settings.services_least:
+        services = {service for claim in near for service in claim.services}
+        if len(services) >= settings.services_least or services & THEMSELVES:
             return near
     return None

@@ -8,13 +8,13 @@ import numpy as np
 
 from rozaneh.diagnosis import Mechanism
 from rozaneh.observatory.events.cuts import Cut, CutSettings, find_cuts
-from rozaneh.observatory.events.event import Event, Evidence, Found, Vote, order
+from rozaneh.observatory.events.event import Event, Evidence, Found, Vote, Withheld, order
 from rozaneh.observatory.events.recurring import Pattern, RecurrenceSettings, find_patterns
 from rozaneh.observatory.events.rules import EventRule, event_rules
 from rozaneh.observatory.events.zones import zone_of_country
 from rozaneh.observatory.signals.signal import DAY, HOUR, Grid, Signal, grid
 
-OUTAGE, RECURRING = "signal-outage-frozen", "recurring-cuts"
+OUTAGE, RECURRING, SILENCE = "signal-outage-frozen", "recurring-cuts", "volume-silence"
 _MARK_NEAR = timedelta(hours=1)
 
 
@@ -26,11 +26,13 @@ class Findings:
         found: events, in their order.
         heard: how many signals were long enough.
         short: signals that are too short to say anything, with the days that they have and those that are needed.
+        withheld: silences: measurements that stopped coming, and nothing else that fell.
     """
 
     found: list[Found] = field(default_factory=list)
     heard: int = 0
     short: list[tuple[str, float, int]] = field(default_factory=list)
+    withheld: list[Withheld] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ def signal_events(
     for (country, network), group in sorted(places.items()):
         result.found += _of_place(country, network, sorted(group, key=lambda s: s.name), marks, known, result)
     result.found.sort(key=lambda found: order(found.event))
+    result.withheld.sort(key=lambda each: order(each.event))
     return result
 
 
@@ -82,21 +85,24 @@ def _of_place(  # noqa: PLR0917 - one place and what it is judged by
     rules: Mapping[str, EventRule],
     result: Findings,
 ) -> list[Found]:
-    settings = rules[OUTAGE].numbers(CutSettings)
+    of_others, of_volume = (rules[name].numbers(CutSettings) for name in (OUTAGE, SILENCE))
     downs: list[_Down] = []
     heard: list[Signal] = []
     until = 0.0
     for signal in group:
-        even = grid(signal)
+        even, settings = grid(signal), of_volume if signal.volume else of_others
         days = np.count_nonzero(~np.isnan(even.values)) / even.cycle
         if days < settings.history_least:
-            result.short.append((signal.name, round(float(days), 1), settings.history_least))
+            if not signal.volume:
+                result.short.append((signal.name, round(float(days), 1), settings.history_least))
             continue
         heard.append(signal)
-        result.heard += 1
+        result.heard += not signal.volume
         until = max(until, float(even.time(len(even.values))))
         downs += [_in_time(signal, even, cut) for cut in find_cuts(even.values, even.cycle, HOUR / even.step, settings)]
-    joints = [joint for joint in _join(downs) if not _made_by_the_pipeline(joint, marks)]
+    every = [joint for joint in _join(downs) if not _made_by_the_pipeline(joint, marks)]
+    joints = [joint for joint in every if not _silent(joint)]
+    result.withheld += [_silence(country, network, joint) for joint in every if _silent(joint)]
     zone, zone_name = zone_of_country(country)
     spans = [(_moment(joint.start), None if joint.end is None else _moment(joint.end)) for joint in joints]
     recurrence = rules[RECURRING].numbers(RecurrenceSettings)
@@ -157,6 +163,27 @@ def _join(downs: Iterable[_Down]) -> list[_Joint]:
 def _made_by_the_pipeline(joint: _Joint, marks: Sequence[datetime]) -> bool:
     near = any(abs(_moment(joint.start) - mark) <= _MARK_NEAR for mark in marks)
     return near and len({down.signal.name for down in joint.downs}) < 2
+
+
+def _silent(joint: _Joint) -> bool:
+    """Whether nothing fell but the number of measurements."""
+    return all(down.signal.volume for down in joint.downs)
+
+
+def _silence(country: str, network: str, joint: _Joint) -> Withheld:
+    event = Event(
+        kind="silence",
+        country=country,
+        networks=(network,) if network else (),
+        start=_moment(joint.start),
+        end=None if joint.end is None else _moment(joint.end),
+        mechanism=Mechanism.UNKNOWN,
+        confidence=0.0,
+        samples=_samples(joint.downs, joint.start, joint.end),
+        sources=0,
+        rule=SILENCE,
+    )
+    return Withheld(event=event, reason="silence", wanted=1, had=0)
 
 
 def _inside(span: tuple[datetime, datetime | None], pattern: Pattern) -> bool:

@@ -5,25 +5,29 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from rozaneh.diagnosis import Mechanism
 from rozaneh.observatory.events.claims import Claim, merged
 from rozaneh.observatory.events.counts import Counts, as_float, countries, load_counts
-from rozaneh.observatory.events.curfews import NetworkCuts, NetworkSettings, find_on_network
-from rozaneh.observatory.events.event import Event, Evidence, Found, Withheld, order
-from rozaneh.observatory.events.gate import GateSettings, Support, support
+from rozaneh.observatory.events.curfews import NetworkCuts, NetworkSettings, find_on_networks
+from rozaneh.observatory.events.event import Evidence, Found, Withheld
+from rozaneh.observatory.events.gate import GateSettings
 from rozaneh.observatory.events.groups import DOMESTIC, GroupSettings, as_protocols, domestic_subjects
+from rozaneh.observatory.events.joining import joined, volumes
+from rozaneh.observatory.events.on_signals import signal_events
+from rozaneh.observatory.events.published import judged
 from rozaneh.observatory.events.recurring import RecurrenceSettings
 from rozaneh.observatory.events.rules import EventRule, event_rules
 from rozaneh.observatory.events.services import ServiceSettings, Stretch, find_on_services
 from rozaneh.observatory.events.zones import zone_of_country
+from rozaneh.observatory.signals.signal import Signal
 
 NETWORK, SERVICE, GATE, RECURRING, PROTOCOL = (
     "network-states", "service-states", "source-gate", "recurring-cuts", "protocol-groups",
 )  # fmt: skip
 _HOUR = dt.timedelta(hours=1)
+_TOGETHER = 12  # hours between beginnings of what falls together
 _OF_KIND = {"failed": "block", "refused": "refusal", "throttled": "throttling"}
 
 
@@ -58,6 +62,7 @@ class Settings:
 def store_events(
     connection: Any,
     *,
+    signals: Sequence[Signal] = (),
     marks: Sequence[dt.datetime] = (),
     rules: Mapping[str, EventRule] | None = None,
     progress: Callable[[str], None] = lambda _: None,
@@ -66,20 +71,27 @@ def store_events(
 
     Args:
         connection: an Ibis backend with the table of hours.
-        marks: when the measuring changed: no event of a service begins there.
+        signals: of the same places; they vote beside the measurements.
+        marks: when the measuring changed: no event begins there unless a signal fell too.
         rules: other rules than those that come with Rozaneh.
         progress: called with each country.
     """
     made = settings_of(event_rules() if rules is None else rules)
     result = StoreFindings()
+    came: list[Signal] = []
     for country in countries(connection):
         progress(country)
         counts = load_counts(connection, country, made.gate.loudest, made.gate.loudest_least)
         if counts is not None:
             for claim in claims_of(counts, made, result):
-                _judge(connection, counts, claim, made, marks, result)
-    result.found.sort(key=lambda found: order(found.event))
-    result.withheld.sort(key=lambda each: order(each.event))
+                told = judged(connection, counts, claim, made.gate, marks)
+                if isinstance(told, Found):
+                    result.found.append(told)
+                else:
+                    result.withheld.append(told)
+            came += volumes(counts)
+    heard = signal_events([*came, *signals], rules=rules)
+    result.found, result.withheld = joined(result.found, result.withheld, heard, marks)
     return result
 
 
@@ -96,15 +108,26 @@ def settings_of(known: Mapping[str, EventRule]) -> Settings:
 
 def claims_of(counts: Counts, rules: Settings, result: StoreFindings) -> list[Claim]:
     """What the counts of a country say, before anybody asks who says so."""
-    zone, _ = zone_of_country(counts.country)
+    zone, zone_name = zone_of_country(counts.country)
     local = counts.start.astimezone(zone).hour
     stretches = find_on_services(counts.n, counts.kinds["failed"], local, rules.service)
-    networks = sorted({asn for asn, _ in counts.series})
+    networks = _networks(counts, stretches)
+    cut_hours = {network.asn: np.zeros(counts.hours, dtype=bool) for network in networks}
     claims: list[Claim] = []
-    cut_hours: dict[int, np.ndarray] = {}
-    for asn in networks:
-        cut_hours[asn] = np.zeros(counts.hours, dtype=bool)
-        claims += _on_network(counts, asn, stretches, rules, cut_hours[asn], result)
+    heard = [network for network in networks if len(network.abroad)]
+    n, k = (np.empty((len(heard), counts.hours)) for _ in range(2))
+    for row, network in enumerate(heard):
+        tried, failed = _of_network(counts, network, rules)
+        n[row], k[row] = tried.sum(0), failed.sum(0)
+    for network, cuts in zip(
+        heard, find_on_networks(n, k, counts.start, zone, rules.network, rules.recurrence), strict=True
+    ):
+        if not cuts.enough:
+            result.short.append(f"{counts.country} AS{network.asn}")
+            continue
+        result.heard += 1
+        if cuts.curfews or cuts.cuts:
+            claims += _claims(counts, network, cuts, rules, cut_hours[network.asn], zone_name)
     claims += [
         _of_service(counts, stretch, "failed") for stretch in _online(counts, stretches, cut_hours, rules, local)
     ]
@@ -113,7 +136,8 @@ def claims_of(counts: Counts, rules: Settings, result: StoreFindings) -> list[Cl
         if len(rows):
             # Who is cut off can be neither turned away nor slowed down.
             online = np.stack([~cut_hours[counts.series[row][0]] for row in rows])
-            other = find_on_services(counts.n[rows] * online, counts.kinds[kind][rows] * online, local, rules.service)
+            asked = counts.kinds["compared"] if kind == "throttled" else counts.n
+            other = find_on_services(asked[rows] * online, counts.kinds[kind][rows] * online, local, rules.service)
             claims += [
                 _of_service(counts, Stretch(int(rows[s.row]), s.first, s.last, s.before, s.share, s.usual), kind)
                 for s in other
@@ -121,54 +145,69 @@ def claims_of(counts: Counts, rules: Settings, result: StoreFindings) -> list[Cl
     return as_protocols(merged(claims), rules.group)
 
 
-def _on_network(  # noqa: PLR0917 - one network and what it is judged by
-    counts: Counts, asn: int, stretches: Sequence[Stretch], rules: Settings, cut: np.ndarray, result: StoreFindings
-) -> list[Claim]:
-    rows = np.array([row for row, key in enumerate(counts.series) if key[0] == asn])
+@dataclass(frozen=True)
+class _Network:
+    """A network: the rows of its series abroad and at home, and the stretches that were found on them."""
+
+    asn: int
+    abroad: np.ndarray
+    at_home: np.ndarray
+    stretches: tuple[Stretch, ...]
+
+
+def _networks(counts: Counts, stretches: Sequence[Stretch]) -> list[_Network]:
     home = domestic_subjects(counts.country)
-    abroad = rows[[not home(counts.series[row][1]) for row in rows]]
-    at_home = np.setdiff1d(rows, abroad)
-    if not len(abroad):
-        return []
-    n, k = as_float(counts.n[abroad]), as_float(counts.kinds["failed"][abroad])
+    rows: dict[int, tuple[list[int], list[int]]] = {}
+    for row, (asn, subject) in enumerate(counts.series):
+        rows.setdefault(asn, ([], []))[home(subject)].append(row)
+    of: dict[int, list[Stretch]] = {}
     for stretch in stretches:
+        of.setdefault(counts.series[stretch.row][0], []).append(stretch)
+    return [
+        _Network(asn, np.array(abroad, np.int64), np.array(at_home, np.int64), tuple(of.get(asn, ())))
+        for asn, (abroad, at_home) in sorted(rows.items())
+    ]
+
+
+def _of_network(counts: Counts, network: _Network, rules: Settings) -> tuple[np.ndarray, np.ndarray]:
+    """What was tried abroad and failed, without the long blocks of single services: those are no part of a cut."""
+    n, k = as_float(counts.n[network.abroad]), as_float(counts.kinds["failed"][network.abroad])
+    places = {int(row): place for place, row in enumerate(network.abroad)}
+    for stretch in network.stretches:
         last = counts.hours if stretch.last is None else stretch.last
-        if last - stretch.first >= rules.service.persist_hours and stretch.row in abroad:
-            place = int(np.flatnonzero(abroad == stretch.row)[0])
-            if not _one_of_many(stretch, stretches, counts, asn, last, rules):
-                n[place, stretch.first : last] = k[place, stretch.first : last] = 0
-    zone, zone_name = zone_of_country(counts.country)
-    cuts = find_on_network(n.sum(0), k.sum(0), counts.start, zone, rules.network, rules.recurrence)
-    if not cuts.enough:
-        result.short.append(f"{counts.country} AS{asn}")
-        return []
-    result.heard += 1
-    return _claims(counts, (asn, n, k, at_home), cuts, rules, cut, zone_name)
+        long = last - stretch.first >= rules.service.persist_hours
+        if long and stretch.row in places and not _one_of_many(stretch, counts, network, last, rules):
+            place = places[stretch.row]
+            n[place, stretch.first : last] = k[place, stretch.first : last] = 0
+    return n, k
 
 
-def _one_of_many(  # noqa: PLR0917 - a stretch and those beside it
-    stretch: Stretch, stretches: Sequence[Stretch], counts: Counts, asn: int, last: int, rules: Settings
-) -> bool:
+def _one_of_many(stretch: Stretch, counts: Counts, network: _Network, last: int, rules: Settings) -> bool:
     """Whether most services of the network fell with this one: then it is the network that is cut."""
     if stretch.before:
         return False
-    measured = sum(key[0] == asn and counts.n[row, stretch.first : last].any() for row, key in enumerate(counts.series))
-    beside = sum(
-        counts.series[other.row][0] == asn and not other.before and abs(other.first - stretch.first) <= 12
-        for other in stretches
-    )
+    # What was down already cannot fall, and what is at home need not.
+    down = {
+        other.row
+        for other in network.stretches
+        if other.first < stretch.first - _TOGETHER and (other.last is None or other.last > stretch.first)
+    }
+    up = [row for row in network.abroad.tolist() if row not in down]
+    measured = int(counts.n[up, stretch.first : last].any(1).sum())
+    beside = sum(not other.before and abs(other.first - stretch.first) <= _TOGETHER for other in network.stretches)
     return beside >= max(rules.network.services_least, rules.network.breadth * measured)
 
 
-def _claims(  # noqa: PLR0917 - as above
+def _claims(  # noqa: PLR0917 - one network and what it is judged by
     counts: Counts,
-    network: tuple[int, np.ndarray, np.ndarray, np.ndarray],
+    network: _Network,
     cuts: NetworkCuts,
     rules: Settings,
     cut: np.ndarray,
     zone: str,
 ) -> list[Claim]:
-    asn, n, k, at_home = network
+    asn, at_home = network.asn, network.at_home
+    n, k = _of_network(counts, network, rules)
     found: list[Claim] = []
     for pattern in cuts.curfews:
         nights = [_hours(counts, night.start, night.end) for night in pattern.nights]
@@ -180,6 +219,7 @@ def _claims(  # noqa: PLR0917 - as above
             Claim(
                 kind="curfew",
                 networks=(asn,),
+                about=_telling(counts, network, n, nights),
                 windows=tuple(nights),
                 start=nights[0][0],
                 end=None if pattern.end is None else nights[-1][1],
@@ -207,6 +247,7 @@ def _claims(  # noqa: PLR0917 - as above
             Claim(
                 kind="domestic_only" if mechanism == Mechanism.DOMESTIC_ONLY else "outage",
                 networks=(asn,),
+                about=_telling(counts, network, n, [(first, last)]),
                 windows=((first, last),),
                 start=first,
                 end=None if last >= counts.hours else last,
@@ -236,6 +277,16 @@ def _broad(n: np.ndarray, k: np.ndarray, windows: Sequence[tuple[int, int]], rul
     overall = failed / total if total else 0.0
     fails = measured & (gone / np.maximum(there, 1) > (usual + overall) / 2)
     return bool(fails.sum() >= max(rules.services_least, rules.breadth * measured.sum()))
+
+
+def _telling(
+    counts: Counts, network: _Network, n: np.ndarray, windows: Sequence[tuple[int, int]]
+) -> tuple[tuple[int, str], ...]:
+    """What is abroad, was measured in the windows, and is not blocked there for a reason of its own."""
+    there = np.zeros(len(n), dtype=bool)
+    for first, last in windows:
+        there |= n[:, first:last].any(1)
+    return tuple((network.asn, counts.series[row][1]) for row in network.abroad[there].tolist())
 
 
 def _at_home(counts: Counts, rows: np.ndarray, windows: Sequence[tuple[int, int]]) -> Mechanism:
@@ -289,52 +340,3 @@ def _of_service(counts: Counts, stretch: Stretch, kind: str) -> Claim:
         share=stretch.share,
         rule=SERVICE,
     )
-
-
-def _judge(  # noqa: PLR0917 - a claim and whom it is asked of
-    connection: Any,
-    counts: Counts,
-    claim: Claim,
-    rules: Settings,
-    marks: Sequence[dt.datetime],
-    result: StoreFindings,
-) -> None:
-    """Ask who says so, and make the event or say that it is not enough."""
-    backed = support(connection, counts, claim, rules.gate)
-    start = counts.start + claim.start * _HOUR
-    event = Event(
-        kind=claim.kind,
-        country=counts.country,
-        networks=tuple(f"AS{asn}" for asn in claim.networks),
-        services=claim.services,
-        start=start,
-        end=None if claim.end is None else counts.start + claim.end * _HOUR,
-        hours=claim.hours,
-        mechanism=claim.mechanism or backed.mechanism,
-        confidence=_confidence(claim, backed),
-        samples=backed.samples,
-        sources=backed.saying,
-        rule=claim.rule,
-    )
-    if not claim.before and any(abs(start - mark) <= _HOUR for mark in marks) and claim.rule == SERVICE:
-        result.withheld.append(Withheld(event=event, reason="mark", wanted=1, had=0))
-    elif not backed.enough:
-        result.withheld.append(Withheld(event=event, reason="sources", wanted=backed.wanted, had=backed.saying))
-    else:
-        usual = claim.evidence.usual
-        evidence = msgspec.structs.replace(
-            claim.evidence,
-            lowest=round(claim.share, 4),
-            usual=usual,
-            began_between=None if claim.before else (start - _HOUR, start),
-            published=backed.published,
-            marks=tuple(mark.isoformat() for mark in marks if abs(mark - start) <= dt.timedelta(days=1)),
-        )
-        result.found.append(Found(event=event, evidence=evidence))
-
-
-def _confidence(claim: Claim, backed: Support) -> float:
-    """How sure: how many sources there are, how many of them say so, and how many measurements fail."""
-    many = 1 - float(np.exp2(-backed.saying / 2))
-    agree = backed.saying / max(backed.measuring, 1)
-    return round(min(0.98, 0.4 + 0.35 * many + 0.15 * agree + 0.1 * min(claim.share / 0.9, 1)), 3)

@@ -52,6 +52,11 @@ REASONS = {
     "sources": mark("Not enough: {had} independent sources say so; {wanted} are needed."),
     "breadth": mark("Not enough: {had} services show it; {wanted} are needed."),
     "mark": mark("Not enough: the measuring itself changed then, and no second signal shows it."),
+    "software": mark(
+        "Not enough: of the sources that measured before, {had} say so; {wanted} are needed. "
+        "The others are new, as they are with new software."
+    ),
+    "silence": mark("Not enough: that fewer measurements came does not say why. A second signal could."),
 }
 """Why a claim is not made."""
 
@@ -161,7 +166,7 @@ def withheld_line(withheld: Withheld, words: Words) -> str:
 
 
 def _numbers(withheld: Withheld) -> dict[str, object]:
-    return {} if withheld.reason == "mark" else {"had": withheld.had, "wanted": withheld.wanted}
+    return {} if withheld.reason in ("mark", "silence") else {"had": withheld.had, "wanted": withheld.wanted}
 
 
 def _when(moment: datetime) -> str:

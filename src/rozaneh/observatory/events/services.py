@@ -10,7 +10,8 @@ from rozaneh.observatory.events.baseline import DAY, Array, Baseline, fit
 
 _GAP = 6
 _STEPS = 2  # a block is no small step: the first ones are left out
-_CHUNK = 512
+_CHUNK = 256
+_SUSPECT = 0.7  # of the nats that an event needs, by the first baseline: less than that is not looked at closely
 _BLOCKED_BEFORE = 0.5
 _RECOVERED = 20.0  # nats that must speak for a recovery between two stretches
 _PLAIN_SHARE = 0.05
@@ -60,23 +61,22 @@ def find_on_services(n: np.ndarray, k: np.ndarray, local: int, settings: Service
         local: local hour of the day of the first column.
         settings: the detector's numbers.
     """
+    suspects: list[np.ndarray] = []
+    for rows in states.parts(np.arange(len(n)), _CHUNK):
+        some, failed = n[rows].astype(np.float64), k[rows].astype(np.float64)
+        usual, before, enough = _first_baseline(some, failed, local, settings)
+        gains = states.likelihoods(some, failed, usual, local, states.STEPS[_STEPS:])
+        suspects.append(rows[enough & (before | (states.most_for(gains) > _SUSPECT * settings.least))])
     found: list[Stretch] = []
-    for begin in range(0, len(n), _CHUNK):
-        rows = np.arange(begin, min(begin + _CHUNK, len(n)))
-        found += _chunk(rows, n[rows].astype(np.float64), k[rows].astype(np.float64), local, settings)
+    for rows in states.parts(np.concatenate([*suspects, np.empty(0, np.int64)]), _CHUNK):
+        found += _look_closely(rows, n[rows].astype(np.float64), k[rows].astype(np.float64), local, settings)
     return found
 
 
-def _chunk(rows: np.ndarray, n: Array, k: Array, local: int, settings: ServiceSettings) -> list[Stretch]:
-    usual, before, enough = _first_baseline(n, k, local, settings)
-    share = usual.over(n.shape[1], local)
-    wanted = enough & (before | states.suspicious(n, k, share, usual.spread))
-    rows, n, k, before = rows[wanted], n[wanted], k[wanted], before[wanted]
-    if not len(rows):
-        return []
-    usual = Baseline(usual.share[wanted], usual.spread[wanted])
+def _look_closely(rows: np.ndarray, n: Array, k: Array, local: int, settings: ServiceSettings) -> list[Stretch]:
+    usual, before, _ = _first_baseline(n, k, local, settings)
     for final in (False, True):
-        gains = states.likelihoods(n, k, usual.over(n.shape[1], local), usual.spread)[_STEPS:]
+        gains = states.likelihoods(n, k, usual, local, states.STEPS[_STEPS:])
         odds = states.of_one_step(gains, settings.enter, settings.leave)
         if not final:
             clean = odds < 0
@@ -100,10 +100,8 @@ def _first_baseline(
     rate[~enough] = 0
     quiet = np.nanquantile(rate, 0.5, axis=1)
     before = quiet > _BLOCKED_BEFORE
-    keep = np.repeat(rate <= quiet[:, None] + 0.1, DAY, axis=1) & ~before[:, None]
-    clean = np.zeros(n.shape, dtype=bool)
-    clean[:, :history] = keep
-    usual = fit(np.where(clean, n, 0), np.where(clean, k, 0), local)
+    clean = np.repeat(rate <= quiet[:, None] + 0.1, DAY, axis=1) & ~before[:, None]
+    usual = fit(np.where(clean, n[:, :history], 0), np.where(clean, k[:, :history], 0), local)
     plain = np.where(before[:, None], _PLAIN_SHARE, usual.share)
     return Baseline(plain, usual.spread), before, enough
 

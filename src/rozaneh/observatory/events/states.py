@@ -1,74 +1,126 @@
 """Hour by hour: is it as usual, or do more fail? A hidden Markov model of two states over beta-binomial counts.
 
 The usual state is the frozen baseline; in the other one the log-odds of a failure are higher by one of a few steps. The
-recursions run in log-odds, for all series at once.
+recursions run in odds, hour by hour, for all series and steps at once: that loop is the only one in Python.
 """
+
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaln
+from scipy.special import gammaln
 
-from rozaneh.observatory.events.baseline import Array
+from rozaneh.observatory.events.baseline import DAY, Array, Baseline
 
 STEPS = (0.9, 1.6, 2.6, 4.0, 6.0)
 """By how much the log-odds of a failure may be higher."""
 
-_MOST = 30.0
+MOST = 30.0
+"""The bound of log-odds."""
+
+_TABLE = 512
+_FULL = 1e13
 
 
-def likelihoods(n: Array, k: Array, share: Array, spread: Array) -> Array:
-    """For each step, by how much counts are likelier under it than as usual: steps by series by hours, in nats."""
-    size = (1 / spread - 1)[:, None]
-    usual = _log(n, k, share, size)
-    odds = np.log(share / (1 - share))
-    return np.stack([_log(n, k, 1 / (1 + np.exp(-(odds + step))), size) - usual for step in STEPS])
+def likelihoods(n: Array, k: Array, usual: Baseline, local: int, steps: Sequence[float] = STEPS) -> Array:
+    """For each step, by how much counts are likelier under it than as usual: steps by series by hours, in nats.
+
+    Args:
+        n: measurements, series by hours.
+        k: of these, how many failed.
+        usual: the frozen baseline of each series.
+        local: local hour of the day of the first column.
+        steps: by how much the log-odds are higher.
+    """
+    size = (1 / usual.spread - 1)[:, None]
+    odds = np.log(usual.share / (1 - usual.share))
+    failed, worked = _Rising(k, local), _Rising(n - k, local)
+    plain = failed(usual.share * size) + worked((1 - usual.share) * size)
+    gains = np.empty((len(steps), *n.shape))
+    for gain, step in zip(gains, steps, strict=True):
+        share = 1 / (1 + np.exp(-(odds + step)))
+        np.add(failed(share * size), worked((1 - share) * size), out=gain)
+        np.subtract(gain, plain, out=gain)
+    return gains
 
 
-def _log(n: Array, k: Array, share: Array, size: Array) -> Array:
-    a, b = share * size, (1 - share) * size
-    made: Array = np.where(n > 0, betaln(k + a, n - k + b) - betaln(a, b), 0.0)
-    return made
+class _Rising:
+    """The logarithm of ``x (x+1) ... (x+m-1)`` for counts ``m`` of which each has the ``x`` of its hour of the day.
+
+    A beta-binomial likelihood is made of these; what depends on the number of measurements alone is the same in both
+    states and is left out. Small counts are looked up.
+    """
+
+    def __init__(self, counts: Array, local: int) -> None:
+        self._counts = counts
+        self._hour = (local + np.arange(counts.shape[1])) % DAY
+        self._most = int(counts.max(initial=0))
+        self._place = np.empty(0, dtype=np.int64)
+        if self._most <= _TABLE:
+            first = np.arange(len(counts))[:, None] * DAY + self._hour
+            self._place = first * (self._most + 1) + counts.astype(np.int64)
+
+    def __call__(self, x: Array) -> Array:
+        """For each series and hour; ``x`` is series by 24."""
+        if self._most > _TABLE:
+            at = x[:, self._hour]
+            found: Array = gammaln(at + self._counts) - gammaln(at)
+            return found
+        table = np.zeros((*x.shape, self._most + 1))
+        np.cumsum(np.log(x[..., None] + np.arange(self._most)), axis=2, out=table[..., 1:])
+        return table.ravel().take(self._place)
 
 
 def posterior(gain: Array, enter: float, leave: float) -> tuple[Array, Array]:
-    """The log-odds of the other state at each hour, and the log of the evidence for there being two states.
+    """The odds of the other state, hours by series, and the log of the evidence for there being two states.
 
     Args:
         gain: by how much each hour is likelier in the other state: series by hours, in nats.
         enter: chance of entering it in an hour.
         leave: chance of leaving it.
     """
-    bounded = np.clip(gain, -_MOST, _MOST)
-    hours = bounded.shape[1]
-    ahead = np.empty_like(bounded)
-    before = np.full(len(bounded), enter / (enter + leave))
-    before = before / (1 - before)
-    evidence = np.zeros(len(bounded))
-    likelier = np.exp(bounded)
-    for hour in range(hours):
-        predicted = (enter + (1 - leave) * before) / ((1 - enter) + leave * before)
-        evidence += np.log((1 + predicted * likelier[:, hour]) / (1 + predicted))
-        before = np.minimum(predicted * likelier[:, hour], 1e13)
-        ahead[:, hour] = before
-    behind = np.ones_like(bounded)
-    after = np.ones(len(bounded))
-    for hour in range(hours - 2, -1, -1):
-        coming = likelier[:, hour + 1] * after
-        after = np.minimum((leave + (1 - leave) * coming) / ((1 - enter) + enter * coming), 1e13)
-        behind[:, hour] = after
-    return np.log(np.maximum(ahead, 1e-300)) + np.log(behind), evidence
+    # An hour is a row, so that a step of the recursion reads what lies together.
+    likelier = np.clip(gain.T, -MOST, MOST, order="C")
+    np.exp(likelier, out=likelier)
+    predicted, ahead = np.empty_like(likelier), np.empty_like(likelier)
+    before = np.full(likelier.shape[1], enter / leave)
+    other = np.empty_like(before)
+    for now, then, so_far in zip(likelier, predicted, ahead, strict=True):
+        np.multiply(before, 1 - leave, out=then)
+        np.add(then, enter, out=then)
+        np.multiply(before, leave, out=other)
+        np.add(other, 1 - enter, out=other)
+        np.divide(then, other, out=then)
+        np.multiply(then, now, out=so_far)
+        before = np.minimum(so_far, _FULL, out=so_far)
+    evidence = np.log((1 + predicted * likelier) / (1 + predicted)).sum(0)
+    after = np.ones_like(before)
+    coming = np.empty_like(before)
+    for now, so_far in zip(likelier[:0:-1], ahead[-2::-1], strict=True):
+        np.multiply(now, after, out=coming)
+        np.multiply(coming, 1 - leave, out=after)
+        after += leave
+        coming *= enter
+        coming += 1 - enter
+        after /= coming
+        np.minimum(after, _FULL, out=after)
+        np.multiply(so_far, after, out=so_far)
+    return ahead, evidence
 
 
 def of_one_step(gains: Array, enter: float, leave: float) -> Array:
     """Log-odds of the other state where a series keeps to one step: the average over steps, by their evidence."""
-    parts = [posterior(gain, enter, leave) for gain in gains]
-    evidence = np.stack([part[1] for part in parts])
+    steps, series, hours = gains.shape
+    odds, found = posterior(gains.reshape(steps * series, hours), enter, leave)
+    evidence = found.reshape(steps, series)
     weight = np.exp(evidence - evidence.max(0))
     weight /= weight.sum(0)
-    chance = sum(w[:, None] / (1 + np.exp(-part[0])) for w, part in zip(weight, parts, strict=True))
-    chance = np.clip(chance, 1e-12, 1 - 1e-12)
-    odds: Array = np.log(chance / (1 - chance))
-    return odds
+    odds /= 1 + odds
+    chance = np.einsum("ks,hks->hs", weight, odds.reshape(hours, steps, series)).T
+    chance = np.clip(chance, 1e-12, 1 - 1e-12, order="C")
+    chance /= 1 - chance
+    found_odds: Array = np.log(chance)
+    return found_odds
 
 
 def runs(odds: Array, opens: float, holds: float, gap: int = 0) -> list[tuple[int, int]]:
@@ -88,15 +140,20 @@ def runs(odds: Array, opens: float, holds: float, gap: int = 0) -> list[tuple[in
     return [(a, b) for a, b in joined if odds[a:b].max() > opens]
 
 
-def suspicious(n: Array, k: Array, share: Array, spread: Array, *, least: float = 4.5) -> NDArray[np.bool_]:
-    """Series that deserve a closer look: in some hours in a row far more failed than usual."""
-    noise = n * share * (1 - share) * (1 + np.maximum(n - 1, 0) * spread[:, None])
-    excess = np.cumsum(np.pad(k - n * share, ((0, 0), (1, 0))), axis=1)
-    noise = np.cumsum(np.pad(noise, ((0, 0), (1, 0))), axis=1)
-    worst = np.full(len(n), -np.inf)
-    for width in (3, 6, 12, 24, 72):
-        if n.shape[1] >= width:
-            score = (excess[:, width:] - excess[:, :-width]) / np.sqrt(noise[:, width:] - noise[:, :-width] + 0.25)
-            worst = np.maximum(worst, score.max(1))
-    flagged: NDArray[np.bool_] = worst > least
-    return flagged
+def most_for(gains: Array) -> Array:
+    """The most that speaks for the other state in hours in a row, under any of the steps: nats, for each series.
+
+    No stretch of hours can have more. It costs a fraction of the recursions.
+    """
+    most = np.zeros(gains.shape[1])
+    for gain in gains:
+        total = np.cumsum(gain, axis=1)
+        lowest = np.minimum(np.minimum.accumulate(total, axis=1), 0)
+        np.maximum(most, (total - lowest).max(1), out=most)
+    return most
+
+
+def parts(rows: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
+    """Rows in parts of at most ``size``, so that no more than these are in memory as floats."""
+    for begin in range(0, len(rows), size):
+        yield rows[begin : begin + size]

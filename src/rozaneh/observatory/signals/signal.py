@@ -35,11 +35,13 @@ class Signal:
         network: such as AS44244; empty where it is not about one.
         times: seconds since 1970, UTC, rising.
         values: one for each time; NaN where the file has a row and no number.
+        volume: it counts measurements themselves. That they stop is no outage by itself, only beside another signal.
     """
 
     name: str
     country: str
     network: str = ""
+    volume: bool = False
     times: NDArray[np.float64]
     values: NDArray[np.float64]
 

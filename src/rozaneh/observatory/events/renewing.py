@@ -1,0 +1,26 @@
+"""The events of a store, found again from all its hours: late uploads re-open the past."""
+
+import datetime as dt
+from collections.abc import Sequence
+from pathlib import Path
+
+from rozaneh.observatory import engine
+from rozaneh.observatory.events.on_store import StoreFindings, store_events
+from rozaneh.observatory.events.stored import Stored, keep
+from rozaneh.observatory.signals.signal import Signal
+
+
+def renew(place: Path, signals: Sequence[Signal] = (), marks: Sequence[dt.datetime] = ()) -> StoreFindings:
+    """Find the events of a store and keep them in it, in place of those that were there.
+
+    Args:
+        place: the store.
+        signals: of the same places; they vote beside the measurements.
+        marks: when the measuring changed.
+
+    Raises:
+        LocalFault: they cannot be kept.
+    """
+    findings = store_events(engine.duckdb(place), signals=signals, marks=marks)
+    keep(place, Stored(found=tuple(findings.found), withheld=tuple(findings.withheld)))
+    return findings
