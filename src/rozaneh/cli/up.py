@@ -16,7 +16,7 @@ from rozaneh.cli.sharing import shared
 from rozaneh.cli.up_run import Run
 from rozaneh.cli.up_view import Screen
 from rozaneh.finder import Finder
-from rozaneh.finder.place import identity, read_route
+from rozaneh.finder.place import Here
 from rozaneh.finder.routes import Routes, parse_route
 from rozaneh.gateway.desk import Desk
 from rozaneh.gateway.given import open_state, state_folder
@@ -97,7 +97,7 @@ def up(
         memory=memory,
         clock=clock,
         trust=Trust.system(),
-        where=lambda: identity(salt, read_route()),
+        where=Here(salt),
         salt=salt,
         warn=warn,
         routes=routes,

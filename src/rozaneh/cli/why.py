@@ -12,7 +12,7 @@ from rozaneh.cli.servers import WaysFile, WaysGiven, servers
 from rozaneh.core import LocalFault, Target, TargetError
 from rozaneh.finder import Finder, Memory, Refusal, Why
 from rozaneh.finder.greeting import greeting
-from rozaneh.finder.place import identity, read_route, read_salt
+from rozaneh.finder.place import Here, read_salt
 from rozaneh.finder.why import TriedWay
 from rozaneh.gateway.control import Question, ask
 from rozaneh.gateway.given import state_folder
@@ -60,7 +60,7 @@ def why(
             memory=Memory(),
             clock=clock_from_environment(),
             trust=Trust.system(),
-            where=lambda: identity(salt, read_route()),
+            where=Here(salt),
             salt=salt,
         )
         known = anyio.run(_search, finder, target)

@@ -1,4 +1,4 @@
-"""An AEAD whose nonce counts up with each use, as both editions of Shadowsocks have it (SIP004, SIP022)."""
+"""What both editions of Shadowsocks have in common (SIP004, SIP022): a nonce that counts up, and sealed chunks."""
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
@@ -17,6 +17,7 @@ class Counted:
 
     def __init__(self, cipher: AESGCM | ChaCha20Poly1305) -> None:
         self._cipher = cipher
+        self._decrypt = cipher.decrypt
         self._count = 0
 
     def _nonce(self) -> bytes:
@@ -34,9 +35,32 @@ class Counted:
         Raises:
             RemoteFault: it fails its check.
         """
+        nonce = self._count.to_bytes(_NONCE, "little")
+        self._count += 1
         try:
-            return self._cipher.decrypt(self._nonce(), data, None)
+            return self._decrypt(nonce, data, None)
         except InvalidTag:
             raise RemoteFault(
                 "a Shadowsocks chunk fails its check: another password or cipher, or changed bytes"
             ) from None
+
+
+class Held:
+    """Bytes that have come and are taken out again in pieces of known size; what is left over is copied once a time."""
+
+    def __init__(self) -> None:
+        self._data = b""
+        self._at = 0
+
+    def add(self, data: bytes) -> None:
+        """More have come."""
+        left = self._data[self._at :]
+        self._data, self._at = left + data if left else data, 0
+
+    def take(self, size: int) -> bytes | None:
+        """The next piece; none while it is not there as a whole."""
+        end = self._at + size
+        if end > len(self._data):
+            return None
+        taken, self._at = self._data[self._at : end], end
+        return taken

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from rozaneh.codecs.counted import Counted
+from rozaneh.codecs.counted import Counted, Held
 
 Aead = AESGCM | ChaCha20Poly1305
 
@@ -104,14 +104,14 @@ class Encoder:
 
 
 class Decoder:
-    """One direction, inwards. It holds at most one chunk."""
+    """One direction, inwards. It holds at most what came with the beginning of one chunk."""
 
     def __init__(self, method: Method, key: bytes) -> None:
         self._method = method
         self._key = key
         self._sealer: Counted | None = None
         self._length: int | None = None
-        self._held = bytearray()
+        self._held = Held()
 
     def decode(self, data: bytes) -> bytes:
         """Take bytes from the other end, return the payload that they complete.
@@ -119,7 +119,7 @@ class Decoder:
         Raises:
             RemoteFault: a chunk fails its check; nothing after it can be read.
         """
-        self._held += data
+        self._held.add(data)
         out = []
         while (piece := self._step()) is not None:
             out.append(piece)
@@ -127,24 +127,17 @@ class Decoder:
 
     def _step(self) -> bytes | None:
         if self._sealer is None:
-            salt = self._taken(self._method.key_size)
+            salt = self._held.take(self._method.key_size)
             if salt is None:
                 return None
             self._sealer = _session(self._method, self._key, salt)
         if self._length is None:
-            sealed = self._taken(2 + _TAG)
+            sealed = self._held.take(2 + _TAG)
             if sealed is None:
                 return None
             self._length = int.from_bytes(self._sealer.open(sealed), "big") & LARGEST_CHUNK
-        sealed = self._taken(self._length + _TAG)
+        sealed = self._held.take(self._length + _TAG)
         if sealed is None:
             return None
         self._length = None
         return self._sealer.open(sealed)
-
-    def _taken(self, size: int) -> bytes | None:
-        if len(self._held) < size:
-            return None
-        taken = bytes(self._held[:size])
-        del self._held[:size]
-        return taken

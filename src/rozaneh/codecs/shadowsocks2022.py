@@ -16,7 +16,7 @@ from blake3 import blake3
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
-from rozaneh.codecs.counted import Counted
+from rozaneh.codecs.counted import Counted, Held
 from rozaneh.core import RemoteFault
 
 LARGEST_CHUNK = 0xFFFF
@@ -106,7 +106,7 @@ class Encoder:
 
 
 class Decoder:
-    """A response, inwards. It holds at most one chunk.
+    """A response, inwards. It holds at most what came with the beginning of one chunk.
 
     Args:
         method: the cipher.
@@ -123,7 +123,7 @@ class Decoder:
         self._sealer: Counted | None = None
         self._length: int | None = None
         self._begun = False
-        self._held = bytearray()
+        self._held = Held()
 
     def decode(self, data: bytes) -> bytes:
         """Take bytes from the server, return the payload that they complete.
@@ -131,7 +131,7 @@ class Decoder:
         Raises:
             RemoteFault: a check fails, the time is wrong, or another request is answered.
         """
-        self._held += data
+        self._held.add(data)
         out = []
         while (piece := self._step()) is not None:
             out.append(piece)
@@ -139,18 +139,18 @@ class Decoder:
 
     def _step(self) -> bytes | None:
         if self._sealer is None:
-            salt = self._taken(self._method.key_size)
+            salt = self._held.take(self._method.key_size)
             if salt is None:
                 return None
             self._sealer = session(self._method, self._key, salt)
         if self._length is None:
-            head = self._taken((2 if self._begun else 11 + self._method.key_size) + _TAG)
+            head = self._held.take((2 if self._begun else 11 + self._method.key_size) + _TAG)
             if head is None:
                 return None
             plain = self._sealer.open(head)
             self._length = int.from_bytes(plain if self._begun else self._checked(plain), "big")
             self._begun = True
-        sealed = self._taken(self._length + _TAG)
+        sealed = self._held.take(self._length + _TAG)
         if sealed is None:
             return None
         self._length = None
@@ -163,13 +163,6 @@ class Decoder:
         if abs(then - self._now()) > LATE:
             raise RemoteFault("a Shadowsocks server answers with another time: its clock or this one is wrong")
         return head[-2:]
-
-    def _taken(self, size: int) -> bytes | None:
-        if len(self._held) < size:
-            return None
-        taken = bytes(self._held[:size])
-        del self._held[:size]
-        return taken
 
 
 def _identity(key: bytes, following: bytes, salt: bytes) -> bytes:

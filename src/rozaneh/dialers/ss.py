@@ -87,7 +87,7 @@ class ShadowsocksStream(StreamOver):
         if not self._begun:
             await self.send(b"")
         while not self._plain:
-            sealed = await self._inner.receive()
+            sealed = await self._inner.receive(1 << 18)
             try:
                 self._plain = self._decoder.decode(sealed)
             except RemoteFault as fault:

@@ -38,6 +38,9 @@ class Tcp:
             trace.note(Op.CONNECT, Failure.DNS_BOGON_ERROR, peer=_peer(known.addresses[0], target.port))
             raise DialFailed(Failure.DNS_BOGON_ERROR, f"{target.host} at {known.addresses[0]}")
         usable = [each for each in known.addresses if target.is_literal or not is_bogon(each)]
+        if len(usable) == 1:
+            async with trace.step(Op.CONNECT, peer=_peer(usable[0], target.port)):
+                return await self.network.connect_tcp(usable[0], target.port)
         race = _Race(self.network, target.port, trace)
         return await race.run(list(_alternating(usable))[:_MOST_CONNECTIONS])
 

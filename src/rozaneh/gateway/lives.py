@@ -34,12 +34,9 @@ class _Life:
     flow: Flow
     pulse: Pulse
     scope: anyio.CancelScope
+    place: _Place
     doubted: bool = False
     ended: float = 0.0
-
-    @property
-    def place(self) -> _Place:
-        return self.target.host, self.target.port
 
 
 @dataclass(slots=True)
@@ -52,6 +49,7 @@ class Lives:
 
     finder: Finder
     _open: dict[Flow, _Life] = field(default_factory=dict)
+    _places: dict[_Place, dict[Flow, _Life]] = field(default_factory=dict)
     _ended: deque[_Life] = field(default_factory=lambda: deque(maxlen=64))
     _inquiries: dict[_Place, anyio.Event] = field(default_factory=dict)
     _tasks: TaskGroup | None = None
@@ -65,7 +63,8 @@ class Lives:
             scope: cancelled to end it when it turns out that nothing more will come.
         """
         flow = Flow(began=anyio.current_time())
-        self._open[flow] = _Life(target, made, flow, Pulse(flow), scope)
+        life = self._open[flow] = _Life(target, made, flow, Pulse(flow), scope, (target.host, target.port))
+        self._places.setdefault(life.place, {})[flow] = life
         return flow
 
     def end(self, flow: Flow) -> None:
@@ -73,6 +72,10 @@ class Lives:
         life = self._open.pop(flow, None)
         if life is None:
             return
+        there = self._places[life.place]
+        del there[flow]
+        if not there:
+            del self._places[life.place]
         now = life.ended = anyio.current_time()
         self._ended.append(life)
         if doubt := self.finder.ended(life.target, life.made, flow, now):
@@ -88,7 +91,8 @@ class Lives:
                 await running.wait()
 
     def _recall(self, place: _Place, now: float) -> None:
-        known = [life for life in (*self._ended, *self._open.values()) if life.place == place]
+        known = [life for life in self._ended if life.place == place]
+        known += list(self._places.get(place, {}).values())[-_MOST_LOOKED_AT:]
         for life in known:
             if life.ended and now - life.ended >= _JUST_NOW:
                 continue

@@ -22,7 +22,7 @@ from rozaneh.net.trace import NETWORK_ERRORS
 
 __all__ = ["Flow", "Pump"]
 
-_CHUNK = 65536
+_CHUNK = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
