@@ -3,8 +3,9 @@
 import datetime as dt
 import io
 
+from rozaneh.diagnosis import signatures
 from rozaneh.observatory.batches import Reader
-from rozaneh.observatory.pages import look
+from rozaneh.observatory.pages import kinds_of
 from rozaneh.ooni import BadMeasurement, decode
 from rozaneh.ooni.sights import sights
 
@@ -33,4 +34,8 @@ def fuzz_measurement_keys(data: bytes) -> None:
 
 
 def fuzz_signatures(data: bytes) -> None:
-    assert look([(0, data[:8192])], 1).num_rows == 1
+    text = data.decode("ascii", "ignore")
+    *flags, names = kinds_of(text.encode(), "", "")
+    in_head = signatures().matches(text)
+    assert flags == [any(page.kind == kind for page in in_head) for kind in ("block", "refusal", "challenge")]
+    assert {page.id for page in in_head} <= {*names}

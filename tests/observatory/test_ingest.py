@@ -4,6 +4,7 @@ import datetime as dt
 import gzip
 import json
 import random
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -16,7 +17,8 @@ import pytest
 from rozaneh import ooni
 from rozaneh.core import LocalFault, Target
 from rozaneh.diagnosis import judge
-from rozaneh.observatory import batches, schema
+from rozaneh.observatory import batches, compaction, schema
+from rozaneh.observatory import ingest as ingesting
 from rozaneh.observatory.ingest import Summary, ingest
 from rozaneh.observatory.judging import judge_all, judge_stale
 from rozaneh.observatory.store import Partition, Store, files, partitions_of
@@ -105,6 +107,14 @@ def test_good_lines_between_bad_ones_all_survive(tmp_path: Path) -> None:
     assert summary.kept + sum(summary.rejected.values()) + summary.doubled == len(lines) + 1
 
 
+def test_what_is_set_aside_names_its_place(tmp_path: Path) -> None:
+    good, cut = json.dumps(web()).encode(), b'{"test_name": "web_connectivity", "test_keys": {"queries": [{"t": "x"}]}}'
+    into(tmp_path / "store", write(tmp_path / "a.jsonl.gz", [good, cut, good]))
+    (row,) = rows(tmp_path / "store", schema.QUARANTINE)
+    assert (row["file"], row["line"], row["offset"]) == ("a.jsonl.gz", 2, len(good) + 1)
+    assert row["detail"] == "Expected `float | null`, got `str` - at `$.test_keys.queries[0].t`"
+
+
 def test_many_bad_lines_are_counted_and_not_all_kept(tmp_path: Path) -> None:
     summary = into(tmp_path / "store", write(tmp_path / "a.jsonl.gz", [b"{"] * 5000))
     assert summary.rejected == {"not a measurement": 5000}
@@ -180,14 +190,16 @@ def test_missing_inputs_and_a_second_writer_are_told_in_one_line(tmp_path: Path)
 
 
 _BOMB = """
-import resource, sys
+import re, sys
 from rozaneh.observatory.batches import Reader
 import datetime as dt
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def most():  # of this process alone: what getrusage gives includes what the parent once had
+    return int(re.search(r"VmHWM:\\s*(\\d+)", open("/proc/self/status").read())[1])
+before = most()
 reader = Reader("bomb", dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
 with open(sys.argv[1], "rb") as file:
     kept = sum(rows.measurements for rows in reader.batches(file))
-print(kept, reader.quarantine.total, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+print(kept, reader.quarantine.total, most() - before)
 """
 
 
@@ -209,9 +221,9 @@ def test_a_bomb_costs_its_own_line_and_little_memory(tmp_path: Path) -> None:
 _KILLS = """
 import datetime as dt, os, signal, sys, time
 from pathlib import Path
-from rozaneh.observatory import ingest
+from rozaneh.observatory import compaction, ingest, window
 from rozaneh.observatory.store import Store
-ingest.WINDOW = 40
+window.WINDOW, compaction.MOST = 40, 2
 kills = 0
 for after in range(60):
     child = os.fork()
@@ -228,20 +240,107 @@ print(kills)
 """
 
 
-def test_kills_at_any_point_lose_and_double_nothing(tmp_path: Path) -> None:
-    """Each run is killed a little later than the one before, until one gets to its end."""
+@pytest.fixture
+def measured(tmp_path: Path) -> Path:
+    """Files of a hundred measurements each; one stands in all of them."""
     (tmp_path / "in").mkdir()
     for part in range(4):
-        write(tmp_path / "in" / f"{part}.jsonl.gz", [web(part * 100 + i) for i in range(100)])
+        write(tmp_path / "in" / f"{part}.jsonl.gz", [web(part * 100 + i) for i in range(100)] + [web(999)])
+    return tmp_path / "in"
+
+
+def assert_whole(place: Path) -> None:
+    """Each is there, once, with its two rows."""
+    found = Counter(row["measurement_uid"] for row in rows(place))
+    assert len(found) == 401
+    assert set(found.values()) == {2}
+
+
+def test_kills_at_any_point_lose_and_double_nothing(tmp_path: Path, measured: Path) -> None:
+    """Each run is killed a little later than the one before, until one gets to its end."""
     ran = subprocess.run(
-        [sys.executable, "-c", _KILLS, str(tmp_path / "store"), str(tmp_path / "in")],
+        [sys.executable, "-c", _KILLS, str(tmp_path / "store"), str(measured)],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert int(ran.stdout) > 2
-    into(tmp_path / "store", tmp_path / "in")
-    found = Counter(row["measurement_uid"] for row in rows(tmp_path / "store"))
-    assert len(found) == 400
-    assert set(found.values()) == {2}
+    into(tmp_path / "store", measured)
+    assert_whole(tmp_path / "store")
+
+
+_KILLS_OF_MANY = """
+import datetime as dt, multiprocessing, os, signal, sys
+from pathlib import Path
+from rozaneh.observatory import ingest, jobs, window
+from rozaneh.observatory.store import Store
+whom, after = sys.argv[3], int(sys.argv[4])
+hear, heard = jobs._Holder.hear, 0
+def counted(holder, reader):
+    global heard
+    heard += 1
+    if heard == after:
+        at = os.getpid() if whom == "holder" else multiprocessing.active_children()[0].pid
+        os.kill(at, signal.SIGKILL)
+    return hear(holder, reader)
+jobs._Holder.hear = counted
+if __name__ == "__main__":
+    with Store(Path(sys.argv[1])) as store:
+        ingest.ingest([Path(sys.argv[2])], store, dt.datetime(2026, 1, 1, tzinfo=dt.UTC), jobs=2)
+"""
+
+
+def test_kills_among_several_processes_lose_and_double_nothing(tmp_path: Path, measured: Path) -> None:
+    """Who holds the store dies after so many messages, and so does one that reads; then one run gets to its end."""
+    command = [sys.executable, "-c", _KILLS_OF_MANY, str(tmp_path / "store"), str(measured)]
+    for whom, after in (("holder", 9), ("reader", 7), ("holder", 17)):
+        ran = subprocess.run([*command, whom, str(after)], capture_output=True, text=True, check=False)
+        assert ran.returncode == (-signal.SIGKILL if whom == "holder" else 1)
+        assert whom == "holder" or "ended early" in ran.stderr
+    ran = subprocess.run([*command, "nobody", "0"], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert_whole(tmp_path / "store")
+
+
+def test_several_processes_read_as_one_does(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for part in range(5):
+        lines = [web(part * 20 + i) for i in range(30)]  # a third stands in two files
+        write(tmp_path / "in" / f"{part}.jsonl.gz", [*lines, b"{"])
+    alone = into(tmp_path / "one", tmp_path / "in")
+    with Store(tmp_path / "three") as store:
+        together = ingest([tmp_path / "in"], store, NOW, jobs=3)
+        assert ingest([tmp_path / "in"], store, NOW, jobs=3).skipped == 5
+    assert (together, alone.kept, alone.doubled) == (alone, 110, 40)
+    assert uids(tmp_path / "one") == uids(tmp_path / "three")
+    assert len(rows(tmp_path / "three")) == 220
+    assert rejected(tmp_path / "one") == rejected(tmp_path / "three")
+
+
+def test_a_fault_of_a_process_that_reads_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [write(tmp_path / f"{part}.jsonl", [web(part)]) for part in range(2)]
+    with Store(tmp_path / "store") as store:
+        monkeypatch.setattr(ingesting, "inputs", lambda _: paths)
+        paths[0].unlink()
+        paths[0].mkdir()
+        with pytest.raises(LocalFault, match="cannot read"):
+            ingest(paths, store, NOW, jobs=2)
+
+
+def test_small_files_of_a_partition_are_put_together(tmp_path: Path) -> None:
+    paths = [write(tmp_path / f"{i:02}.jsonl", [web(i), web(100 - i)]) for i in range(12)]
+    for path in paths[:-1]:
+        into(tmp_path / "store", path)
+    with Store(tmp_path / "store") as store:
+        judge_stale(store)
+        before = rows(tmp_path / "store", schema.VERDICTS)
+    into(tmp_path / "store", paths[-1])
+    assert len(files(tmp_path / "store", schema.OBSERVATIONS)) <= compaction.MOST
+    found = rows(tmp_path / "store")
+    assert Counter(row["measurement_uid"] for row in found) == {
+        web(i)["measurement_uid"]: 2 for i in (*range(12), *range(89, 101))
+    }
+    with Store(tmp_path / "store") as store:
+        judge_stale(store)
+    assert [row for row in rows(tmp_path / "store", schema.VERDICTS) if row in before] == before
 
 
 def test_what_our_own_probe_wrote_is_judged_as_it_was_there(tmp_path: Path) -> None:

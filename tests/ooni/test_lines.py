@@ -29,7 +29,7 @@ PLAIN = b"one\n\ntwo\r\nthree"
     ids=["plain", "one member", "two members", "padded"],
 )
 def test_lines_are_the_same_however_they_come(packed: bytes, step: int) -> None:
-    assert read(packed, step) == [Line(1, b"one"), Line(3, b"two\r"), Line(4, b"three")]
+    assert read(packed, step) == [Line(1, b"one"), Line(3, b"two\r", 5), Line(4, b"three", 10)]
 
 
 def test_nothing_gives_nothing() -> None:
@@ -44,7 +44,7 @@ def test_a_line_that_is_too_long_costs_itself_alone(step: int) -> None:
     data = b"good\n" + b"x" * 100 + b"\ngood too\n" + b"y" * 50
     bad = "longer than 20 bytes"
     found = read(data, step, longest=20)
-    assert found == [Line(1, b"good"), BadLine(2, bad), Line(3, b"good too"), BadLine(4, bad)]
+    assert found == [Line(1, b"good"), BadLine(2, bad, 5), Line(3, b"good too", 106), BadLine(4, bad, 115)]
 
 
 @pytest.mark.parametrize("step", [1, 3, 1000])
@@ -52,13 +52,13 @@ def test_what_was_whole_before_the_cut_is_kept(step: int) -> None:
     packed = zlib.compressobj(wbits=31)
     whole = packed.compress(b"one\ntwo\n") + packed.flush(zlib.Z_FULL_FLUSH)
     found = read(whole, step)
-    assert found[:2] == [Line(1, b"one"), Line(2, b"two")]
-    assert found[2:] == [BadLine(3, "the gzip file is cut off here", last=True)]
+    assert found[:2] == [Line(1, b"one"), Line(2, b"two", 4)]
+    assert found[2:] == [BadLine(3, "the gzip file is cut off here", 8, last=True)]
 
 
 def test_bytes_after_the_last_member_are_named() -> None:
     found = read(gzip.compress(b"one\n") + b"rubbish")
-    assert found == [Line(1, b"one"), BadLine(2, "trailing bytes that are no gzip", last=True)]
+    assert found == [Line(1, b"one"), BadLine(2, "trailing bytes that are no gzip", 4, last=True)]
 
 
 def test_a_broken_member_is_named_once() -> None:
@@ -79,7 +79,8 @@ def test_a_bomb_costs_its_own_line_and_no_memory() -> None:
             found.append(one)
             assert lines._held <= 1 << 20
     found += list(lines.end())
-    assert found == [Line(1, b"first"), BadLine(2, f"longer than {1 << 20} bytes"), Line(3, b"good")]
+    behind = len(b"first\n") + (64 << 20) + 1
+    assert found == [Line(1, b"first"), BadLine(2, f"longer than {1 << 20} bytes", 6), Line(3, b"good", behind)]
 
 
 def test_a_file_that_opens_too_far_is_given_up() -> None:

@@ -44,10 +44,14 @@ class _Ingested(msgspec.Struct, frozen=True):
 @app.command()
 def ingest(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help=mark("Files, or directories of files."))],
+    *,
     store: StorePlace,
     events: Annotated[
         bool, typer.Option("--events/--no-events", help=mark("Find the events again, from all that is in the store."))
     ] = True,
+    jobs: Annotated[
+        int, typer.Option("--jobs", min=1, max=256, help=mark("How many processes read files side by side."))
+    ] = 1,
     as_json: Json = False,
     lang: Lang = None,
 ) -> None:
@@ -58,11 +62,11 @@ def ingest(
         size = sum(path.stat().st_size for path in reading.inputs(paths))
         with _progress(DownloadColumn()) as progress:
             task = progress.add_task(said.say("reading"), total=size)
-            found = reading.ingest(paths, opened, now, lambda read, _: progress.advance(task, read))
+            found = reading.ingest(paths, opened, now, lambda read, _: progress.advance(task, read), jobs)
         verdicts = _judged(opened, said, everything=False)
     number = _found_again(store, said) if events else None
     if as_json:
-        print_json(_Ingested(**vars(found), verdicts=verdicts, events=number))
+        print_json(_Ingested(**msgspec.structs.asdict(found), verdicts=verdicts, events=number))
         return
     _print_summary(found, verdicts, said)
     if number is not None:

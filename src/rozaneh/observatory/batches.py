@@ -7,17 +7,21 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Annotated, Any, BinaryIO, Final
 
 import pyarrow as pa
+from msgspec import Meta, Raw
 
 from rozaneh.core import LocalFault
 from rozaneh.observatory import schema
 from rozaneh.observatory.rows import Refused, Rows, head_of
-from rozaneh.ooni import BadLine, BadMeasurement, Lines, decode
-from rozaneh.ooni.decode import keys_of
-from rozaneh.ooni.own import own
+from rozaneh.ooni import BadLine, BadMeasurement, Line, Lines, decode
+from rozaneh.ooni.decode import at_once, keys_of
+from rozaneh.ooni.dials import Sight, sights_of_web
+from rozaneh.ooni.own import Own, own
+from rozaneh.ooni.records import MOST_RECORDS, NOTHING, Envelope, HttpResponse, HttpTransaction
 from rozaneh.ooni.sights import WEB, sights
+from rozaneh.ooni.values import MaybeBinary
 from rozaneh.ooni.webkeys import WebKeys
 
 # The standard library does the same at half the speed, where there is no wheel.
@@ -30,7 +34,6 @@ HELD: Final = 24 << 20
 
 _BLOCK: Final = 1 << 17
 _GZIP: Final = 31
-_OURS: Final = b'"x_rozaneh"'
 _TOLD: Final = 100
 """Lines of one reason that are named one by one; the rest are counted."""
 MOST_DAYS: Final = 4096
@@ -72,6 +75,25 @@ class _Keys(WebKeys, frozen=True, gc=False, kw_only=True):
     blocking: bool | str | None = None
     accessible: bool | None = None
     dns_consistency: str | None = None
+    x_rozaneh: Raw = NOTHING
+
+
+class _Response(HttpResponse, frozen=True, gc=False, kw_only=True):
+    body: MaybeBinary = None  # type: ignore[assignment]  # decoded with the rest, which costs less than twice skipping it
+
+
+class _Transaction(HttpTransaction, frozen=True, gc=False, kw_only=True):
+    response: _Response | None = None
+
+
+class _KeysAtOnce(_Keys, frozen=True, gc=False, kw_only=True):
+    requests: Annotated[list[_Transaction], Meta(max_length=MOST_RECORDS)] | None = None  # type: ignore[assignment]  # nobody appends to it
+
+
+class _WebAtOnce(Envelope, frozen=True, gc=False, kw_only=True):
+    """A whole measurement of Web Connectivity."""
+
+    test_keys: _KeysAtOnce | None = None
 
 
 @dataclass
@@ -82,11 +104,11 @@ class Quarantine:
     counts: Counter[str] = field(default_factory=Counter)
     rows: list[tuple[str, int, int, str, str, int]] = field(default_factory=list)
 
-    def add(self, line: int, offset: int, reason: str, detail: str) -> None:
+    def add(self, line: Line | BadLine, reason: str, detail: str) -> None:
         """Set one line aside."""
         self.counts[reason] += 1
         if self.counts[reason] <= _TOLD:
-            self.rows.append((self.file, line, offset, reason, detail[:300], 1))
+            self.rows.append((self.file, line.number, line.offset, reason, detail[:300], 1))
 
     @property
     def total(self) -> int:
@@ -136,9 +158,9 @@ class Reader:
             for line in lines.feed(block) if block else lines.end():
                 self.lines += 1
                 if isinstance(line, BadLine):
-                    self.quarantine.add(line.number, 0, "unreadable", line.reason)
+                    self.quarantine.add(line, "unreadable", line.reason)
                     continue
-                self._take(line.data, line.number, rows)
+                self._take(line, rows)
                 held += len(line.data)
                 if len(rows) >= ROWS or held >= HELD:
                     yield rows
@@ -150,25 +172,20 @@ class Reader:
         if len(rows):
             yield rows
 
-    def _take(self, data: bytes, number: int, rows: Rows) -> None:
+    def _take(self, line: Line, rows: Rows) -> None:
         try:
-            measurement = decode(data)
-            told = keys_of(measurement, _Keys) if measurement.test_name == WEB else None
-            mine = own(measurement) if _OURS in data else None
-            seen = sights(measurement, told) if mine is None else []
-            head = head_of(measurement, data, (self.quarantine.file, number), self._latest)
+            measurement, told, seen, mine = _decoded(line.data)
+            head = head_of(measurement, line.data, (self.quarantine.file, line.number), self._latest)
         except BadMeasurement as error:
-            self.quarantine.add(number, 0, "not a measurement", str(error).removeprefix("not a measurement: "))
+            self.quarantine.add(line, "not a measurement", str(error).removeprefix("not a measurement: "))
             return
         except Refused as error:
-            self.quarantine.add(number, 0, error.reason, error.detail)
+            self.quarantine.add(line, error.reason, error.detail)
             return
         place = (head[2], head[3])
         if place not in self._days:
             if len(self._days) >= MOST_DAYS:
-                self.quarantine.add(
-                    number, 0, "too many days", f"the file spreads over more than {MOST_DAYS} partitions"
-                )
+                self.quarantine.add(line, "too many days", f"the file spreads over more than {MOST_DAYS} partitions")
                 return
             self._days.add(place)
         self.kept += 1
@@ -179,9 +196,22 @@ class Reader:
             told.dns_consistency[:40] if told and told.dns_consistency else None,
         )
         if mine is None:
-            rows.add(measurement, seen, (*head, *classic, ""))
+            rows.add(measurement, seen, (*head, *classic))
         else:
             rows.add_ours(measurement, mine, (*head, *classic))
+
+
+def _decoded(data: bytes) -> tuple[Envelope, _Keys | None, list[Sight], Own | None]:
+    """A measurement, its records if it is one of Web Connectivity, its targets, and what our own probe wrote there."""
+    web = at_once(data, _WebAtOnce)
+    if web is not None and web.test_name == WEB:
+        keys = web.test_keys or _KeysAtOnce()
+        if bytes(keys.x_rozaneh) == b"null":
+            return web, keys, [sights_of_web(web.address, keys)], None
+    measurement = decode(data)
+    told = keys_of(measurement, _Keys) if measurement.test_name == WEB else None
+    mine = own(measurement)
+    return measurement, told, sights(measurement, told) if mine is None else [], mine
 
 
 def opened(path: Path) -> BinaryIO:

@@ -1,9 +1,8 @@
 """Measurements become rows: facts of each dial beside those of its target, its measurement and the control.
 
-Theory of operation. What all rows of a measurement share is kept once, and so is what the rows of a target share; a
-batch of them becomes columns, and the shared columns are spread by index. That costs a third of building every row in
-full. Bodies are looked through by batch too: their heads are laid into one buffer and searched for all signatures in
-one pass of a compiled automaton; only the few that hit are looked at closely.
+Theory of operation. What all rows of a measurement share is kept once, and so is what rows share of a target, a lookup,
+a certificate and an answer; a batch of them becomes columns, and the shared columns are spread by index. That costs a
+third of building every row in full.
 """
 
 import datetime as dt
@@ -18,21 +17,18 @@ import pyarrow as pa
 from msgspec import Raw
 
 from rozaneh.diagnosis import signatures
-from rozaneh.diagnosis.signatures import page_text
 from rozaneh.observatory import ours, pages, schema
 from rozaneh.observatory.certificates import NO_CERTIFICATE, certificate_of
 from rozaneh.observatory.subjects import is_domestic, service_of
-from rozaneh.ooni import Measurement
 from rozaneh.ooni.dials import Dial, Sight, bogon, host_of, is_literal
 from rozaneh.ooni.own import Own
-from rozaneh.ooni.records import asn_of
+from rozaneh.ooni.records import Envelope, Handshake, Query, asn_of
 from rozaneh.ooni.values import annotations
 
 EARLIEST = dt.datetime(2012, 1, 1)  # noqa: DTZ001 - times of a store are UTC and say no zone
 """Before OONI there was nothing to read."""
 
 _LONGEST_ANNOTATIONS = 1 << 14
-_NO_ANSWER = (0, None, None, None, None)
 
 
 class Refused(Exception):
@@ -44,16 +40,45 @@ class Refused(Exception):
         self.detail = detail
 
 
+Key = tuple[int, str, dt.date]
+"""What names a measurement: its key, and the country and day that it lies in."""
+
+
+class _Shared:
+    """Columns that many rows share, each set of values once."""
+
+    def __init__(self, kind: pa.Schema) -> None:
+        self.kind = kind
+        self.values: list[tuple[object, ...]] = []
+        self.of: list[int] = []
+
+    def add(self, values: tuple[object, ...]) -> int:
+        """Keep values; the number by which rows refer to them."""
+        self.values.append(values)
+        return len(self.values) - 1
+
+    def spread(self) -> list[pa.Array]:
+        """The columns, as long as there are rows."""
+        columns = zip(*self.values, strict=True) if self.values else repeat((), len(self.kind))
+        index = pa.array(self.of, pa.int32())
+        return [pa.array(column, field.type).take(index) for column, field in zip(columns, self.kind, strict=True)]
+
+
 class Rows:
     """A batch of rows on its way to becoming a table."""
 
     def __init__(self) -> None:
-        self._measurements: list[tuple[object, ...]] = []
-        self._targets: list[tuple[object, ...]] = []
-        self._of_target: list[int] = []
+        self._measurements = _Shared(schema.MEASUREMENT)
+        self._targets = _Shared(schema.TARGET)
+        self._lookups = _Shared(_LOOKUP)
+        self._certificates = _Shared(_CERTIFICATE)
+        self._answers = _Shared(pages.KIND)
         self._dials: list[tuple[object, ...]] = []
-        self._of_dial: list[int] = []
-        self._heads: list[tuple[int, bytes]] = []
+        self._lookups.add(_NO_LOOKUP)
+        self._certificates.add(NO_CERTIFICATE)
+        self._answers.add(pages.NO_ANSWER)
+        self._by_certificate: dict[bytes, int] = {b"null": 0, b"[]": 0, b"": 0}
+        self._shown = (b"null", 0)
 
     def __len__(self) -> int:
         return len(self._dials)
@@ -61,40 +86,80 @@ class Rows:
     @property
     def measurements(self) -> int:
         """How many measurements the batch holds."""
-        return len(self._measurements)
+        return len(self._measurements.values)
 
-    def keys(self) -> list[tuple[int, str, dt.date]]:
+    def keys(self) -> list[Key]:
         """Key, country and day of each measurement."""
-        return [(head[0], head[2], head[3]) for head in self._measurements]  # type: ignore[misc]  # as the schema says
+        return [(head[0], head[2], head[3]) for head in self._measurements.values]  # type: ignore[misc]  # as the schema says
 
     def owners(self) -> np.ndarray:
         """For each row the number of its measurement in the batch."""
-        return np.asarray(self._of_target, np.int64)[np.asarray(self._of_dial, np.int64)]
+        return np.asarray(self._measurements.of, np.int64)
 
-    def add(self, measurement: Measurement, sights: Sequence[Sight], head: tuple[object, ...]) -> None:
+    def add(self, measurement: Envelope, sights: Sequence[Sight], head: tuple[object, ...]) -> None:
         """Take one measurement.
 
         Args:
             measurement: the envelope.
             sights: its targets; without any the measurement has one empty row, so that it is counted.
-            head: what :func:`head_of` made.
+            head: what :func:`head_of` made, with OONI's verdict.
         """
-        number = len(self._measurements)
-        self._measurements.append(head)
-        country = measurement.country
+        number = self._measurements.add((*head, ""))
+        country = str(head[2])
         for index, sight in enumerate(sights or (_NOTHING,)):
-            of_target = len(self._targets)
-            self._targets.append(_target_row(index, sight, measurement.test_name, country))
-            self._of_target.append(number)
+            of_target = self._targets.add(_target_row(index, sight, measurement.test_name, country))
             trusted = sight.trusted
-            for order, dial in enumerate(sight.dials or _NO_DIALS):
-                self._of_dial.append(of_target)
-                row, page = _dial_row(order, dial, trusted)
-                if page:
-                    self._heads.append((len(self._dials), page))
-                self._dials.append(row)
+            dials = sight.dials or _NO_DIALS
+            self._measurements.of += [number] * len(dials)
+            self._targets.of += [of_target] * len(dials)
+            lookups: dict[int, tuple[int, dict[str, int]]] = {}
+            for order, dial in enumerate(dials):
+                self._dial(order, dial, trusted, lookups)
 
-    def add_ours(self, measurement: Measurement, told: Own, head: tuple[object, ...]) -> None:
+    def _dial(
+        self, order: int, dial: Dial, trusted: frozenset[str], lookups: dict[int, tuple[int, dict[str, int]]]
+    ) -> None:
+        lookup, tcp, tls, http = dial.lookup, dial.tcp, dial.tls or dial.quic, dial.http
+        ip, asn, of_lookup = dial.ip, 0, 0
+        if lookup is not None:
+            known = lookups.get(id(lookup))
+            if known is None:
+                values, networks = _lookup_of(lookup, trusted)
+                known = lookups[id(lookup)] = (self._lookups.add(values), networks)
+            of_lookup, networks = known
+            asn = networks.get(ip, 0)
+        self._lookups.of.append(of_lookup)
+        self._certificates.of.append(self._certificate(tls) if tls is not None else 0)
+        self._answers.of.append(self._answers.add(pages.answer_of(http)) if http is not None else 0)
+        if tls is not None:
+            failure = tls.failure
+            verified = failure is None and not tls.no_tls_verify
+            told = (
+                tls.server_name, failure is None or failure in _OWN_WORD, verified, failure,
+                _took(tls.t0, tls.t), tls.tls_version,
+            )  # fmt: skip
+        else:
+            verified = http is not None and _verified_by_request(dial)
+            told = (None, verified, verified, dial.failure if dial.ended == "tls" else None, None, None)
+        self._dials.append((
+            order, dial.role, dial.ended, dial.failure, None, dial.hop,
+            ip, asn, bogon(ip), ip in trusted, dial.port,
+            tcp.failure is None if tcp is not None else http is not None and http.failure is None,
+            tcp.failure if tcp is not None else None,
+            _took(tcp.t0, tcp.t) if tcp is not None else None,
+            *told,
+        ))  # fmt: skip
+
+    def _certificate(self, tls: Handshake) -> int:
+        raw = bytes(tls.peer_certificates)
+        if raw != self._shown[0]:  # all addresses of a site show the same, and comparing costs less than hashing
+            known = self._by_certificate.get(raw)
+            if known is None:
+                known = self._by_certificate[raw] = self._certificates.add(certificate_of(raw))
+            self._shown = raw, known
+        return self._shown[1]
+
+    def add_ours(self, measurement: Envelope, told: Own, head: tuple[object, ...]) -> None:
         """Take one measurement of our own probe, whose evidence says more than OONI's records.
 
         Args:
@@ -106,43 +171,60 @@ class Rows:
         host = host_of(url)
         named = {"target": 0, "url": url[:2048], "domain": host[:253], **ours.target_of(told.evidence)}
         named["service"] = told.service or service_of(measurement.test_name, host)
-        self._of_target.append(len(self._measurements))
-        self._measurements.append((*head, ours.network_of(told.evidence)))
-        attempts = [tried.attempt for tried in told.evidence.tried]
-        for row, dial in enumerate(ours.dials_of(told.evidence) or [ours.no_dial()], len(self._dials)):
-            self._of_dial.append(len(self._targets))
-            self._dials.append(ours.in_order(dial, _TOLD.names))
-            if attempts and (page := page_text(attempts[dial["dial"]])):
-                self._heads.append((row, page[: pages.HEAD].encode(errors="replace")))
-        self._targets.append(ours.in_order(named, schema.TARGET.names))
+        number = self._measurements.add((*head, ours.network_of(told.evidence)))
+        target = self._targets.add(ours.in_order(named, schema.TARGET.names))
+        for dial in ours.dials_of(told.evidence) or [ours.no_dial()]:
+            self._measurements.of.append(number)
+            self._targets.of.append(target)
+            for part in (self._lookups, self._certificates, self._answers):
+                part.of.append(part.add(ours.in_order(dial, part.kind.names)))
+            self._dials.append(ours.in_order(dial, _ALONE.names))
 
     def table(self) -> pa.Table:
         """The rows as a table of observations, in the order in which they came."""
-        of_dial = pa.array(self._of_dial, pa.int32())
-        of_target = pa.array(self._of_target, pa.int32()).take(of_dial)
-        shared = _columns(self._measurements, schema.MEASUREMENT).take(of_target)
-        targets = _columns(self._targets, schema.TARGET).take(of_dial)
-        dials = _columns(self._dials, _TOLD)
-        found = pages.look(self._heads, len(self._dials))
-        return pa.Table.from_arrays(
-            [*shared.columns, *targets.columns, *dials.columns, *found.columns], schema=schema.OBSERVATION
-        )
+        columns = zip(*self._dials, strict=True) if self._dials else repeat((), len(_ALONE))
+        found = {field.name: pa.array(column, field.type) for column, field in zip(columns, _ALONE, strict=True)}
+        for part in (self._measurements, self._targets, self._lookups, self._certificates, self._answers):
+            found |= zip(part.kind.names, part.spread(), strict=True)
+        return pa.Table.from_arrays([found[name] for name in schema.OBSERVATION.names], schema=schema.OBSERVATION)
 
 
-_TOLD = pa.schema(list(schema.DIAL)[: -len(pages.COLUMNS)])
+_LOOKUP = pa.schema([
+    schema.DIAL.field(name)
+    for name in (
+        "dns_asked", "dns_engine", "dns_resolver", "dns_failure", "dns_answers", "dns_took", "answered_bogon",
+        "answered_trusted", "answered_block", "answered_substitute", "answered_twice",
+    )
+])  # fmt: skip
+_CERTIFICATE = pa.schema([
+    schema.DIAL.field(name)
+    for name in ("certificate", "certificate_issuer", "certificate_subject", "certificate_until", "issuer_known")
+])  # fmt: skip
+_ELSEWHERE = {*_LOOKUP.names, *_CERTIFICATE.names, *pages.COLUMNS}
+_ALONE = pa.schema([field for field in schema.DIAL if field.name not in _ELSEWHERE])
+_NO_LOOKUP: tuple[object, ...] = (False, None, None, None, [], None, False, False, False, False, False)
 _NOTHING = Sight(url="", host="", kind="tcp", dials=[])
 _NO_DIALS = (Dial(role="none"),)
 
 
-def _columns(rows: list[tuple[object, ...]], kind: pa.Schema) -> pa.RecordBatch:
-    columns = zip(*rows, strict=True) if rows else repeat((), len(kind))
-    return pa.RecordBatch.from_arrays(
-        [pa.array(column, field.type) for column, field in zip(columns, kind, strict=True)], schema=kind
-    )
+def _lookup_of(lookup: Query, trusted: frozenset[str]) -> tuple[tuple[object, ...], dict[str, int]]:
+    """The columns of a lookup, and in which network each of its answers lies, as far as it says."""
+    answers: list[str] = []
+    networks: dict[str, int] = {}
+    for answer in lookup.answers or ():
+        if address := answer.ipv4 or answer.ipv6:
+            answers.append(address)
+            if answer.asn:
+                networks[address] = answer.asn
+    kinds = {_address_kind(address) for address in answers if address not in trusted}
+    return (
+        True, lookup.engine or "system", lookup.resolver_address, lookup.failure, answers, _took(lookup.t0, lookup.t),
+        any(map(bogon, answers)), not trusted.isdisjoint(answers), "block" in kinds, "substitute" in kinds, False,
+    ), networks  # fmt: skip
 
 
 def head_of(
-    measurement: Measurement, line: bytes | memoryview, place: tuple[str, int], latest: dt.datetime
+    measurement: Envelope, line: bytes | memoryview, place: tuple[str, int], latest: dt.datetime
 ) -> tuple[object, ...]:
     """What all rows of a measurement share, but for OONI's verdict and the canaries.
 
@@ -222,17 +304,23 @@ def _received(uid: str) -> dt.datetime | None:
     return None
 
 
+@lru_cache(maxsize=16384)
+def _host_columns(host: str, test_name: str, country: str) -> tuple[str, str, bool, bool]:
+    """Name, service, whether it is an address, and whether it stands in the country."""
+    return host, service_of(test_name, host), is_literal(host), is_domestic(host, country)
+
+
 def _target_row(index: int, sight: Sight, test_name: str, country: str) -> tuple[object, ...]:
     control = sight.control
-    host = sight.host[:253]
+    host, service, literal, domestic = _host_columns(sight.host[:253], test_name, country)
     return (
         index,
         sight.url[:2048],
         host,
-        service_of(test_name, host),
+        service,
         sight.kind,
-        is_literal(host),
-        is_domestic(host, country),
+        literal,
+        domestic,
         False,
         bool(sight.trusted),
         any(map(bogon, sight.trusted)),
@@ -249,50 +337,6 @@ def _target_row(index: int, sight: Sight, test_name: str, country: str) -> tuple
         control.failure,
         "",
     )
-
-
-def _dial_row(order: int, dial: Dial, trusted: frozenset[str]) -> tuple[tuple[object, ...], bytes]:
-    """The row without its page's columns, and the text in which signatures are looked for."""
-    lookup, tcp, tls, http = dial.lookup, dial.tcp, dial.tls or dial.quic, dial.http
-    ip = dial.ip
-    answers = [x for a in lookup.answers or () if (x := a.ipv4 or a.ipv6)] if lookup else []
-    asn = 0
-    if lookup:
-        for answer in lookup.answers or ():
-            if answer.asn and ip in (answer.ipv4, answer.ipv6):
-                asn = answer.asn
-    kinds = {_address_kind(x) for x in answers if x not in trusted}
-    certificate = certificate_of(bytes(tls.peer_certificates)) if tls else NO_CERTIFICATE
-    tls_failure = tls.failure if tls else dial.failure if dial.ended == "tls" else None
-    verified = tls.failure is None and not tls.no_tls_verify if tls else _verified_by_request(dial)
-    page, text_of_page = pages.page_of(http) if http and http.response else (_NO_ANSWER, b"")
-    return (
-        order, dial.role, dial.ended, dial.failure, None, dial.hop,
-        lookup is not None,
-        (lookup.engine or "system") if lookup else None,
-        lookup.resolver_address if lookup else None,
-        lookup.failure if lookup else None,
-        answers,
-        _took(lookup.t0, lookup.t) if lookup else None,
-        any(map(bogon, answers)),
-        any(x in trusted for x in answers),
-        "block" in kinds,
-        "substitute" in kinds,
-        False,
-        ip, asn, bogon(ip), ip in trusted, dial.port,
-        tcp.failure is None if tcp else http is not None and http.failure is None,
-        tcp.failure if tcp else None,
-        _took(tcp.t0, tcp.t) if tcp else None,
-        tls.server_name if tls else None,
-        (tls is not None and (tls.failure is None or tls.failure in _OWN_WORD)) or verified,
-        verified,
-        tls_failure,
-        _took(tls.t0, tls.t) if tls else None,
-        tls.tls_version if tls else None,
-        *certificate,
-        http.failure if http else None,
-        *page,
-    ), text_of_page  # fmt: skip
 
 
 _OWN_WORD = frozenset(("ssl_invalid_hostname", "ssl_unknown_authority", "ssl_invalid_certificate"))

@@ -84,7 +84,7 @@ class Store:
             LocalFault: it cannot be written, or another process writes it.
         """
         self.place = place
-        self.staging = place / schema.LEDGER / "staging"
+        self.staging = staging_of(place)
         try:
             self.staging.mkdir(parents=True, exist_ok=True)
             self._lock = _locked(place / schema.LEDGER / "lock", place)
@@ -109,10 +109,7 @@ class Store:
 
     def stage(self, table: pa.Table, row_group: int = 1 << 16) -> Path:
         """Write a table into staging, durably; a change can put it in its place."""
-        path = self.staging / f"{uuid4().hex}.parquet"
-        pq.write_table(table, path, compression="zstd", compression_level=1, row_group_size=row_group)
-        _sync(path)
-        return path
+        return staged(self.place, table, row_group)
 
     def commit(self, change: Change) -> None:
         """Make a change true."""
@@ -153,8 +150,7 @@ class Store:
 
     def new_file(self, table: str, partition: Partition | None = None) -> Path:
         """A free name for a file of a table."""
-        where = self.place / table
-        return (partition.inside(where) if partition else where) / f"{uuid4().hex}.parquet"
+        return new_file(self.place, table, partition)
 
     def _name(self, path: Path) -> str:
         return str(path.relative_to(self.place))
@@ -191,6 +187,25 @@ class _rolled_back:  # noqa: N801 - reads as what it does, like contextlib's own
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None and self._ledger.in_transaction:
             self._ledger.execute("ROLLBACK")
+
+
+def staging_of(place: Path) -> Path:
+    """Where files of a store are written before they are put in place."""
+    return place / schema.LEDGER / "staging"
+
+
+def staged(place: Path, table: pa.Table, row_group: int = 1 << 16) -> Path:
+    """Write a table into the staging of a store, durably; a process that does not hold the store may do so as well."""
+    path = staging_of(place) / f"{uuid4().hex}.parquet"
+    pq.write_table(table, path, compression="zstd", compression_level=1, row_group_size=row_group)
+    _sync(path)
+    return path
+
+
+def new_file(place: Path, table: str, partition: Partition | None = None) -> Path:
+    """A free name for a file of a table."""
+    where = place / table
+    return (partition.inside(where) if partition else where) / f"{uuid4().hex}.parquet"
 
 
 def files(place: Path, table: str, partitions: Iterable[Partition] | None = None) -> list[Path]:

@@ -43,6 +43,23 @@ def decode(line: bytes | bytearray | memoryview) -> Measurement:
         raise _bad(error, "$") from None
 
 
+def at_once(line: bytes, kind: type[Keys]) -> Keys | None:
+    """A line as a struct that has everything that is wanted of it, decoded in one pass.
+
+    Twice as fast as :func:`decode` and its parts, and stricter: one odd part makes it none, and then those tell what is
+    wrong, or read it all the same.
+
+    Args:
+        line: the bytes.
+        kind: an :class:`rozaneh.ooni.records.Envelope` with typed test keys.
+    """
+    try:
+        found: Keys = _exact_decoder(kind).decode(line)
+    except _ERRORS:
+        return None
+    return found
+
+
 def web_keys(measurement: Measurement) -> WebKeys:
     """The raw records of a measurement, without any verdict. Empty where there are none.
 
@@ -91,6 +108,11 @@ def decode_part(raw: msgspec.Raw, kind: type[Keys], place: str) -> Keys:
 @cache
 def _decoder(kind: Hashable) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(Optional[kind])  # noqa: UP045 - a type that is only known at run time
+
+
+@cache
+def _exact_decoder(kind: Hashable) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind)
 
 
 def _bad(error: Exception, place: str) -> BadMeasurement:

@@ -140,7 +140,12 @@ def sights_of_web(url: str, keys: WebKeys) -> Sight:
     """The one target of a Web Connectivity measurement."""
     queries, connects = keys.queries or [], keys.tcp_connect or []
     shakes, requests = keys.tls_handshakes or [], keys.requests or []
-    hop = max(map(_hop, [*queries, *connects, *requests]), default=0)
+    hop = 0
+    tagged: tuple[Query | TcpConnect | HttpTransaction, ...] = (*queries, *connects, *requests)
+    for record in tagged:
+        tags = record.tags
+        if tags and "depth=0" not in tags:
+            hop = max(hop, depth(tags) or 0)
     if hop:
         queries = [x for x in queries if _hop(x) == hop]
         connects = [x for x in connects if _hop(x) == hop]

@@ -8,8 +8,9 @@ whole before a broken place is kept; after a broken gzip member nothing more can
 
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from rozaneh.ooni.decode import LONGEST_LINE
 
@@ -42,31 +43,33 @@ def _zlib() -> Decompressor:
     return zlib.decompressobj(wbits=31)
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(msgspec.Struct, frozen=True, gc=False):
     """One line, without its end.
 
     Attributes:
         number: 1 for the first.
         data: its bytes.
+        offset: where it begins, in bytes of the file after unpacking.
     """
 
     number: int
     data: bytes
+    offset: int = 0
 
 
-@dataclass(frozen=True)
-class BadLine:
+class BadLine(msgspec.Struct, frozen=True, gc=False):
     """A place that could not be read.
 
     Attributes:
         number: which line.
         reason: one line of text.
+        offset: where the line begins, in bytes of the file after unpacking.
         last: whether nothing after it could be read either.
     """
 
     number: int
     reason: str
+    offset: int = 0
     last: bool = False
 
 
@@ -95,6 +98,8 @@ class Lines:
         self._parts: list[bytes] = []
         self._held = 0
         self._number = 1
+        self._offset = 0
+        self._passed = 0
         self._skipping = False
         self._over = False
         self.taken = 0
@@ -135,7 +140,7 @@ class Lines:
         data = b"".join(self._parts)
         self._parts, self._held = [], 0
         if data.strip():
-            yield Line(self._number, data)
+            yield Line(self._number, data, self._offset)
 
     def _unpack(self, chunk: bytes) -> Iterator[Line | BadLine]:
         while chunk:
@@ -168,20 +173,22 @@ class Lines:
     def _give_up(self, reason: str) -> Iterator[BadLine]:
         self._over = True
         self._parts, self._held = [], 0
-        yield BadLine(self._number, reason, last=True)
+        yield BadLine(self._number, reason, self._offset, last=True)
 
     def _split(self, data: bytes) -> Iterator[Line | BadLine]:
-        start = 0
+        start, before = 0, self._passed
+        self._passed += len(data)
         while (stop := data.find(b"\n", start)) >= 0:
             whole = self._take(data[start:stop])
             if whole is not None:
                 if whole.strip():
-                    yield Line(self._number, whole)
+                    yield Line(self._number, whole, self._offset)
             elif not self._skipping:
                 yield self._too_long()
             self._number += 1
             self._skipping = False
             start = stop + 1
+            self._offset = before + start
         rest = data[start:]
         if self._skipping or not rest:
             return
@@ -205,4 +212,4 @@ class Lines:
         return whole
 
     def _too_long(self) -> BadLine:
-        return BadLine(self._number, f"longer than {self._longest} bytes")
+        return BadLine(self._number, f"longer than {self._longest} bytes", self._offset)

@@ -10,6 +10,7 @@ records costs more than decoding them.
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated
 
 import msgspec
@@ -177,18 +178,16 @@ Transactions = Annotated[list[HttpTransaction], _Many]
 NetworkEvents = Annotated[list[NetworkEvent], Meta(max_length=10 * MOST_RECORDS)]
 
 
-class Measurement(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """The envelope of one measurement (df-000), whatever the test.
+class Envelope(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What every measurement says of itself (df-000), whatever the test.
 
     Attributes:
         input: what was measured, usually a URL; some tests take a list, most of the others nothing.
         annotations: raw; see :func:`rozaneh.ooni.values.annotations`.
-        test_keys: raw; see :func:`rozaneh.ooni.decode.web_keys` and :func:`rozaneh.ooni.decode.keys_of`.
     """
 
     test_name: _Name = ""
     test_version: _Name | None = None
-    test_keys: Raw = NOTHING
     test_runtime: _Seconds | None = None
     test_start_time: _Name | None = None
     measurement_start_time: _Name | None = None
@@ -215,8 +214,7 @@ class Measurement(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     @property
     def country(self) -> str:
         """Two capitals; ``ZZ`` when unknown."""
-        told = (self.probe_cc or "").strip().upper()
-        return told if len(told) == 2 and told.isascii() and told.isalpha() else "ZZ"
+        return _country_of(self.probe_cc or "")
 
     @property
     def started(self) -> datetime | None:
@@ -235,6 +233,23 @@ class Measurement(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return (told[0] or "" if told else "") if isinstance(told, list) else told or ""
 
 
+class Measurement(Envelope, frozen=True, gc=False, kw_only=True):
+    """One measurement, whatever the test.
+
+    Attributes:
+        test_keys: raw; see :func:`rozaneh.ooni.decode.web_keys` and :func:`rozaneh.ooni.decode.keys_of`.
+    """
+
+    test_keys: Raw = NOTHING
+
+
+@lru_cache(maxsize=1024)
+def _country_of(told: str) -> str:
+    code = told.strip().upper()
+    return code if len(code) == 2 and code.isascii() and code.isalpha() else "ZZ"
+
+
+@lru_cache(maxsize=16384)
 def asn_of(told: str | int | None) -> int:
     """The number in ``AS123``; a number stays what it is; 0 for everything else."""
     if isinstance(told, int):

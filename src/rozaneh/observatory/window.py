@@ -1,0 +1,168 @@
+"""What was read and is not yet in the store: a window of rows, which enters the store as a whole.
+
+When it is full, whatever came twice leaves, the rest is sorted by partition, and one file for each partition enters the
+store together with the names of the inputs that are complete by now. Who holds the store answers through a
+:class:`Door`; it may be another process.
+"""
+
+import datetime as dt
+import gc
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rozaneh.observatory import schema
+from rozaneh.observatory.batches import Reader, opened
+from rozaneh.observatory.doubles import Keys
+from rozaneh.observatory.partitions import parts
+from rozaneh.observatory.rows import Key, Rows
+from rozaneh.observatory.store import Change, Input, Partition, new_file, staged
+
+WINDOW = 120_000
+"""Rows that are held before they are written: about 100 MB."""
+SORTED = tuple(
+    (name, "ascending") for name in ("country", "day", "asn", "domain", "time", "measurement", "target", "dial")
+)
+"""The order of observations."""
+_CLOCKS_DIFFER = dt.timedelta(days=1)
+
+
+class Summary(msgspec.Struct):
+    """What an ingest did.
+
+    Attributes:
+        files: inputs that were read.
+        skipped: inputs that an earlier run had done.
+        lines: lines that were read.
+        kept: measurements that are new in the store.
+        doubled: measurements that were there already.
+        rows: rows that were written.
+        rejected: lines that were set aside, by reason.
+    """
+
+    files: int = 0
+    skipped: int = 0
+    lines: int = 0
+    kept: int = 0
+    doubled: int = 0
+    rows: int = 0
+    rejected: dict[str, int] = {}
+
+    def add(self, other: "Summary") -> None:
+        """Count what another one did as well."""
+        for name in ("files", "skipped", "lines", "kept", "doubled", "rows"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for reason, count in other.rejected.items():
+            self.rejected[reason] = self.rejected.get(reason, 0) + count
+
+
+class Found(msgspec.Struct, frozen=True):
+    """An input as it was when the ingest began: what it is called, how large it is, when it was changed."""
+
+    path: str
+    size: int
+    changed: int
+
+
+@contextmanager
+def collector_off() -> Iterator[None]:
+    """What is read holds no cycles, and a collector that walks through it all the time costs a fifth."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+class Door(Protocol):
+    """What a window asks of who holds the store."""
+
+    def new(self, keys: Keys) -> np.ndarray:
+        """For each measurement whether it is new."""
+
+    def commit(self, change: Change) -> None:
+        """Make a change true; with it whatever was told to be new is in the store."""
+
+    def read(self, size: int) -> None:
+        """So many bytes of the inputs were read since the last time."""
+
+
+@dataclass
+class Window:
+    """Rows on their way into a store.
+
+    Attributes:
+        place: the store.
+        door: who holds it.
+        now: the time; what claims to be of a later day than tomorrow is set aside.
+        summary: what was done so far.
+    """
+
+    place: Path
+    door: Door
+    now: dt.datetime
+    summary: Summary = field(default_factory=Summary)
+    _tables: list[pa.Table] = field(default_factory=list)
+    _owners: list[np.ndarray] = field(default_factory=list)
+    _keys: list[Key] = field(default_factory=list)
+    _rows: int = 0
+    _done: list[Input] = field(default_factory=list)
+    _rejected: list[tuple[Path, Path]] = field(default_factory=list)
+
+    def read(self, inputs: Iterable[Found]) -> None:
+        """Read inputs to their ends, and put everything in place.
+
+        Raises:
+            LocalFault: an input cannot be read or the store not be written.
+        """
+        for found in inputs:
+            path = Path(found.path)
+            reader = Reader(path.name, self.now + _CLOCKS_DIFFER)
+            with opened(path) as file:
+                for rows in reader.batches(file, self.door.read):
+                    self._add(rows)
+            self._end(found, reader)
+        self._flush()
+
+    def _add(self, rows: Rows) -> None:
+        self._tables.append(rows.table())
+        self._owners.append(rows.owners() + len(self._keys))
+        self._keys += rows.keys()
+        self._rows += len(rows)
+        if self._rows >= WINDOW:
+            self._flush()
+
+    def _end(self, found: Found, reader: Reader) -> None:
+        """An input is complete."""
+        rejected = reader.quarantine.total
+        if rejected:
+            self._rejected.append(
+                (staged(self.place, reader.quarantine.table()), new_file(self.place, schema.QUARANTINE))
+            )
+        self._done.append(Input(found.path, found.size, found.changed, reader.lines, reader.kept, rejected))
+        self.summary.add(Summary(files=1, lines=reader.lines, rejected=dict(reader.quarantine.counts)))
+
+    def _flush(self) -> None:
+        put = list(self._rejected)
+        touched: list[Partition] = []
+        if self._tables:
+            new = self.door.new(Keys.make(self._keys))
+            table = pa.concat_tables(self._tables).filter(pa.array(new[np.concatenate(self._owners)]))
+            kept = int(new.sum())
+            self.summary.add(Summary(kept=kept, doubled=len(new) - kept, rows=table.num_rows))
+            for partition, part in parts(table.take(pc.sort_indices(table, sort_keys=list(SORTED)))):
+                put.append((staged(self.place, part), new_file(self.place, schema.OBSERVATIONS, partition)))
+                touched.append(partition)
+        if put or self._done:
+            self.door.commit(Change(put=put, done=self._done, stale=touched))
+        self._tables, self._owners, self._keys, self._rows = [], [], [], 0
+        self._done, self._rejected = [], []
