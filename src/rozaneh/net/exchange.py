@@ -45,7 +45,13 @@ def tls_handshake(target: Target, trust: Trust, *, sni: str | None = None, verif
 
 
 def https_get(
-    target: Target, trust: Trust, *, sni: str | None = None, verify: bool = True, most_body: int = MOST_BODY
+    target: Target,
+    trust: Trust,
+    *,
+    sni: str | None = None,
+    verify: bool = True,
+    most_body: int = MOST_BODY,
+    part: bool = False,
 ) -> Exchange:
     """Shake hands and get the target's path.
 
@@ -55,32 +61,35 @@ def https_get(
         sni: the name to ask for and to verify; the target's host when not given.
         verify: whether to check the certificate.
         most_body: bytes of body to read at most.
+        part: whether to ask the server for these bytes alone (RFC 9110, section 14.2); it may send everything.
     """
 
     async def exchange(stream: ByteStream, trace: Trace) -> None:
         name = sni or target.host
         secured = await start_tls(stream, trace, trust, name, peer=target.authority, verify=verify, alpn=("http/1.1",))
-        await _get(secured, trace, target, most_body)
+        await _get(secured, trace, target, most_body, part=part)
 
     return exchange
 
 
-def http_get(target: Target, *, most_body: int = MOST_BODY) -> Exchange:
+def http_get(target: Target, *, most_body: int = MOST_BODY, part: bool = False) -> Exchange:
     """Get the target's path in the clear.
 
     Args:
         target: what the stream leads to; its host goes into the request.
         most_body: bytes of body to read at most.
+        part: as for :func:`https_get`.
     """
 
     async def exchange(stream: ByteStream, trace: Trace) -> None:
-        await _get(stream, trace, target, most_body)
+        await _get(stream, trace, target, most_body, part=part)
 
     return exchange
 
 
-async def _get(stream: ByteStream, trace: Trace, target: Target, most_body: int) -> None:
-    request = HttpExchange("GET", target.path, host_header(target), headers=HEADERS)
+async def _get(stream: ByteStream, trace: Trace, target: Target, most_body: int, *, part: bool) -> None:
+    wanted = (("Range", f"bytes=0-{most_body - 1}"),) if part else ()
+    request = HttpExchange("GET", target.path, host_header(target), headers=(*HEADERS, *wanted))
     peer = target.authority
     async with trace.step(Op.REQUEST, peer=peer) as step:
         await stream.send(request.request)

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import anyio
 
-from rozaneh.diagnosis import judge
+from rozaneh.core import Failure
+from rozaneh.diagnosis import Outcome, judge
 from rozaneh.net import Dialer, Network
 from rozaneh.net.clock import Clock
 from rozaneh.net.trust import Trust
@@ -22,6 +24,9 @@ Progress = Callable[[Service, ServiceResult | None], None]
 
 SECONDS = 60.0
 """How long a check may take in all, unless the caller says otherwise."""
+
+_AGAIN_AT_ONCE = (8, 2)
+"""How many services are examined at once, in turns, of those for which this process did not get to run."""
 
 
 async def check(
@@ -59,14 +64,12 @@ async def check(
         The results, in the order of the services.
     """
     tools = Tools.of(network, trust, vantages, at_once=at_once, way=way, remembered=remembered, whereabouts=whereabouts)
-    run = _Run(tools, clock, progress or _silent, anyio.Semaphore(1 if one_at_a_time else max(len(services), 1)))
+    run = _Run(tools, clock, progress or _silent, 1 if one_at_a_time else max(len(services), 1))
     with anyio.move_on_after(seconds) as limit:
         async with anyio.create_task_group() as group:
             group.start_soon(tools.dials.pulse.run)
             group.start_soon(tools.canaries.run)
-            async with anyio.create_task_group() as tasks:
-                for service in services:
-                    tasks.start_soon(run.service, service)
+            await run.every(services)
             group.cancel_scope.cancel()
     if limit.cancelled_caught:
         for service in services:
@@ -79,19 +82,33 @@ class _Run:
     tools: Tools
     clock: Clock
     progress: Progress
-    turns: anyio.Semaphore
+    at_once: int
     results: dict[str, ServiceResult] = field(default_factory=dict)
+    _began: dict[str, float] = field(default_factory=dict)
     _experiments: dict[tuple[str, str], Experiment] = field(default_factory=dict)
     _ended: dict[tuple[str, str], EndpointResult] = field(default_factory=dict)
 
-    async def service(self, service: Service) -> None:
-        async with self.turns:
-            self.progress(service, None)
-            began = anyio.current_time()
+    async def every(self, services: Sequence[Service]) -> None:
+        """Examine all of them; what this machine was too busy for, again with fewer at once."""
+        left = services
+        rounds = (self.at_once, *_AGAIN_AT_ONCE)
+        for number, at_once in enumerate(rounds, 1):
+            turns = anyio.Semaphore(min(at_once, self.at_once))
+            async with anyio.create_task_group() as tasks:
+                for service in left:
+                    tasks.start_soon(partial(self._service, service, turns, last=number == len(rounds)))
+            left = [service for service in left if service.id not in self.results]
+
+    async def _service(self, service: Service, turns: anyio.Semaphore, *, last: bool) -> None:
+        async with turns:
+            if service.id not in self._began:
+                self.progress(service, None)
+            began = self._began.setdefault(service.id, anyio.current_time())
             async with anyio.create_task_group() as group:
                 for endpoint in service.endpoint:
                     group.start_soon(self._endpoint, service, endpoint)
-            self._conclude(service, anyio.current_time() - began)
+            if last or not any(_too_busy(self._ended[service.id, endpoint.id]) for endpoint in service.endpoint):
+                self._conclude(service, anyio.current_time() - began)
 
     async def _endpoint(self, service: Service, endpoint: Endpoint) -> None:
         began = anyio.current_time()
@@ -122,6 +139,13 @@ class _Run:
                 experiment = self._experiments.get(key) or Experiment(endpoint, self.tools)
                 self._ended[key] = unfinished(endpoint, experiment.evidence, 0.0)
         self._conclude(service, 0.0)
+
+
+def _too_busy(ended: EndpointResult) -> bool:
+    """Whether nothing could be told, and attempts were given up because this process did not get to run."""
+    tried = ended.evidence.tried
+    given_up = any(each.attempt.failure is Failure.INTERRUPTED for each in tried)
+    return given_up and ended.verdict.verdict is Outcome.CANNOT_TELL
 
 
 def _silent(_service: Service, _result: ServiceResult | None) -> None:

@@ -78,12 +78,12 @@ class Dials:
         return await self.attempt(target, tls_handshake(target, self.trust, verify=False))
 
     async def transfer(self, target: Target, name: str, most_body: int) -> Attempt:
-        """Get the path of a target under a name, up to a number of bytes."""
+        """Get the path of a target under a name: the first bytes of it, and no more where the server can do that."""
         renamed = Target(host=name, port=target.port, speaks=target.speaks, path=target.path).at(*target.addresses)
         exchange = (
-            http_get(renamed, most_body=most_body)
+            http_get(renamed, most_body=most_body, part=True)
             if target.speaks == "http"
-            else https_get(renamed, self.trust, verify=False, most_body=most_body)
+            else https_get(renamed, self.trust, verify=False, most_body=most_body, part=True)
         )
         return await self.attempt(renamed, exchange)
 

@@ -162,10 +162,11 @@ class Experiment:
     async def _compare_rates(self, first: Attempt) -> None:
         spent = sum(step.received for step in first.observations)
         target = self.endpoint.target.at(*reached(first)[:1])
-        self._slowness, others = await transfers.compare(
+        compared = await transfers.compare(
             self.tools.dials, target, self._neutral, spent, self.tools.vantages.expected_rate
         )
-        self._tried += [Tried(Role.NEUTRAL_NAME, attempt) for attempt in others]
+        self._slowness = compared.slowness
+        self._tried += [Tried(Role.NEUTRAL_NAME, attempt) for attempt in compared.neutral]
 
     async def _try_kinds_of_traffic(self) -> None:
         """Bytes that look like nothing against bytes that look like the web, twice, over TCP to the same server."""

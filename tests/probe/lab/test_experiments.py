@@ -42,6 +42,16 @@ action = "drop"
 """
 SITE = "https://blocked.example/"
 BYTES = "https://blocked.example/bytes/60000"
+TENTH = """
+[[rule]]
+at = "border"
+mode = "in-path"
+match = { direction = "out", protocol = "tcp", tls.sni.suffix = ["blocked.example"] }
+state = { scope = "flow" }
+action = { rate = { rate = "400kbit", per = "flow", direction = "both" } }
+"""
+OWN = {"penalty": PENALTY, "tenth-of-line": TENTH}
+LINKS = {"slow-line": Link(delay_ms=20.0, rate_mbit=0.4), "tenth-of-line": Link(delay_ms=20.0, rate_mbit=4.0)}
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,7 @@ class Case:
 
 CASES = (
     Case("throttling", "sni-throttled", BYTES),
+    Case("throttling", "tenth-of-line", BYTES),
     Case("throttling", "slow-line", "https://example.org/bytes/60000"),
     Case("dns", "dns-three-injectors", SITE),
     Case("dns", "dns-injection-race", SITE),
@@ -90,7 +101,7 @@ CASES = (
 def _scenario(name: str) -> Scenario:
     if name == "slow-line":
         return load_scenario("clear")
-    return parse_scenario(PENALTY, "penalty.toml") if name == "penalty" else load_scenario(name)
+    return parse_scenario(OWN[name], f"{name}.toml") if name in OWN else load_scenario(name)
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +113,8 @@ def findings() -> Iterator[dict[Case, Finding]]:
     async def one(lab: Lab, case: Case, turns: anyio.Semaphore) -> None:
         async with turns:
             with lab.client("mobile", scenarios[case.scenario], programs=False) as home:
-                if case.scenario == "slow-line":
-                    home.set_link(Link(delay_ms=20.0, rate_mbit=0.4))
+                if case.scenario in LINKS:
+                    home.set_link(LINKS[case.scenario])
                 services = choose([case.target] if case.target else [])
                 endpoints = [endpoint for service in services for endpoint in service.endpoint]
                 asked = vantages(home.environment())
@@ -151,6 +162,7 @@ def test_no_experiment_finds_a_censor_where_there_is_none(findings: dict[Case, F
     ("experiment", "scenario", "mechanism"),
     [
         ("throttling", "sni-throttled", Mechanism.THROTTLING),
+        ("throttling", "tenth-of-line", Mechanism.THROTTLING),
         ("dns", "dns-injection-race", Mechanism.DNS_FORGERY),
         ("quic", "quic-drop", Mechanism.PROTOCOL_FILTER),
         ("ech", "ech-blocked", Mechanism.PROTOCOL_FILTER),

@@ -10,6 +10,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "CONNEC
 _REASONS = {
     200: "OK",
     204: "No Content",
+    206: "Partial Content",
     302: "Found",
     400: "Bad Request",
     403: "Forbidden",

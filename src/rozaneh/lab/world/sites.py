@@ -1,6 +1,7 @@
 """What the web sites of the lab answer. No input or output: a request and who asks in, a response out."""
 
 import html
+import re
 from urllib.parse import parse_qs, urlsplit
 
 from rozaneh.lab.topology import Service
@@ -9,6 +10,7 @@ from rozaneh.lab.world.http import Request, Response
 
 LARGEST_FILLER = 50_000_000
 _MOST_WAIT = 60.0
+_HEAD_OF = re.compile(r"bytes=0-([0-9]{1,8})")
 
 
 def block_page() -> Response:
@@ -50,11 +52,23 @@ def page(site: Service, request: Request, *, peer: str, secure: bool, in_country
     )
 
 
+def _letters(size: int, wanted: str) -> Response:
+    """So many letters, or the first of them where the head of the content is asked for (RFC 9110, section 14.2)."""
+    content = "application/octet-stream"
+    head = _HEAD_OF.fullmatch(wanted)
+    if head is None or not size:
+        return Response(filler=size, content=content)
+    last = min(int(head[1]), size - 1)
+    return Response(
+        status=206, filler=last + 1, content=content, headers=(("Content-Range", f"bytes 0-{last}/{size}"),)
+    )
+
+
 def _content(name: str, request: Request, peer: str) -> Response:
     parts = urlsplit(request.path)
     first, _, rest = parts.path.lstrip("/").partition("/")
     if first == "bytes" and rest.isascii() and rest.isdigit() and int(rest[:9]) <= LARGEST_FILLER and len(rest) < 9:
-        return Response(filler=int(rest), content="application/octet-stream")
+        return _letters(int(rest), "" if parts.query == "whole" else request.headers.get("range", ""))
     if parts.path == "/cdn-cgi/trace":
         return Response(body=f"h={name}\nip={peer}\nts=1\n".encode(), content="text/plain")
     if first == "generate_204":

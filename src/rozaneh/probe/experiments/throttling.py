@@ -13,9 +13,8 @@ from statistics import fmean, stdev
 import msgspec
 
 from rozaneh.diagnosis import Role, Slowness, Tried
-from rozaneh.net.exchange import http_get, https_get
 from rozaneh.probe import transfers
-from rozaneh.probe.experiment import Tools, reached
+from rozaneh.probe.experiment import Tools
 from rozaneh.probe.experiments.finding import Finding, Line, found
 from rozaneh.probe.experiments.plan import evidence_of
 from rozaneh.probe.services import Endpoint
@@ -23,7 +22,6 @@ from rozaneh.words import mark
 
 NAME = "throttling"
 _ANY_RATE = 1e12
-_FIRST = 4096
 _T_95 = {1: 12.71, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571}
 """Student's t for 95 %, two-sided, by degrees of freedom."""
 
@@ -52,23 +50,16 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
 
 async def run(tools: Tools, endpoint: Endpoint) -> Finding:
     """Transfer equal pieces under both names."""
-    target, trust = endpoint.target, tools.dials.trust
-    get = http_get(target, most_body=_FIRST) if target.speaks == "http" else https_get(target, trust, most_body=_FIRST)
-    first = await tools.dials.attempt(target, get)
-    tried = [Tried(Role.SYSTEM, first)]
-    slowness: Slowness | None = None
-    spent = sum(step.received for step in first.observations)
-    if first.ok:
-        at = endpoint.target.at(*reached(first)[:1])
-        slowness, others = await transfers.compare(
-            tools.dials, at, endpoint.neutral or tools.vantages.neutral, spent, _ANY_RATE
-        )
-        tried += [Tried(Role.NEUTRAL_NAME, other) for other in others]
-        spent += sum(step.received for attempt in others for step in attempt.observations)
-    rates = compared(slowness, spent)
-    return found(
-        NAME, endpoint.url, evidence_of(tools, endpoint, tried, slowness=slowness), rates, *_said(endpoint, rates)
+    made = await transfers.compare(
+        tools.dials, endpoint.target, endpoint.neutral or tools.vantages.neutral, 0, _ANY_RATE
     )
+    tried = [
+        *(Tried(Role.SYSTEM, attempt) for attempt in made.target[:1]),
+        *(Tried(Role.NEUTRAL_NAME, attempt) for attempt in made.neutral),
+    ]
+    rates = compared(made.slowness, made.spent)
+    evidence = evidence_of(tools, endpoint, tried, slowness=made.slowness)
+    return found(NAME, endpoint.url, evidence, rates, *_said(endpoint, rates))
 
 
 def compared(slowness: Slowness | None, spent: int) -> Rates:
