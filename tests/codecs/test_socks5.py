@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rozaneh.codecs.socks5 import Asked, Client, Opened, Refused, Rejected, Send, Server, reply, reply_for
+from rozaneh.codecs.socks5 import Asked, Associates, Client, Opened, Refused, Rejected, Send, Server, reply, reply_for
 from rozaneh.core import Failure, LocalFault, RemoteFault
 
 NAME_REQUEST = b"\x05\x01\x00\x03\x0bexample.org\x01\xbb"
@@ -85,7 +85,7 @@ def test_a_server_hears_a_request_and_keeps_what_follows() -> None:
     [
         (b"\x04\x01\x00P\x00\x00\x00\x01x\x00", b"\x00\x5b" + bytes(6), "SOCKS4"),
         (b"\x05\x01\x02", b"\x05\xff", "no way to log in"),
-        (b"\x05\x01\x00\x05\x03\x00\x01" + bytes(6), reply(7), "command 3"),
+        (b"\x05\x01\x00\x05\x02\x00\x01" + bytes(6), reply(7), "command 2"),
         (b"\x05\x01\x00\x05\x01\x00\x03\x01/\x00P", reply(1), "not a host name"),
     ],
 )
@@ -178,3 +178,13 @@ def test_any_bytes_whole_or_one_by_one_give_the_same(data: bytes, login: bool) -
         return found
 
     assert heard([data]) == heard([data[at : at + 1] for at in range(len(data))])
+
+
+def test_datagrams_are_asked_for_and_told_where_to_send_them() -> None:
+    client, server = Client("0.0.0.0", 0, datagrams=True), Server()
+    (chosen,) = server.receive(client.hello)
+    assert isinstance(chosen, Send)
+    (asked,) = client.receive(chosen.data)
+    assert isinstance(asked, Send)
+    assert server.receive(asked.data) == [Associates(port=0)]
+    assert client.receive(reply(0, "127.0.0.1", 4711)) == [Opened(host="127.0.0.1", port=4711)]

@@ -44,7 +44,7 @@ def socks_server(
                     await stream.send(event.data)
                 elif isinstance(event, Rejected):
                     return
-                else:
+                elif isinstance(event, Asked):
                     asked.append(event)
                     await stream.send(reply_for(failure) + (b"" if failure or then else b"banner "))
                     await (then or echo)(stream)

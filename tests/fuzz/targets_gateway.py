@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 
+from rozaneh.codecs import dns_answer, socks5_udp
 from rozaneh.core import RemoteFault
 from rozaneh.gateway.page.guard import Guard, Turned
 from rozaneh.gateway.page.request import Reader, Request
@@ -39,3 +40,15 @@ def fuzz_page_guard(data: bytes) -> None:
         head = f"GET {guard.path}en/status HTTP/1.1\r\nHost: {_PLACE}\r\nCookie: ".encode()
         request = Reader().receive(head + data)
         assert request is None or isinstance(guard.judge(request), Turned)
+
+
+def fuzz_udp_datagram(data: bytes) -> None:
+    with suppress(RemoteFault):
+        read = socks5_udp.unpack(data)
+        assert socks5_udp.unpack(socks5_udp.pack(read.host, read.port, read.data)) == read
+
+
+def fuzz_dns_question(data: bytes) -> None:
+    with suppress(RemoteFault):
+        asked = dns_answer.read_question(data)
+        assert dns_answer.answer(asked, ("192.0.2.1", "2001:db8::1"), 60)

@@ -2,7 +2,8 @@
 
 Theory of operation. Both ends are machines with the same shape: ``receive`` takes whatever bytes came, keeps those that
 make no whole message yet, and returns events in order. ``Send`` carries bytes for the other end; the last event says
-how the negotiation ended; ``leftover`` holds the bytes after it, which belong to the target. Only CONNECT is spoken.
+how the negotiation ended; ``leftover`` holds the bytes after it, which belong to the target. CONNECT is spoken and, for
+datagrams, UDP ASSOCIATE; their own header is in :mod:`rozaneh.codecs.socks5_udp`. BIND is not.
 SOCKS4 and SOCKS4a are recognised and refused in their own words, so that their users see why.
 """
 
@@ -18,6 +19,7 @@ from rozaneh.core.target import clean_host
 VERSION = 5
 SUCCEEDED = 0
 GENERAL_FAILURE = 1
+NOT_ALLOWED = 2
 
 _SOCKS4 = 4
 _SOCKS4_REFUSED = b"\x00\x5b" + bytes(6)
@@ -26,6 +28,7 @@ _NO_AUTHENTICATION = 0
 _PASSWORD = 2
 _NOT_ACCEPTABLE = 255
 _CONNECT = 1
+_UDP_ASSOCIATE = 3
 _COMMAND_NOT_SUPPORTED = 7
 _IPV4, _NAME, _IPV6 = 1, 3, 4
 _LONGEST_FIELD = 255
@@ -51,8 +54,16 @@ class Send(msgspec.Struct, frozen=True):
     data: bytes
 
 
-class Opened(msgspec.Struct, frozen=True):
-    """The proxy has connected; what follows belongs to the target."""
+class Opened(msgspec.Struct, frozen=True, kw_only=True):
+    """The proxy has connected; what follows belongs to the target.
+
+    Attributes:
+        host: where datagrams are to be sent; empty for a connection.
+        port: the port of that.
+    """
+
+    host: str = ""
+    port: int = 0
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +90,16 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     port: int
 
 
+class Associates(msgspec.Struct, frozen=True, kw_only=True):
+    """A client wants to send datagrams; answer with :func:`reply`.
+
+    Attributes:
+        port: from which it will send; 0 where it does not know yet.
+    """
+
+    port: int
+
+
 class Rejected(msgspec.Struct, frozen=True):
     """A client asked for something that is not spoken here; it has been told, and the connection ends.
 
@@ -90,7 +111,7 @@ class Rejected(msgspec.Struct, frozen=True):
 
 
 _ClientStep = Callable[[], Send | Opened | Refused | None]
-_Heard = list[Send | Asked | Rejected]
+_Heard = list[Send | Asked | Associates | Rejected]
 _ServerStep = Callable[[], _Heard]
 
 
@@ -102,14 +123,19 @@ class Client:
         port: port of the target.
         username: empty for no authentication.
         password: belongs to the user name.
+        datagrams: whether to ask for a relay of datagrams instead; host and port are then those they come from.
 
     Raises:
         LocalFault: a name, user name or password is longer than the protocol allows.
     """
 
-    def __init__(self, host: str, port: int, username: str = "", password: str = "") -> None:
+    def __init__(
+        self, host: str, port: int, username: str = "", password: str = "", *, datagrams: bool = False
+    ) -> None:
         self.leftover = b""
-        self._request = bytes([VERSION, _CONNECT, 0]) + _packed(host, port)
+        command = _UDP_ASSOCIATE if datagrams else _CONNECT
+        self._datagrams = datagrams
+        self._request = bytes([VERSION, command, 0]) + _packed(host, port)
         self._login = b""
         if username:
             fields = b"".join(_field(text) for text in (username, password))
@@ -168,9 +194,10 @@ class Client:
         size = _message_size(self.leftover)
         if size is None or len(self.leftover) < size:
             return None
-        code = self._take(size)[1]
+        message = self._take(size)
+        code = message[1]
         if code == SUCCEEDED:
-            return Opened()
+            return _bound(message[3:]) if self._datagrams else Opened()
         failure = _FAILURE_OF_REPLY.get(code, Failure.UNKNOWN_FAILURE)
         return Refused(failure=failure, reason=f"the proxy answers with code {code}")
 
@@ -247,10 +274,12 @@ class Server:
         if size is None or len(self.leftover) < size:
             return []
         message = self._take(size)
+        if message[1] == _UDP_ASSOCIATE:
+            return [Associates(port=int.from_bytes(message[-2:], "big"))]
         if message[1] != _CONNECT:
             return [
                 Send(reply(_COMMAND_NOT_SUPPORTED)),
-                Rejected(f"a client asked for SOCKS command {message[1]}, not CONNECT"),
+                Rejected(f"a client asked for SOCKS command {message[1]}, neither CONNECT nor UDP ASSOCIATE"),
             ]
         try:
             host, port = _unpacked(message[3:])
@@ -259,9 +288,15 @@ class Server:
         return [Asked(host=host, port=port)]
 
 
-def reply(code: int) -> bytes:
-    """The bytes that end a server's side of the negotiation; 0 is success. The bound address is not disclosed."""
-    return bytes([VERSION, code, 0, _IPV4]) + bytes(6)
+def reply(code: int, host: str = "0.0.0.0", port: int = 0) -> bytes:
+    """The bytes that end a server's side of the negotiation; 0 is success.
+
+    Args:
+        code: how it ended.
+        host: where datagrams are to be sent; of a connection the bound address is not disclosed.
+        port: the port of that.
+    """
+    return bytes([VERSION, code, 0]) + _packed(host, port)
 
 
 def reply_for(failure: Failure | None) -> bytes:
@@ -312,6 +347,13 @@ def _message_size(data: bytes) -> int | None:
     if kind not in lengths:
         raise RemoteFault(f"SOCKS knows no address type {kind}")
     return 4 + lengths[kind] + 2
+
+
+def _bound(place: bytes) -> Opened:
+    """What a proxy says that it has bound; a name is of no use there."""
+    if place[0] == _NAME:
+        return Opened()
+    return Opened(host=str(ipaddress.ip_address(place[1:-2])), port=int.from_bytes(place[-2:], "big"))
 
 
 def _unpacked(place: bytes) -> tuple[str, int]:

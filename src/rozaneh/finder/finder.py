@@ -11,6 +11,7 @@ from rozaneh.diagnosis.suspicion import suspect as _suspect
 from rozaneh.finder.asking import dialer
 from rozaneh.finder.canaries import Canaries, places
 from rozaneh.finder.curfew import Curfew, expected
+from rozaneh.finder.datagrams import Carried, Straight, carried, look_up
 from rozaneh.finder.flight import Flight
 from rozaneh.finder.knowledge import Knowledge, Suspect
 from rozaneh.finder.liveness import gave_up, refuses_certificate
@@ -83,7 +84,7 @@ class Finder:
         rules: Rules | None = None,
         routes: Routes | None = None,
     ) -> None:
-        self._network = network
+        self.network = network
         self._salt = salt
         self.trust = trust or Trust.system()
         self._report = report
@@ -251,6 +252,18 @@ class Finder:
         """Remember that the line abroad was open, or cut, at a moment."""
         self._knowledge.memory.line_was(self._knowledge.context.network, at, cut=cut)
 
+    def carried(self, target: Target) -> Straight | Carried | None:
+        """Where a datagram to a target may go; none where nowhere."""
+        return carried(self._knowledge, self.network, target, anyio.current_time())
+
+    async def look_up(self, host: str) -> tuple[tuple[str, ...], int]:
+        """The public addresses of a name, by the trustworthy resolvers alone, and for how many seconds they hold.
+
+        Raises:
+            DialFailed: none could be asked, or the name has none.
+        """
+        return await look_up(self._knowledge, self.network, self.trust, host)
+
     def use(self, ways: Sequence[Spec]) -> None:
         """Take these servers of the user's from now on, instead of those before.
 
@@ -275,7 +288,7 @@ class Finder:
         """
         found = self._dialers.get(way)
         if found is None:
-            found = self._dialers[way] = dialer(way, self._network, self.trust)
+            found = self._dialers[way] = dialer(way, self.network, self.trust)
             if len(self._dialers) > _MOST_DIALERS:
                 del self._dialers[next(iter(self._dialers))]
         return found

@@ -97,6 +97,11 @@ class Hosts:
         """What is known of a host, for each of its ports."""
         return [(port, known) for (name, port), known in self._known.items() if name == host]
 
+    def is_blocked_at(self, address: str, now: float) -> bool:
+        """Whether a host that is known to have an address is known to be blocked."""
+        blocked = {name for (name, _), known in self._known.items() if known.blocked(now)}
+        return any(address in self._addresses[name][0] for name in blocked & self._addresses.keys())
+
     def addresses(self, host: str, now: float) -> tuple[tuple[str, ...], str]:
         """Addresses that a trustworthy resolver gave lately, and which one it was; empty when there are none."""
         found = self._addresses.get(host)

@@ -20,12 +20,11 @@ from rozaneh.core.target import Speaks
 from rozaneh.gateway.one_request import OneRequest
 from rozaneh.gateway.pac import PATHS, answer
 
-__all__ = ["Credentials", "Nothing", "Wish", "hear"]
+__all__ = ["Association", "Credentials", "Nothing", "Wish", "hear"]
 
 Credentials = tuple[str, str]
 """A user name and a password that clients have to show."""
 
-_NOT_ALLOWED = 2
 _SPEAKS: dict[int, Speaks] = {443: "https", 80: "http", 53: "dns"}
 _WHO_ARE_YOU = (
     b'HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="rozaneh", charset="UTF-8"\r\n'
@@ -59,7 +58,7 @@ class _Socks:
         return socks5.reply(socks5.SUCCEEDED)
 
     def refused(self, failure: Failure, reason: str, *, forbidden: bool) -> bytes:  # noqa: ARG002 - SOCKS has no words
-        return socks5.reply(_NOT_ALLOWED) if forbidden else socks5.reply_for(failure)
+        return socks5.reply(socks5.NOT_ALLOWED) if forbidden else socks5.reply_for(failure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,18 @@ class Wish:
     client: ByteStream
 
 
-async def hear(client: ByteStream, credentials: Credentials | None = None) -> Wish | Nothing:
+@dataclass(frozen=True, slots=True)
+class Association:
+    """Datagrams that a client wants to send.
+
+    Attributes:
+        port: from which it says that it will; 0 where it does not.
+    """
+
+    port: int
+
+
+async def hear(client: ByteStream, credentials: Credentials | None = None) -> Wish | Association | Nothing:
     """Read what a client wants.
 
     Args:
@@ -126,7 +136,9 @@ async def hear(client: ByteStream, credentials: Credentials | None = None) -> Wi
     raise RemoteFault(f"a client began with byte 0x{first[0]:02x}; expected SOCKS5 or HTTP")
 
 
-async def _hear_socks5(client: ByteStream, data: bytes, credentials: Credentials | None) -> Wish | Nothing:
+async def _hear_socks5(
+    client: ByteStream, data: bytes, credentials: Credentials | None
+) -> Wish | Association | Nothing:
     server = socks5.Server(credentials)
     while True:
         for event in server.receive(data):
@@ -135,6 +147,8 @@ async def _hear_socks5(client: ByteStream, data: bytes, credentials: Credentials
                     await client.send(event.data)
                 case socks5.Asked():
                     return Wish(_target(event.host, event.port), server.leftover, _Socks(), client)
+                case socks5.Associates():
+                    return Association(event.port)
                 case socks5.Rejected():
                     return Nothing(event.reason)
         data = await client.receive()

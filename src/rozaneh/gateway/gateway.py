@@ -7,15 +7,16 @@ import anyio
 import msgspec
 from anyio.abc import ByteStream, Listener, SocketAttribute
 
-from rozaneh.codecs import http_connect
+from rozaneh.codecs import http_connect, socks5
 from rozaneh.core import Failure, LocalFault, RemoteFault, Target
 from rozaneh.finder import Connection, Finder, Flight, FlightReader, Opening, Refusal
 from rozaneh.gateway.events import Closed, Event, Opened, Refused
-from rozaneh.gateway.front import Credentials, Nothing, Wish, hear
+from rozaneh.gateway.front import Association, Credentials, Nothing, Wish, hear
 from rozaneh.gateway.lives import Lives
 from rozaneh.gateway.policy import is_local
 from rozaneh.gateway.sentences import why_not
 from rozaneh.gateway.switch import Switch
+from rozaneh.gateway.udp import Associations
 from rozaneh.net.pump import Pump
 from rozaneh.net.trace import NETWORK_ERRORS
 from rozaneh.words import Words
@@ -76,6 +77,7 @@ class Gateway:
         self._switch = switch or Switch()
         self._pump = Pump()
         self._lives = Lives(finder)
+        self._associations = Associations(finder, tell, lambda target: self._forbids(target) is not None, self._shown)
 
     async def serve(self, listener: Listener[ByteStream]) -> None:
         """Serve the clients of a listener until cancelled or, once it is closed, until all of them have ended.
@@ -98,6 +100,9 @@ class Gateway:
         """Serve one client to its end. Nothing that a client or a network does is raised."""
         try:
             wish = await self._hear(client)
+            if isinstance(wish, Association):
+                await self._associate(client, wish)
+                return
             if isinstance(wish, Wish) and (made := await self._grant(wish.client, wish)) is not None:
                 # What it took to get here is given up before the long time in which bytes only move.
                 target, speaker, wish = wish.target, wish.client, None
@@ -108,7 +113,13 @@ class Gateway:
             with anyio.CancelScope(shield=True):
                 await anyio.aclose_forcefully(client)
 
-    async def _hear(self, client: ByteStream) -> Wish | Nothing | None:
+    async def _associate(self, client: ByteStream, wish: Association) -> None:
+        if self._switch.paused:
+            await client.send(socks5.reply(socks5.NOT_ALLOWED))
+            return
+        await self._associations.serve(client, wish.port)
+
+    async def _hear(self, client: ByteStream) -> Wish | Association | Nothing | None:
         with anyio.move_on_after(self._limits.handshake):
             try:
                 wish = await hear(client, self._credentials)

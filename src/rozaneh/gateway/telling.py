@@ -14,7 +14,7 @@ from rozaneh.words.dates import Dates
 __all__ = ["Blocked", "Used", "blocked", "coming", "headline", "used"]
 
 _MOST_WAYS = 6
-_NOT_OF_THE_NETWORK = {"", "local", "rule", "paused"}
+_NOT_OF_THE_NETWORK = {"", "local", "rule", "paused", "datagrams"}
 _CUTTING = {"tlsfrag", "split", "disorder"}
 _SEEN = {
     "dns_forgery": mark("Names are answered falsely here."),

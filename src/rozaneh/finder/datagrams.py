@@ -1,0 +1,136 @@
+"""Where a datagram may go: as a stream to the same host would, or nowhere.
+
+A datagram has no first answer to judge a way by, so nothing is raced. What is known decides: a rule of the user's, then
+what streams to the host have shown. A host that needs a way is never sent one in the clear; ways that carry streams
+alone do not count.
+"""
+
+import anyio
+import msgspec
+
+from rozaneh.core import DialFailed, Failure, Target
+from rozaneh.core.addresses import is_bogon
+from rozaneh.dialers import build
+from rozaneh.dialers.datagrams import Carrier, carrier
+from rozaneh.dialers.resolver import StreamResolving
+from rozaneh.finder.knowledge import Knowledge
+from rozaneh.finder.ways import DIRECT
+from rozaneh.net import Network, Trace
+from rozaneh.net.trust import Trust
+
+__all__ = ["Carried", "Straight", "carried", "look_up"]
+
+_MOST_RESOLVERS = 3
+_MOST_ASKED = 6
+_STAGGER = 0.6
+_TTL = 60
+
+
+class Straight(msgspec.Struct, frozen=True):
+    """Nothing is in the way: it goes to the host itself."""
+
+
+class Carried(msgspec.Struct, frozen=True, kw_only=True):
+    """It goes through a server of the user's.
+
+    Attributes:
+        carrier: opens the tunnel.
+        key: the server's, so that one tunnel serves all that goes the same way.
+        shown: the way without secrets.
+    """
+
+    carrier: Carrier
+    key: str
+    shown: str
+
+
+def carried(knowledge: Knowledge, network: Network, target: Target, now: float) -> Straight | Carried | None:
+    """Where a datagram to a target may go; none where nowhere.
+
+    Args:
+        knowledge: of the finder.
+        network: where sockets come from.
+        target: where the client wants it to go.
+        now: seconds of the event loop's clock.
+    """
+    rule = knowledge.routes.of(target.host)
+    if rule == "refuse":
+        return None
+    if rule == "direct" or (rule is None and not _needs_a_way(knowledge, target.host, now)):
+        return Straight()
+    for way in knowledge.ways.upstreams:
+        opens = carrier(way.path, network)
+        if opens is not None:
+            return Carried(carrier=opens, key=way.key, shown=way.path.redacted())
+    return None
+
+
+def _needs_a_way(knowledge: Knowledge, host: str, now: float) -> bool:
+    """Whether streams to a host, or to one that has this address, are known to need one."""
+    hosts = knowledge.hosts
+    if any(known.blocked(now) or known.refused(now) for _, known in hosts.ports_of(host)):
+        return True
+    return hosts.is_blocked_at(host, now) if Target(host=host, port=1).is_literal else False
+
+
+async def look_up(knowledge: Knowledge, network: Network, trust: Trust, host: str) -> tuple[tuple[str, ...], int]:
+    """Ask the trustworthy resolvers for a name, never the network's own.
+
+    Args:
+        knowledge: of the finder.
+        network: where sockets come from.
+        trust: whom TLS believes.
+        host: the name.
+
+    Returns:
+        Its public addresses, and for how many seconds they hold; no addresses where the name has none.
+
+    Raises:
+        DialFailed: no resolver could be asked, or the name has no address.
+    """
+    now = anyio.current_time()
+    known, _ = knowledge.hosts.addresses(host, now)
+    if known:
+        return known, _TTL
+    below = [DIRECT, *(str(way.path) for way in knowledge.ways.upstreams)]
+    resolvers = knowledge.resolvers(now)[:_MOST_RESOLVERS]
+    asking = [build(f"{resolver}|{path}", network, trust=trust) for path in below for resolver in resolvers]
+    race = _Race(host, [each for each in asking if isinstance(each, StreamResolving)][:_MOST_ASKED])
+    public = tuple(address for address in await race.run() if not is_bogon(address))
+    if not public:
+        raise DialFailed(Failure.DNS_BOGON_ERROR, "the name has no public address")
+    knowledge.hosts.learn_addresses(host, public, str(race.winner), ttl=_TTL, now=now)
+    return public, _TTL
+
+
+class _Race:
+    """Resolvers that are asked one after another, each a moment after the one before unless that has answered."""
+
+    def __init__(self, host: str, asked: list[StreamResolving]) -> None:
+        self.winner = ""
+        self._host = host
+        self._asked = asked
+        self._found: list[str] | None = None
+        self._failed = DialFailed(Failure.GENERIC_TIMEOUT_ERROR, "no resolver could be asked")
+
+    async def run(self) -> list[str]:
+        """The addresses. Raises ``DialFailed``."""
+        async with anyio.create_task_group() as tasks:
+            for number, each in enumerate(self._asked):
+                tasks.start_soon(self._ask, each, number * _STAGGER, tasks.cancel_scope)
+        if self._found is None:
+            raise self._failed
+        return self._found
+
+    async def _ask(self, resolver: StreamResolving, after: float, scope: anyio.CancelScope) -> None:
+        await anyio.sleep(after)
+        trace = Trace()
+        try:
+            found = await resolver.addresses(self._host, trace)
+        except DialFailed as error:
+            self._failed = error
+            if any(step.tags.get("rcode") for step in trace.observations):
+                scope.cancel()  # it was asked, and this is what it says
+        else:
+            self._found, self.winner = found, str(resolver.resolver)
+            scope.cancel()
