@@ -66,6 +66,23 @@ def test_what_is_no_response_is_refused(first: bytes, last: bytes) -> None:
         reading.receive(last)
 
 
+@pytest.mark.parametrize("size", [1, 50, 1 << 20])
+def test_what_costs_more_to_read_than_to_send_is_refused(size: int) -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    for whole, reason in (
+        (b"HTTP/1.1 103 Early Hints\r\n\r\n" * 101, "early answers"),
+        (head + b"1\r\ny\r\n" * 4096 + b"1\r\ny", "small chunks"),
+    ):
+        peer = exchange()
+        *before, last = (whole[start : start + size] for start in range(0, len(whole), size))
+        for piece in before:
+            peer.receive(piece)
+        with pytest.raises(RemoteFault, match=reason):
+            peer.receive(last)
+    for chunk, many in ((b"10\r\n" + b"y" * 16 + b"\r\n", 6000), (b"1\r\ny\r\n", 4000)):
+        assert exchange().receive(head + chunk * many + b"0\r\n\r\n")[-1] == End()
+
+
 def test_what_follows_a_response_is_left_over() -> None:
     reading = exchange(keep_open=True)
     reading.receive(ANSWER + b"HTTP/1.1 2")

@@ -135,7 +135,7 @@ def _show_all(found: dict[str, tuple[TestList, str]], update: Update | None, kep
 def _age(update: Update, tongue: Words) -> None:
     screen = console()
     if update.made is None:
-        screen.print(tongue.say("The update is version {version}, of unknown date.", version=update.version))
+        screen.print(tongue.say("The update is version {version}, of unknown date.", version=str(update.version)))
         return
     days = (clock_from_environment().now().date() - update.made).days
     screen.print(
@@ -143,7 +143,7 @@ def _age(update: Update, tongue: Words) -> None:
             "The update is version {version}, {n} day old.",
             "The update is version {version}, {n} days old.",
             max(days, 0),
-            version=update.version,
+            version=str(update.version),
         )
     )
     if days > _OLD_DAYS:
@@ -327,7 +327,7 @@ def sign(
     if as_json:
         print_json({"file": str(out), "version": number, "lists": sorted(texts)})
         return
-    console().print(tongue.say("{file} is version {version} of the lists.", file=str(out), version=number))
+    console().print(tongue.say("{file} is version {version} of the lists.", file=str(out), version=str(number)))
 
 
 def _named(text: str) -> tuple[str, str]:

@@ -112,19 +112,31 @@ def import_(
         raise LocalFault(
             tongue.say("You have not agreed to sharing: nothing is kept. To agree: {command}", command=_AGREE)
         )
+    known = {*held, *held.sent()}
     taken: list[str] = []
+    here: list[str] = []
     wrong: list[dict[str, Any]] = []
     for number, value in bundles.read(file):
         try:
-            taken.append(held.take_in(_measurement(value)))
+            digest = held.take_in(_measurement(value))
+            (here if digest in known else taken).append(digest)
+            known.add(digest)
         except RemoteFault as fault:
             wrong.append({"line": number, "reason": str(fault)})
             notes.print(tongue.say("Line {number} is left out: {reason}", number=number, reason=str(fault)))
     if as_json:
-        print_json({"taken": taken, "left_out": wrong})
+        print_json({"taken": taken, "known": here, "left_out": wrong})
     else:
         console().print(tongue.say_n("{n} measurement was taken in.", "{n} measurements were taken in.", len(taken)))
-    if not taken:
+        if here:
+            console().print(
+                tongue.say_n(
+                    "{n} measurement was known already, because it waits here or was sent.",
+                    "{n} measurements were known already, because they wait here or were sent.",
+                    len(here),
+                )
+            )
+    if not taken and not here:
         raise typer.Exit(_FAILED)
 
 

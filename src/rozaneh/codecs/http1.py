@@ -11,6 +11,11 @@ from rozaneh.core import RemoteFault
 Headers = tuple[tuple[str, str], ...]
 
 _LONGEST_HEAD = 32 * 1024
+_MOST_EARLY = 100
+_MOST_SMALL_CHUNKS, _SMALL = 4096, 16
+"""So many chunks may be smaller than that on average. Real servers send few or large ones; a body of single bytes costs
+its reader a hundred times what it costs the sender."""
+
 _TITLE = re.compile(rb"<title[^>]{0,200}>(.{0,1000}?)</title", re.IGNORECASE | re.DOTALL)
 
 
@@ -67,6 +72,7 @@ class Exchange:
     ) -> None:
         self._peer = h11.Connection(h11.CLIENT, max_incomplete_event_size=_LONGEST_HEAD)
         length = [("Content-Length", str(len(body)))] if body else []
+        self._early = self._chunks = self._body_bytes = 0
         close = [] if keep_open else [("Connection", "close")]
         try:
             head = h11.Request(method=method, target=path, headers=[("Host", host), *headers, *length, *close])
@@ -96,11 +102,24 @@ class Exchange:
                 event = self._peer.next_event()
                 if event is h11.NEED_DATA or event is h11.PAUSED or isinstance(event, h11.ConnectionClosed):
                     return events
+                self._bound(event)
                 events.extend(_translated(event))
                 if isinstance(event, h11.EndOfMessage):
                     return events
         except h11.RemoteProtocolError as error:
             raise RemoteFault(f"not an HTTP response: {error}") from error
+
+    def _bound(self, event: object) -> None:
+        """Refuse what costs more to read than it says."""
+        if isinstance(event, h11.InformationalResponse):
+            self._early += 1
+            if self._early > _MOST_EARLY:
+                raise RemoteFault("not an HTTP response: early answers without end")
+        elif isinstance(event, h11.Data):
+            self._body_bytes += len(event.data)
+            self._chunks += bool(event.chunk_end)
+            if self._chunks > _MOST_SMALL_CHUNKS and self._body_bytes < _SMALL * self._chunks:
+                raise RemoteFault("not an HTTP response: too many small chunks")
 
 
 def _translated(event: object) -> list[Event]:
