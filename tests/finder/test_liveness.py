@@ -8,7 +8,7 @@ import trio.testing
 
 from rozaneh.core import Failure
 from rozaneh.finder import Connection, Finder
-from rozaneh.finder.liveness import PROVEN, Pulse, asks_anew, gave_up, refuses_certificate
+from rozaneh.finder.liveness import PROVEN, TOGETHER, Pulse, asks_anew, gave_up, refuses_certificate
 from rozaneh.net.memory import MemoryNetwork
 from rozaneh.net.splice import Flow
 from tests.finder.world import (
@@ -70,6 +70,16 @@ def test_an_answer_that_is_not_awaited_any_more_is_no_stall() -> None:
 @pytest.mark.parametrize(("rate", "said"), [(16_000, "throttling"), (60_000, ""), (900, "")])
 def test_a_transfer_that_crawls_is_throttled(rate: int, said: str) -> None:
     assert judged([(float(second), 100, 500 + rate * second) for second in range(1, 9)])[-1] == said
+
+
+def test_two_that_crawl_together_need_not_be_watched_for_long() -> None:
+    flow = Flow(began=0.0)
+    pulse = Pulse(flow)
+    for look in range(1, 5):
+        flow.count(8000, look / 2, upward=False)
+        pulse.judge(look / 2)
+    assert pulse.crawls(2.0, TOGETHER)
+    assert not pulse.crawls(2.0), "one alone may only have paused"
 
 
 def test_small_answers_now_and_then_are_no_throttling() -> None:

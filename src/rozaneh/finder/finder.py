@@ -13,6 +13,7 @@ from rozaneh.finder.canaries import Canaries, places
 from rozaneh.finder.curfew import Curfew, expected
 from rozaneh.finder.datagrams import Carried, Straight, carried, look_up
 from rozaneh.finder.flight import Flight
+from rozaneh.finder.hosts import DOUBTED
 from rozaneh.finder.knowledge import Knowledge, Suspect
 from rozaneh.finder.liveness import gave_up, refuses_certificate
 from rozaneh.finder.memory import Memory
@@ -35,8 +36,6 @@ _HANDSHAKE = b"\x16"
 _TLS_PORT = 443
 _COST_OF_INQUIRY = 4
 """An inquiry counts as so many unproven dials: it shakes hands and takes the beginning of a page."""
-_DOUBTED = 180.0
-"""Seconds for which another way is taken where transfers have stopped or crawled."""
 _REFUSED_FOR = 86400.0
 """Seconds for which a service is believed to turn away whoever comes from here."""
 _INQUIRED_FOR = 600.0
@@ -174,12 +173,14 @@ class Finder:
             doubt: what its bytes suggest.
             now: seconds of the event loop's clock.
         """
+        if self._knowledge.weather.outage(now):
+            return  # everything stops then, by whatever way
         known = self._knowledge.hosts.known(target)
         key = connection.way.key
-        known.doubted[key] = now + _DOUBTED
+        known.doubted[key] = now + DOUBTED
         if known.way is None or known.way.key == key or not known.blocked(now):
             obstacle = known.blocked(now) or doubt
-            known.learn(obstacle if obstacle.startswith(NAMED_IN_CLEAR) else doubt, None, now + _DOUBTED)
+            known.learn(obstacle if obstacle.startswith(NAMED_IN_CLEAR) else doubt, None, now + DOUBTED)
         if connection.obstacle:
             self._knowledge.remember(connection.obstacle, connection.way, worked=False)
 
@@ -203,7 +204,7 @@ class Finder:
     def mistrust(self, target: Target, way: Way, obstacle: str) -> None:
         """A way does not do for a target: the next connection takes another one."""
         known, now = self._knowledge.hosts.known(target), anyio.current_time()
-        until = now + (_REFUSED_FOR if obstacle == REFUSES else _DOUBTED)
+        until = now + (_REFUSED_FOR if obstacle == REFUSES else DOUBTED)
         known.doubted[way.key] = until
         known.learn(obstacle, None, until)
 

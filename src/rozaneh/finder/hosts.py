@@ -12,12 +12,15 @@ from rozaneh.core import Attempt, Target
 from rozaneh.finder.refusal import Refusal
 from rozaneh.finder.ways import Way
 
-__all__ = ["Hosts", "Known"]
+__all__ = ["DOUBTED", "Hosts", "Known"]
 
 _MOST_HOSTS = 2048
 _MOST_ATTEMPTS = 24
 _SHORTEST_TTL = 60.0
 _LONGEST_TTL = 3600.0
+DOUBTED = 180.0
+"""Seconds for which another way is taken where transfers have stopped or crawled."""
+_JUST_NOW = 15.0
 
 
 @dataclass(slots=True)
@@ -33,6 +36,7 @@ class Known:
         quiet_until: until when the obstacle punishes whatever else is dialled to the same address.
         explorer: who is searching at the moment, so that nobody else does.
         waiting: whom to wake when that search has ended.
+        left: the way that was taken before, when that has just failed.
         doubted: keys of ways on which transfers stopped or crawled, and until when others are taken instead.
         inquired_until: until when the finder asks nothing of its own there again.
         tried: the last attempts, for whoever asks why.
@@ -40,6 +44,7 @@ class Known:
 
     obstacle: str = ""
     way: Way | None = None
+    left: Way | None = None
     until: float = -math.inf
     refusal: Refusal | None = None
     refused_until: float = -math.inf
@@ -60,8 +65,15 @@ class Known:
 
     def learn(self, obstacle: str, way: Way | None, until: float) -> None:
         """Remember what blocks it and what gets past that, until it is to be verified."""
+        self.left = self.way or self.left if way is None and obstacle else None
         self.obstacle, self.way, self.until = obstacle, way, until
         self.refusal = None
+
+    def excuse(self, now: float) -> None:
+        """Nothing abroad answers: what failed just now failed with everything else, and will do again afterwards."""
+        self.doubted = {key: until for key, until in self.doubted.items() if until - now < DOUBTED - _JUST_NOW}
+        if self.way is None and self.blocked(now):
+            self.way = self.left
 
     def refused(self, now: float) -> Refusal | None:
         """Why it is not searched for again yet."""

@@ -40,7 +40,7 @@ async def inquire(finder: Finder, target: Target, made: Connection, doubt: str) 
     Returns:
         Whether the way in doubt is at fault and another one brings the page.
     """
-    suspected = _suspected(await _ask(finder, target, finder.dialer_of(made.way)))
+    suspected = _suspected(await _ask(finder, made.way.target(target), finder.dialer_of(made.way)))
     if not suspected:
         finder.relieve(target, made.way)
         return False

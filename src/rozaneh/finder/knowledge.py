@@ -14,7 +14,7 @@ from rozaneh.finder.ways import Way, Ways
 from rozaneh.finder.weather import Weather
 from rozaneh.net.clock import Clock
 
-__all__ = ["Knowledge", "Suspect"]
+__all__ = ["Knowledge", "Suspect", "unheard"]
 
 Suspect = Callable[[Attempt], Iterable[tuple[str, float]]]
 """What one failed attempt suggests, with weights: :func:`rozaneh.diagnosis.suspect`."""
@@ -103,16 +103,16 @@ class Knowledge:
     def resolver_failed(self, resolver: str, attempt: Attempt, now: float) -> None:
         """A resolver could not be asked."""
         self._avoided[resolver] = now + _AVOIDED
-        if _unheard(attempt):
+        if unheard(attempt):
             self.weather.foreign_silent(resolver, now)
 
     def upstream_failed(self, way: Way, attempt: Attempt, now: float) -> None:
         """A way through the user's server failed."""
-        if _unheard(attempt):
+        if unheard(attempt):
             self.weather.foreign_silent(way.key, now)
 
 
-def _unheard(attempt: Attempt) -> bool:
+def unheard(attempt: Attempt) -> bool:
     """Whether not even a connection came about, for want of any answer."""
     connects = list(attempt.steps(Op.CONNECT))
     return any(step.failure in _SILENCE for step in connects) and all(step.failure is not None for step in connects)

@@ -13,7 +13,17 @@ from typing import Literal
 
 from rozaneh.net.splice import Flow
 
-__all__ = ["PROVEN", "Doubt", "Pulse", "asks_anew", "gave_up", "left_unsaid", "refuses_certificate", "was_turned_away"]
+__all__ = [
+    "PROVEN",
+    "TOGETHER",
+    "Doubt",
+    "Pulse",
+    "asks_anew",
+    "gave_up",
+    "left_unsaid",
+    "refuses_certificate",
+    "was_turned_away",
+]
 
 Doubt = Literal["", "stall", "throttling"]
 
@@ -22,6 +32,8 @@ PROVEN = 32 * 1024
 _STALL = 3.0
 _STALL_OF_PROVEN = 12.0
 _WINDOW = 4.0
+TOGETHER = 1.5
+"""Seconds of crawling that suffice where several connections to one place crawl at once."""
 _SLOW = 20_000
 """Bytes a second below which a transfer that does not pause is slow: some known throttles give 16 kB (R3)."""
 _TRICKLE = 2_000
@@ -48,6 +60,20 @@ class Pulse:
     flow: Flow
     _seen: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=16))
 
+    def crawls(self, now: float, window: float = _WINDOW) -> bool:
+        """Whether bytes came in most looks of the last seconds, more than messages would be, and few in all.
+
+        Args:
+            now: seconds of the event loop's clock.
+            window: how many seconds to look back; a short one will do where several connections do the same.
+        """
+        seen = [(at, down) for at, down in self._seen if now - at <= window + 0.4]
+        if len(seen) < 3 or seen[-1][0] - seen[0][0] < window - 0.4:
+            return False
+        steps = [later[1] - earlier[1] for earlier, later in pairwise(seen)]
+        rate = (seen[-1][1] - seen[0][1]) / (seen[-1][0] - seen[0][0])
+        return sum(map(bool, steps)) >= _MOSTLY * len(steps) and _TRICKLE < rate < _SLOW
+
     def judge(self, now: float) -> Doubt:
         """What its last seconds suggest."""
         flow = self.flow
@@ -58,16 +84,7 @@ class Pulse:
         asked = flow.up > 0 and flow.last_up > flow.last_down
         if asked and patience <= now - flow.last_up < _IDLE:
             return "stall"
-        return "throttling" if self._slow(now) else ""
-
-    def _slow(self, now: float) -> bool:
-        """Whether bytes came in most looks of the window, more than messages would be, and few in all."""
-        window = [(at, down) for at, down in self._seen if now - at <= _WINDOW + 0.5]
-        if len(window) < 4 or window[-1][0] - window[0][0] < _WINDOW - 0.5:
-            return False
-        steps = [later[1] - earlier[1] for earlier, later in pairwise(window)]
-        rate = (window[-1][1] - window[0][1]) / (window[-1][0] - window[0][0])
-        return sum(map(bool, steps)) >= _MOSTLY * len(steps) and _TRICKLE < rate < _SLOW
+        return "throttling" if self.crawls(now) else ""
 
 
 def gave_up(flow: Flow, now: float) -> Doubt:

@@ -13,7 +13,7 @@ import msgspec
 
 from rozaneh.core import Attempt, Failure, Observation, Op, Target
 from rozaneh.finder.hosts import Known
-from rozaneh.finder.knowledge import Knowledge
+from rozaneh.finder.knowledge import Knowledge, unheard
 from rozaneh.finder.rank import Ranked, merge, rank
 from rozaneh.finder.refusal import Refusal
 from rozaneh.finder.runner import Runner, resolved, trouble_at_resolver, unanswered
@@ -28,6 +28,8 @@ _SURE = 0.5
 _BELIEVED = 1800.0
 _BELIEVED_IN_DOUBT = 180.0
 _REFUSED = 5.0
+_CUT = 2.0
+"""Seconds for which nothing is tried again for a target while nothing abroad answers."""
 NAMED_IN_CLEAR = ("dns_", "tls_", "http_")
 """Obstacles that react to a name in the clear: once known, it is not shown again before they are verified anew."""
 _TRANSFERS = {"stall", "throttling"}
@@ -56,6 +58,7 @@ class Search:
     refusal: Refusal | None = None
     _tried: set[str] = field(default_factory=set)
     _bad_resolvers: set[str] = field(default_factory=set)
+    _asked_in_clear: bool = False
     _direct_failed: bool = False
     _dialled_directly: frozenset[str] = frozenset()
     _lent: tuple[str, ...] = ()
@@ -160,6 +163,9 @@ class Search:
             waits = private_runs if way.private else now < self.known.quiet_until
             same = way.path == self.knowledge.ways.direct.path and len(way.addresses) > 0
             same = same and self._dialled_directly.issuperset(way.addresses)
+            if not way.resolver and not way.private and not self.target.is_literal and not way.addresses:
+                # It would ask the system for the name in the clear: only where the direct way has just done so.
+                waits = waits or not self._asked_in_clear
             if way.key not in self._tried | self._doubted(now) and not waits and not same:
                 yield msgspec.structs.replace(way, avoid=frozenset(self._spent)) if way.resolver else way
 
@@ -190,6 +196,7 @@ class Search:
         known = self.known.way
         if runner.way.key != DIRECT and (known is None or known.key != runner.way.key):
             self.knowledge.budget.spend(runner.since)
+        self._asked_in_clear |= runner.way.key == DIRECT
         if runner.way.borrowed:
             self._tried_lent.add(runner.way.key)
         elif not runner.way.asks:
@@ -216,8 +223,9 @@ class Search:
             self.suspicions = merge(self.suspicions, self.knowledge.suspicions(attempt))
         if runner.way.key == DIRECT:
             self._direct_failed = True
-        elif not self.knowledge.table.residual(runner.obstacle):
-            # Within the time for which an obstacle punishes, nothing that fails says anything about the way.
+        elif not self.knowledge.table.residual(runner.obstacle) and (runner.way.private or not unheard(attempt)):
+            # Within the time for which an obstacle punishes, nothing that fails says anything about the way; nor does a
+            # place that does not answer about the shape of what would have been said there.
             self.knowledge.remember(runner.obstacle, runner.way, worked=False)
         known = self.known
         if known.way is not None and known.way.key == runner.way.key:
@@ -264,8 +272,10 @@ class Search:
         residual = knowledge.table.residual(obstacle)
         if residual and any(row.use != UPSTREAM for row in knowledge.table.rows(obstacle)):
             known.quiet_until = now + residual
+        if outage:
+            known.excuse(now)
         upstream = bool(knowledge.ways.upstreams)
-        retry = _REFUSED if upstream or not residual else residual
+        retry = _CUT if outage else _REFUSED if upstream or not residual else residual
         self.refusal = Refusal(
             failure=self._failure or (Failure.GENERIC_TIMEOUT_ERROR if outage else Failure.UNKNOWN_FAILURE),
             obstacle=obstacle,

@@ -9,13 +9,13 @@ from anyio.abc import TaskGroup
 from rozaneh.core import Target
 from rozaneh.finder import Connection, Finder
 from rozaneh.finder.inquiry import inquire
-from rozaneh.finder.liveness import PROVEN, Pulse, asks_anew, left_unsaid, was_turned_away
+from rozaneh.finder.liveness import PROVEN, TOGETHER, Pulse, asks_anew, left_unsaid, was_turned_away
 from rozaneh.finder.search import REFUSES
 from rozaneh.net.splice import Flow
 
 __all__ = ["Lives"]
 
-_LOOK = 1.0
+_LOOK = 0.5
 _MOST_LOOKED_AT = 512
 _JUST_NOW = 3.0
 _A_WHILE = 60.0
@@ -143,8 +143,21 @@ class Lives:
 
     def _look(self, now: float) -> None:
         for life in list(self._open.values())[-_MOST_LOOKED_AT:]:
-            if not life.doubted and (doubt := life.pulse.judge(now)):
+            if life.doubted:
+                continue
+            doubt: str = life.pulse.judge(now)
+            if not doubt and len(self._places[life.place]) > 1:
+                doubt = self._of_several(life, now)
+            if doubt:
                 self._doubt(life, doubt, now)
+
+    def _of_several(self, life: _Life, now: float) -> str:
+        """What two connections to one place suggest sooner than one could."""
+        if not life.pulse.crawls(now, TOGETHER):
+            return ""
+        others = (other for other in self._places[life.place].values() if other is not life)
+        same = any(other.made.way.key == life.made.way.key and other.pulse.crawls(now, TOGETHER) for other in others)
+        return "throttling" if same else ""
 
     def _doubt(self, life: _Life, doubt: str, now: float) -> None:
         life.doubted = True

@@ -6,7 +6,7 @@ import pytest
 
 from rozaneh.lab.lab import Lab
 from rozaneh.lab.scenario import load_scenario
-from tests.gateway.lab.home import BLOCKED, PROXY, UPSTREAM, Censored
+from tests.gateway.lab.home import BLOCKED, NAME_IN_DNS, PROXY, UPSTREAM, Censored
 
 pytestmark = pytest.mark.namespaces
 
@@ -81,6 +81,24 @@ def test_when_the_curfew_falls_it_is_said_and_what_is_domestic_goes_on(censored:
         assert home.curl(*PROXY, BLOCKED) == (0, "200")
     refused = [event for event in home.events if event["event"] == "refused"]
     assert [event["obstacle"] for event in refused] == ["domestic_only"]
+
+
+def test_when_ways_die_the_name_is_not_shown_by_the_search_for_another(
+    censored: Censored, lab: Lab, pcap: Path
+) -> None:
+    with censored("sni-reset", "--way", UPSTREAM) as home:
+        assert home.curl(*PROXY, BLOCKED) == (0, "200")
+        lab.counters()
+        before = pcap.stat().st_size
+        for scenario in ("record-fragments-dropped", "address-drop", "no-network"):
+            lab.load(home.client, load_scenario(scenario))
+            came = home.curl(*PROXY, BLOCKED) == (0, "200")
+            assert came is (scenario != "no-network")
+    lab.counters()
+    after = pcap.read_bytes()[before:]
+    assert after, "the capture runs"
+    assert b"blocked.example" not in after, "neither a ClientHello nor a request shows it whole"
+    assert NAME_IN_DNS not in after
 
 
 def test_what_a_client_does_not_believe_is_not_shown_to_it_again(censored: Censored) -> None:
