@@ -257,11 +257,15 @@ async def test_upstreams_are_never_raced_together(seen: Recorder) -> None:
     second = Spec.parse("socks5://45.76.10.12:1080|tcp")
     running = [0, 0]
 
-    async def slow(_: Any) -> None:
+    async def slow(stream: Any) -> None:
         running[0] += 1
         running[1] = max(running)
-        await anyio.sleep(3)
-        running[0] -= 1
+        try:
+            with anyio.move_on_after(3):
+                while True:
+                    await stream.receive()
+        finally:
+            running[0] -= 1
 
     async with MemoryNetwork(names=NAMES) as network:
         network.black_hole(SITE, 443)
@@ -271,6 +275,36 @@ async def test_upstreams_are_never_raced_together(seen: Recorder) -> None:
         assert isinstance(found, Refusal)
     assert running[1] == 1
     assert {spec for spec, _ in seen.outcomes} >= {str(UPSTREAM), str(second)}
+
+
+async def test_a_silent_server_keeps_the_other_waiting_for_two_seconds(seen: Recorder) -> None:
+    other = "45.76.10.12"
+    async with MemoryNetwork(names=NAMES, delay=0.02) as network:
+        network.black_hole(SITE, 443)
+        network.serve(RELAY, 1080, silence)
+        network._behaviours["far", 443] = answers(HELLO_BACK)
+        network.serve(other, 1080, socks_relay(network, {"blocked.example": SITE}))
+        ways = [UPSTREAM, Spec.parse(f"socks5://{other}:1080|tcp")]
+        found = finder(network, seen, ways=ways, table=table(address_black_hole=["{upstream}"]))
+        began = anyio.current_time()
+        made = await connected(await found.connect(target(), flight(hello())))
+        assert made.way.shown == str(ways[1])
+        assert anyio.current_time() - began < 4
+
+
+async def test_of_the_servers_the_one_that_looks_right_is_tried_first(seen: Recorder) -> None:
+    names = {"protocol_filter": ["{upstream.clear}", "{upstream}"]}
+    ways = [Spec.parse("ss://aes-256-gcm:x@45.76.10.12:8388|tcp"), UPSTREAM]
+    async with MemoryNetwork(names=NAMES) as network:
+        network._behaviours["far", 443] = answers(HELLO_BACK)
+        network.serve(SITE, 443, silence)
+        network.serve(RELAY, 1080, socks_relay(network, {"blocked.example": SITE}))
+        found = finder(network, seen, ways=ways, table=table(**names), suspect=lambda _: (("protocol_filter", 1.0),))
+        made = await connected(await found.connect(target(), flight(hello())))
+        assert made.way.shown == str(UPSTREAM)
+        assert {spec for spec, _ in seen.outcomes} == {"tcp", str(UPSTREAM)}
+        (why,) = found.why("blocked.example")
+        assert why.evidence is not None
 
 
 async def test_when_nothing_abroad_answers_it_is_said_soon(seen: Recorder) -> None:

@@ -12,6 +12,7 @@ from rozaneh.lab.world.dns import answer, parse_question, refusal
 from rozaneh.lab.world.http import parse_head
 from rozaneh.lab.world.relays import authorised, parse_authority, read_destination
 from rozaneh.lab.world.shadowsocks import ClearText
+from rozaneh.lab.world.tunnels import read_frame, vless_request
 from rozaneh.lab.world.vpn import answer_openvpn, answer_wireguard
 
 _DIRECTORY = Directory(World(service=(Service(kind="web", names=("*.example",), addresses=("93.184.216.34",)),)))
@@ -44,6 +45,11 @@ def fuzz_destination(data: bytes) -> None:
 
 def fuzz_shadowsocks(data: bytes) -> None:
     _faults(lambda: _run(ClearText(_reader(data), "chacha20-ietf-poly1305", "password").destination()))
+
+
+def fuzz_tunnels(data: bytes) -> None:
+    _faults(lambda: _run(vless_request(_reader(data), data[1:17])))
+    _faults(lambda: _run(read_frame(_reader(data))))
 
 
 def fuzz_vpn(data: bytes) -> None:

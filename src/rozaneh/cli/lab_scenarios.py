@@ -19,7 +19,7 @@ from rozaneh.core import LocalFault
 from rozaneh.lab import describe
 from rozaneh.lab.check import runner as checks
 from rozaneh.lab.lab import Lab, world_for
-from rozaneh.lab.matrix import STANDARD_WAYS, Cell, Matrix, choose_ways, differing, left_out, plan, run
+from rozaneh.lab.matrix import ALIASES, Cell, Matrix, choose_ways, differing, left_out, plan, run
 from rozaneh.lab.matrix.runner import AT_ONCE
 from rozaneh.lab.scenario import Scenario, load_scenario, scenario_files
 from rozaneh.lab.scenario.reference import json_schema, reference
@@ -238,7 +238,7 @@ def _once(cells: Sequence[Cell], lab: Lab, at_once: int, update: Callable[..., N
 
 
 def _is_way(text: str) -> bool:
-    return text in STANDARD_WAYS or text == "tcp" or "|" in text
+    return text in ALIASES or text == "tcp" or "|" in text
 
 
 def choose_scenarios(texts: Sequence[str]) -> list[Scenario]:

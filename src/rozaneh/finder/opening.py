@@ -32,6 +32,8 @@ __all__ = ["Connection", "Opening", "Rules"]
 
 _UPSTREAM_PATIENCE = 1.5
 """Seconds that a server of the user's has to answer where no canary has."""
+_SILENT_SERVER = 1.5
+"""Seconds beyond what it should take for which a server of the user's is waited for while there is another one."""
 _MEANWHILE = 3
 """Ways that are tried while it is not known whether anything abroad answers."""
 
@@ -189,6 +191,9 @@ class Opening:
         left = [runner.stuck_at - now for runner in self._running if runner.may_get_stuck(now)]
         if self._in_outage(now):
             left.append(self._began + self._rules.outage - now)
+        if self._search.has_another_server:
+            given_up = (runner.stuck_at + _SILENT_SERVER - now for runner in self._running if runner.way.private)
+            left += [end for end in given_up if end > 0]
         if self._cut:
             ends = (runner.since + _UPSTREAM_PATIENCE - now for runner in self._running if runner.way.private)
             left += [end for end in ends if end > 0]
@@ -247,11 +252,18 @@ class Opening:
                 scope.cancel()
         if not all(runner.stuck(now) for runner in self._running):
             return None
+        self._give_up_silent_server(now)
         kind = self._flight.kind if self._flight is not None else "raw"
         chosen = self._search.alternative(now, tuple(self._running), kind)
         if chosen is not None and len(self._running) >= self._rules.most_at_once:
             self._give_up_oldest()
         return chosen
+
+    def _give_up_silent_server(self, now: float) -> None:
+        """Of the user's own servers one runs at a time; a silent one must not keep the others waiting."""
+        for runner, scope in self._running.items():
+            if runner.way.private and now >= runner.stuck_at + _SILENT_SERVER and self._search.has_another_server:
+                scope.cancel()
 
     def _give_up_oldest(self) -> None:
         """Make room: of the ways that are stuck, the one that has been so for longest. The direct one is waited for."""

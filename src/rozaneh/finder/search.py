@@ -79,6 +79,11 @@ class Search:
         """Whether another connection to the same target is searching; its result will do for this one."""
         return self.known.explorer not in (None, self)
 
+    @property
+    def has_another_server(self) -> bool:
+        """Whether a server of the user's has not been tried yet."""
+        return any(way.key not in self._tried for way in self.knowledge.ways.upstreams)
+
     def first(self, now: float) -> Ranked | None:
         """The way that is known to work, or the direct one where none is known to be needed."""
         known, direct = self.known, Ranked(way=self.knowledge.ways.direct, obstacle="", score=1.0)

@@ -18,6 +18,8 @@ _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=400)]
 
 RESOLVER = "{resolver}"
 UPSTREAM = "{upstream}"
+UPSTREAM_LIKE = "{upstream."
+"""Begins what stands for the user's servers of one kind: ``{upstream.tls}`` and so on."""
 
 
 class Level(StrEnum):
@@ -32,7 +34,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """One way that gets past an obstacle, or one resolver.
 
     Attributes:
-        use: a stack of dialers; ``{resolver}`` and ``{upstream}`` stand for one of those that we have.
+        use: a stack of dialers; ``{resolver}`` and ``{upstream}`` stand for one of those that we have, and
+            ``{upstream.KIND}`` for one that looks like ``tls``, ``random`` bytes, a ``clear`` proxy and so on.
         evidence: how it is known.
         seen: when it was last documented.
         expires: after this day it is a guess.

@@ -7,9 +7,14 @@ import msgspec
 
 from rozaneh.core import Spec, Target
 from rozaneh.finder.place import digest
-from rozaneh.finder.table import RESOLVER, UPSTREAM
+from rozaneh.finder.table import RESOLVER, UPSTREAM, UPSTREAM_LIKE
 
 DIRECT = "tcp"
+_KINDS = {
+    "https": "tls", "tls": "tls", "trojan": "tls", "vless": "tls", "browser": "tls", "ss": "random", "socks5": "clear",
+    "http": "clear", "ssh": "ssh", "tor": "tor",
+}  # fmt: skip
+_DISGUISED = "prefix="
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +27,7 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
         addresses: what that resolver said before, so that it need not be asked again.
         avoid: addresses to leave aside while there are others.
         private: whether it leads through a server of the user's.
+        kind: what such a way looks like to whoever sees it pass; empty for what only its owner knows.
         depends: the hosts of those servers; ways that share one fail together.
         borrowed: whether the addresses are the system's: the direct way connected to them before something else failed.
     """
@@ -32,6 +38,7 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     addresses: tuple[str, ...] = ()
     avoid: frozenset[str] = frozenset()
     private: bool = False
+    kind: str = ""
     depends: frozenset[str] = frozenset()
     borrowed: bool = False
 
@@ -74,6 +81,17 @@ def _hosts(spec: Spec) -> frozenset[str]:
     return frozenset(place.rpartition(":")[0] for place in found if place)
 
 
+def _kind(spec: Spec) -> str:
+    """What a stack looks like on the wire: the lowest of its elements that says something of its own."""
+    for element in reversed(tuple(spec)):
+        kind = _KINDS.get(element.name, "")
+        if kind == "random" and _DISGUISED in element.argument:
+            return "disguised"
+        if kind:
+            return kind
+    return ""
+
+
 class Ways:
     """Makes ways from the table's texts.
 
@@ -85,7 +103,13 @@ class Ways:
     def __init__(self, upstreams: Sequence[Spec], salt: bytes) -> None:
         self.direct = Way(key=DIRECT, path=Spec.parse(DIRECT))
         self.upstreams = tuple(
-            Way(key=f"upstream#{digest(salt, [str(spec)])}", path=spec, private=True, depends=_hosts(spec))
+            Way(
+                key=f"upstream#{digest(salt, [str(spec)])}",
+                path=spec,
+                private=True,
+                kind=_kind(spec),
+                depends=_hosts(spec),
+            )
             for spec in upstreams
         )
 
@@ -105,6 +129,8 @@ class Ways:
         path = use.removeprefix(RESOLVER + "|")
         if use == UPSTREAM:
             yield from self.upstreams
+        elif use.startswith(UPSTREAM_LIKE):
+            yield from (way for way in self.upstreams if use == f"{UPSTREAM_LIKE}{way.kind}}}")
         elif path == use:
             yield Way(key=use, path=Spec.parse(use))
         elif target.is_literal:

@@ -8,7 +8,7 @@ import msgspec
 from rozaneh.core import Attempt
 from rozaneh.finder.hosts import Known
 from rozaneh.finder.knowledge import Knowledge
-from rozaneh.finder.table import UPSTREAM, Row
+from rozaneh.finder.table import UPSTREAM, UPSTREAM_LIKE, Row
 from rozaneh.finder.ways import Way
 
 __all__ = ["Evidence", "TriedWay", "Why", "explain"]
@@ -143,5 +143,6 @@ def _evidence(knowledge: Knowledge, obstacle: str, way: Way) -> Evidence | None:
 
 
 def _row(knowledge: Knowledge, obstacle: str, way: Way) -> Row | None:
-    use = UPSTREAM if way.private else way.key
-    return next((row for row in knowledge.table.rows(obstacle) if row.use == use), None)
+    uses = (f"{UPSTREAM_LIKE}{way.kind}}}", UPSTREAM) if way.private else (way.key,)
+    rows = knowledge.table.rows(obstacle)
+    return next((row for use in uses for row in rows if row.use == use), None)

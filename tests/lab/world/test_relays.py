@@ -21,6 +21,13 @@ _GET = b"GET / HTTP/1.1\r\nHost: example.org\r\nConnection: close\r\n\r\n"
 _TO = b"\5\1\0\3" + bytes([len(b"example.org")]) + b"example.org" + struct.pack("!H", 80)
 
 
+def test_strangers_meet_a_web_site_where_tunnels_end(served: Served) -> None:
+    for name, status in (("trojan.relay.example", b"400"), ("vless.relay.example", b"404")):
+        with served.connect_tls(name) as stream:
+            stream.sendall(b"GET / HTTP/1.1\r\nHost: " + name.encode() + b"\r\n\r\n")
+            assert read_all(stream).startswith(b"HTTP/1.1 " + status)
+
+
 def test_socks5_connects_to_a_name_and_the_site_sees_the_relay(served: Served) -> None:
     with served.connect("relay.example", 1080, source="10.77.1.9") as stream:
         stream.sendall(b"\5\1\0")

@@ -13,6 +13,18 @@ is worth.
 
 from rozaneh.lab.matrix.plan import Cell, left_out, plan
 from rozaneh.lab.matrix.runner import Finished, Matrix, differing, run
-from rozaneh.lab.matrix.ways import STANDARD_WAYS, Way, choose_ways
+from rozaneh.lab.matrix.ways import ALIASES, STANDARD_WAYS, Way, choose_ways
 
-__all__ = ["STANDARD_WAYS", "Cell", "Finished", "Matrix", "Way", "choose_ways", "differing", "left_out", "plan", "run"]
+__all__ = [
+    "ALIASES",
+    "STANDARD_WAYS",
+    "Cell",
+    "Finished",
+    "Matrix",
+    "Way",
+    "choose_ways",
+    "differing",
+    "left_out",
+    "plan",
+    "run",
+]

@@ -23,6 +23,7 @@ from rozaneh.lab.world.resolvers import OverUdp, over_stream
 from rozaneh.lab.world.shadowsocks import shadowsocks
 from rozaneh.lab.world.sockets import HostSockets
 from rozaneh.lab.world.terminator import terminator
+from rozaneh.lab.world.tunnels import trojan, vless
 from rozaneh.lab.world.web import Web, newest_tls
 
 
@@ -59,6 +60,8 @@ KINDS: dict[str, tuple[Door, ...]] = {
     "socks5": (Door("socks5", 1080, moves=True),),
     "terminator": (Door("terminator", 443, moves=True),),
     "tls": (Door("tls", 443, moves=True),),
+    "trojan": (Door("trojan", 443, moves=True),),
+    "vless": (Door("vless", 443, moves=True),),
     "web": (Door("http", 80), Door("https", 443, moves=True), Door("http3", 443, udp=True)),
     "wireguard": (Door("wireguard", 51820, udp=True, moves=True),),
 }
@@ -173,6 +176,10 @@ class Servers:
                 return self._web.secure(address)
             case "https-proxy":
                 return https_proxy(service, host, address, self._dialler, self._web)
+            case "trojan":
+                return trojan(service, host, address, self._dialler, self._web)
+            case "vless":
+                return vless(service, host, address, self._dialler, self._web)
             case "socks5":
                 return socks5(service, host, self._dialler)
             case "shadowsocks":
