@@ -18,7 +18,7 @@ from rozaneh.observatory.partitions import parts
 from rozaneh.observatory.store import Change, Partition, Store, files, partitions_of
 from rozaneh.observatory.verdicts import hourly, judged
 
-_ROWS: Final = 1_500_000
+_ROWS: Final = 200_000
 """Observations that are judged at once: bounds memory, and spreads the cost of planning."""
 _ORDER: Final = [(name, "ascending") for name in ("country", "day", "asn", "domain", "time", "measurement", "target")]
 _HOURS: Final = [(name, "ascending") for name in ("country", "day", "asn", "subject", "hour", "mechanism", "source")]

@@ -145,6 +145,15 @@ def test_a_curfew_of_all_that_is_abroad_is_one_event_with_its_hours_in_tehran() 
     assert found.evidence.second_opinion == "agrees"
 
 
+def test_services_that_are_blocked_for_good_on_the_day_on_which_a_curfew_begins_hide_it_not() -> None:
+    begin = 19 * 24 + 8
+    found = _found(_people(cut={44244: (13, 21)}, block={"instagram": begin, "signal": begin + 1})).found
+    assert sorted((each.event.kind, each.event.services) for each in found) == [
+        ("block", ("instagram",)), ("block", ("signal",)), ("curfew", ()),
+    ]  # fmt: skip
+    assert all(each.event.end is None for each in found)
+
+
 @pytest.mark.parametrize("hours", [range(500, 508), range(450, 570)], ids=["8-hours", "5-days"])
 @pytest.mark.parametrize("subject", ["wikipedia", "unheard.example"])
 def test_one_source_however_loud_makes_no_event(quiet: pa.Table, hours: range, subject: str) -> None:

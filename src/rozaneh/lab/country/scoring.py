@@ -6,7 +6,7 @@ thing are pieces, which is a fault of its own kind.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from statistics import median
 from typing import TypeVar
 
@@ -30,6 +30,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
         start: UTC.
         end: UTC; none while it lasts.
         hours: of a curfew, of the local day.
+        days: of a curfew, further days on which it was in force.
     """
 
     kind: str
@@ -38,6 +39,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     start: datetime
     end: datetime | None = None
     hours: tuple[int, ...] | None = None
+    days: tuple[date, ...] = ()
 
 
 class Labels(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,7 +133,10 @@ def _of_kind(kind: str, truth: Sequence[Told], events: Sequence[Told], labels: L
     matched = [[event for event in told if _fits(label, event)] for label in done]
     found = [(label, of) for label, of in zip(done, matched, strict=True) if of and _covered(label, of)]
     delays = [min((abs(event.start - label.start) for event in of), default=timedelta()) for label, of in found]
-    right = sum(any(_fits(label, event) for label in done) or _known_before(event, labels) for event in told)
+    right = sum(
+        any(_fits(label, event) for label in done) or _known_before(event, labels) or _one_night(event, truth)
+        for event in told
+    )
     return Score(
         kind=kind,
         done=len(done),
@@ -163,6 +168,13 @@ def _covered(label: Told, events: Sequence[Told]) -> bool:
 
 def _known_before(event: Told, labels: Labels) -> bool:
     return event.kind == "block" and bool(event.services) and set(event.services) <= set(labels.blocked_before)
+
+
+def _one_night(event: Told, truth: Sequence[Told]) -> bool:
+    """Whether it is a night on which a curfew was in force once more, which alone shows as a cut."""
+    return event.kind in ("outage", "domestic_only") and any(
+        event.start.date() in label.days and set(label.networks) & set(event.networks) for label in truth
+    )
 
 
 def _same_hours(label: Told, event: Told) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rozaneh.diagnosis import Mechanism
+from rozaneh.observatory.events.baseline import DAY
 from rozaneh.observatory.events.claims import Claim, merged
 from rozaneh.observatory.events.counts import Counts, as_float, countries, load_counts
 from rozaneh.observatory.events.curfews import NetworkCuts, NetworkSettings, find_on_networks
@@ -27,6 +28,7 @@ NETWORK, SERVICE, GATE, RECURRING, PROTOCOL = (
     "network-states", "service-states", "source-gate", "recurring-cuts", "protocol-groups",
 )  # fmt: skip
 _HOUR = dt.timedelta(hours=1)
+_PARTS, _TELLS = 4, 2  # of a day; measurements from which one of them tells
 _TOGETHER = 12  # hours between beginnings of what falls together
 _OF_KIND = {"failed": "block", "refused": "refusal", "throttled": "throttling"}
 
@@ -176,10 +178,24 @@ def _of_network(counts: Counts, network: _Network, rules: Settings) -> tuple[np.
     for stretch in network.stretches:
         last = counts.hours if stretch.last is None else stretch.last
         long = last - stretch.first >= rules.service.persist_hours
-        if long and stretch.row in places and not _one_of_many(stretch, counts, network, last, rules):
+        if (
+            long
+            and stretch.row in places
+            and _all_day(counts, stretch, last)
+            and not _one_of_many(stretch, counts, network, last, rules)
+        ):
             place = places[stretch.row]
             n[place, stretch.first : last] = k[place, stretch.first : last] = 0
     return n, k
+
+
+def _all_day(counts: Counts, stretch: Stretch, last: int) -> bool:
+    """Whether it fails in every part of the day; what fails in the hours of a curfew alone is part of that."""
+    part = (np.arange(stretch.first, last) % DAY) * _PARTS // DAY
+    n, k = (
+        np.bincount(part, of[stretch.row, stretch.first : last], _PARTS) for of in (counts.n, counts.kinds["failed"])
+    )
+    return bool(np.all(k[n >= _TELLS] > n[n >= _TELLS] / 2))
 
 
 def _one_of_many(stretch: Stretch, counts: Counts, network: _Network, last: int, rules: Settings) -> bool:
@@ -194,7 +210,13 @@ def _one_of_many(stretch: Stretch, counts: Counts, network: _Network, last: int,
     }
     up = [row for row in network.abroad.tolist() if row not in down]
     measured = int(counts.n[up, stretch.first : last].any(1).sum())
-    beside = sum(not other.before and abs(other.first - stretch.first) <= _TOGETHER for other in network.stretches)
+    # Services that are blocked for good on one day fall together too, but not for as long as all of them.
+    beside = sum(
+        not other.before
+        and abs(other.first - stretch.first) <= _TOGETHER
+        and min(last, other.last or counts.hours) - max(stretch.first, other.first) >= (last - stretch.first) / 2
+        for other in network.stretches
+    )
     return beside >= max(rules.network.services_least, rules.network.breadth * measured)
 
 
