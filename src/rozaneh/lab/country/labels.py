@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Any
 
 from rozaneh.lab.clock import country_zone
-from rozaneh.lab.country.timeline import Happening, Timeline
+from rozaneh.lab.country.timeline import Happening, Timeline, night
 
 _MECHANISM = {
     "curfew": "domestic_only", "outage": "whole_outage", "domestic_only": "domestic_only", "refusal": "service_refusal",
@@ -40,13 +40,19 @@ def labels(timeline: Timeline, seed: int, measurements: int) -> dict[str, Any]:
 def _event(timeline: Timeline, event: Happening) -> dict[str, Any]:
     networks = event.networks or tuple(network.asn for network in timeline.network)
     last = dt.datetime.combine(timeline.end, dt.time(23, 59, 59))
-    end = None if event.end is None or event.end >= last else _utc(event.end, timeline)
+    start, ends = event.start, event.end
+    if event.hours is not None:
+        # It begins with its first night, and ends with its last.
+        begin, length = night(event)
+        start = dt.datetime.combine(start, dt.time()) + begin
+        ends = None if ends is None else dt.datetime.combine(ends, dt.time()) + begin + length
+    end = None if ends is None or ends >= last else _utc(ends, timeline)
     return {
         "kind": event.kind,
         "country": timeline.country,
         "networks": [f"AS{asn}" for asn in sorted(networks)],
         "services": list(event.services),
-        "start": _utc(event.start, timeline),
+        "start": _utc(start, timeline),
         "end": end,
         "hours": _hours(event),
         "days": [day.isoformat() for day in event.days],

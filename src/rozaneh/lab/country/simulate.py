@@ -10,7 +10,7 @@ from rozaneh.lab.clock import country_zone
 from rozaneh.lab.country.labels import labels
 from rozaneh.lab.country.measurements import Outcome, bodies, template
 from rozaneh.lab.country.people import OURS, People, Person, poisson, volume
-from rozaneh.lab.country.timeline import Happening, Liar, Network, Service, Timeline
+from rozaneh.lab.country.timeline import Happening, Liar, Network, Service, Timeline, night
 from rozaneh.lab.country.writing import Writing
 
 _HOUR = dt.timedelta(hours=1)
@@ -128,13 +128,6 @@ def _until(event: Happening, local: dt.datetime) -> dt.datetime | None:
         if (of_days or day in event.days) and start <= now < start + length:
             return start + length
     return None
-
-
-def night(event: Happening) -> tuple[dt.timedelta, dt.timedelta]:
-    """When a curfew begins after midnight, and how long it lasts."""
-    first, last = event.hours or ("00:00", "00:00")
-    begin, end = (dt.timedelta(hours=int(text[:2]), minutes=int(text[3:])) for text in (first, last))
-    return begin, end - begin if end > begin else end - begin + 24 * _HOUR
 
 
 def _one(  # noqa: PLR0917 - one measurement and all that it depends on

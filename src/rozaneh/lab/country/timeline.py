@@ -23,6 +23,7 @@ Mechanism = Literal[
     "quic_silence", "protocol_filter",
 ]  # fmt: skip
 Test = Literal["web_connectivity", "quic", "tor", "openvpn", "wireguard"]
+_WHOLE_DAY = dt.timedelta(days=1)
 _LONGEST = dt.timedelta(days=1100)
 _NAMES = "rozaneh.lab.country"
 
@@ -156,6 +157,13 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 class _Services(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     service: tuple[Service, ...]
+
+
+def night(event: Happening) -> tuple[dt.timedelta, dt.timedelta]:
+    """When a curfew begins after midnight, and how long it lasts."""
+    first, last = event.hours or ("00:00", "00:00")
+    begin, end = (dt.timedelta(hours=int(text[:2]), minutes=int(text[3:])) for text in (first, last))
+    return begin, end - begin if end > begin else end - begin + _WHOLE_DAY
 
 
 def usual_services() -> tuple[Service, ...]:
