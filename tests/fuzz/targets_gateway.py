@@ -6,6 +6,7 @@ from rozaneh.codecs import dns_answer, socks5_udp
 from rozaneh.core import RemoteFault
 from rozaneh.gateway.page.guard import Guard, Turned
 from rozaneh.gateway.page.request import Reader, Request
+from rozaneh.gateway.watched import hours_of
 
 _PLACE = "127.0.0.1:8080"
 
@@ -52,3 +53,8 @@ def fuzz_dns_question(data: bytes) -> None:
     with suppress(RemoteFault):
         asked = dns_answer.read_question(data)
         assert dns_answer.answer(asked, ("192.0.2.1", "2001:db8::1"), 60)
+
+
+def fuzz_watched(data: bytes) -> None:
+    for hour in hours_of(b'{"event":"round","reach":"open","time":"2022-09-21T16:00:00+04:30"}\n' + data):
+        assert 0 <= hour.hour <= 23

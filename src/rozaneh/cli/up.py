@@ -18,8 +18,10 @@ from rozaneh.cli.up_view import Screen
 from rozaneh.finder import Finder
 from rozaneh.finder.place import Here
 from rozaneh.finder.routes import Routes, parse_route
+from rozaneh.gateway.curfew import CurfewMode
 from rozaneh.gateway.desk import Desk
 from rozaneh.gateway.given import open_state, state_folder
+from rozaneh.gateway.keeping import Keeper, read_list
 from rozaneh.gateway.state import State
 from rozaneh.gateway.stored import stored_ways
 from rozaneh.gateway.switch import Switch
@@ -61,6 +63,20 @@ def up(
     page: Annotated[
         int, typer.Option("--page-port", help=mark("The status page's port; 0 takes a free one."), min=0, max=65535)
     ] = 0,
+    watched: Annotated[
+        Path | None,
+        typer.Option("--watched", metavar="FILE", help=mark("What rozaneh watch --store writes, to know of cuts by.")),
+    ] = None,
+    keep: Annotated[
+        Path | None,
+        typer.Option("--keep", metavar="LIST", help=mark("A list of pages and files to fetch before a usual cut.")),
+    ] = None,
+    keep_in: Annotated[Path, typer.Option("--keep-in", metavar="FOLDER", help=mark("Where they are kept."))] = Path(
+        "kept"
+    ),
+    keep_most: Annotated[
+        float, typer.Option("--keep-most", help=mark("Megabytes of them at most."), min=0.1, max=100_000)
+    ] = 50.0,
     show_hosts: Annotated[bool, typer.Option("--show-hosts", help=mark("Show which hosts are reached."))] = False,
     allow_local: Annotated[
         bool, typer.Option("--allow-local", help=mark("Lead to this machine and its network as well."))
@@ -80,6 +96,7 @@ def up(
 
     given = servers(way or [], ways_file, warn)
     routes = Routes(map(parse_route, route or []))
+    urls = read_list(keep) if keep is not None else ()
     with_others = shared(share, port) if share is not None else None
     said, ready = background.detach() if daemon else ("", None)
     if said:
@@ -103,7 +120,9 @@ def up(
         routes=routes,
     )
     screen = Screen(console(), tongue, as_json=as_json, show_hosts=show_hosts)
-    desk = Desk(finder, State(clock), Switch(), network, folder, given=ways, warn=warn)
+    keeper = Keeper(finder, finder.trust, urls, keep_in, round(keep_most * 1e6)) if urls else None
+    curfew = CurfewMode(finder, clock, warn=warn, keeper=keeper, watched=watched)
+    desk = Desk(finder, State(clock), Switch(), network, folder, given=ways, warn=warn, curfew=curfew)
     run = Run(
         desk=desk,
         screen=screen,

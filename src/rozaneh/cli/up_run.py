@@ -55,6 +55,8 @@ class Run:
         Raises:
             LocalFault: one of the ports cannot be had.
         """
+        if self.desk.curfew is not None:
+            self.desk.curfew.tell = self.screen.prepared
         async with AsyncExitStack() as stack:
             listener = await stack.enter_async_context(await _listen(LOOPBACK, port, "--port"))
             paged = await stack.enter_async_context(await _listen(LOOPBACK, page_port, "--page-port"))
@@ -64,6 +66,8 @@ class Run:
             tasks.start_soon(_until_asked_to_stop, tasks.cancel_scope)
             tasks.start_soon(page.serve, paged)
             tasks.start_soon(self._answer_questions, page)
+            if self.desk.curfew is not None:
+                tasks.start_soon(self.desk.curfew.watch)
             if self.others is not None:
                 tasks.start_soon(self._share, self.others)
             self._say_ready()

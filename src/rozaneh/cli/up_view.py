@@ -1,5 +1,6 @@
 """What ``rozaneh up`` shows while it runs."""
 
+import datetime as dt
 import statistics
 import sys
 from collections import deque
@@ -13,7 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from rozaneh.gateway import Closed, Event, Opened, Refused
+from rozaneh.gateway.events import Prepared
+from rozaneh.gateway.telling import preparation
 from rozaneh.words import Words
+from rozaneh.words.dates import Dates
 
 __all__ = ["LOOPBACK", "Screen"]
 
@@ -94,6 +98,15 @@ class Screen:
             self._last.append(self._line(event))
             if not self._out.is_terminal:
                 self._out.print(self._last[-1])
+
+    def prepared(self, event: Prepared) -> None:
+        """Show what was done for a cut that comes."""
+        if self._as_json:
+            self._write(event)
+            return
+        dates = Dates(self._words, event.at.tzinfo or dt.UTC)
+        for line in preparation(event, self._words, dates):
+            self._out.print(line)
 
     @staticmethod
     def _kind(event: Opened | Refused) -> tuple[str, str]:

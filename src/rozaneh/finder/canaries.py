@@ -45,10 +45,13 @@ class Canaries:
         where: what to connect to.
         dialer: the direct way.
         report: told of every attempt.
+
+    Attributes:
+        where: what is connected to.
     """
 
     def __init__(self, where: tuple[Target, ...], dialer: Dialer, report: Report) -> None:
-        self._where = where
+        self.where = where
         self._dialer = dialer
         self._report = report
 
@@ -72,6 +75,6 @@ class Canaries:
                 elif failures & _SILENT:
                     silent(target.authority)
 
-            for target in self._where:
+            for target in self.where:
                 tasks.start_soon(one, target)
         return bool(heard)

@@ -63,7 +63,7 @@ def expected(hours: Iterable[Hour], now: datetime) -> Curfew | None:
         hours: of one network; others would say nothing about it.
         now: aware of the user's zone, whose hours are meant.
     """
-    recent = [each for each in hours if timedelta(0) <= now.date() - each.day <= timedelta(days=_DAYS)]
+    recent = _together(each for each in hours if timedelta(0) <= now.date() - each.day <= timedelta(days=_DAYS))
     usual = {hour for hour in range(24) if _is_usual([each for each in recent if each.hour == hour], now.date())}
     if not usual or len(usual) > _LONGEST:
         return None
@@ -81,6 +81,16 @@ def expected(hours: Iterable[Hour], now: datetime) -> Curfew | None:
         end += timedelta(hours=1)
     of_it = [each for each in recent if each.hour == start.hour]
     return Curfew(start=start, end=end, days=sum(each.was_cut for each in of_it), of=len(of_it))
+
+
+def _together(hours: Iterable[Hour]) -> list[Hour]:
+    """One value for each hour of a day, whoever saw it."""
+    found: dict[tuple[date, int], Hour] = {}
+    for each in hours:
+        known = found.get((each.day, each.hour))
+        seen = (each.open + known.open, each.cut + known.cut) if known is not None else (each.open, each.cut)
+        found[each.day, each.hour] = Hour(day=each.day, hour=each.hour, open=seen[0], cut=seen[1])
+    return list(found.values())
 
 
 def _is_usual(same_hour: list[Hour], today: date) -> bool:

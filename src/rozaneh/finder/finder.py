@@ -1,6 +1,6 @@
 """The finder: makes connections, and learns from each of them."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
@@ -10,7 +10,7 @@ from rozaneh.core import Attempt, Failure, Observation, Op, Spec, Target
 from rozaneh.diagnosis.suspicion import suspect as _suspect
 from rozaneh.finder.asking import dialer
 from rozaneh.finder.canaries import Canaries, places
-from rozaneh.finder.curfew import Curfew, expected
+from rozaneh.finder.curfew import Curfew, Hour, expected
 from rozaneh.finder.datagrams import Carried, Straight, carried, look_up
 from rozaneh.finder.flight import Flight
 from rozaneh.finder.hosts import DOUBTED
@@ -22,6 +22,7 @@ from rozaneh.finder.refusal import Refusal
 from rozaneh.finder.routes import Routes
 from rozaneh.finder.search import NAMED_IN_CLEAR, REFUSES, Search
 from rozaneh.finder.table import Table
+from rozaneh.finder.warming import warm
 from rozaneh.finder.ways import DIRECT, Way, Ways
 from rozaneh.finder.why import Why, explain
 from rozaneh.net import Dialer, Network, Report
@@ -85,6 +86,7 @@ class Finder:
     ) -> None:
         self.network = network
         self._salt = salt
+        self._answers = 0
         self.trust = trust or Trust.system()
         self._report = report
         self._warn = warn
@@ -243,11 +245,29 @@ class Finder:
         """``whole_outage``, ``domestic_only`` or empty, as the last minute showed."""
         return self._knowledge.weather.outage(anyio.current_time())
 
-    def curfew(self) -> Curfew | None:
-        """The cut that is usual on this network and is on now or comes next, as far as it is remembered."""
+    def curfew(self, watched: Iterable[Hour] = ()) -> Curfew | None:
+        """The cut that is usual on this network and is on now or comes next, as far as it is known.
+
+        Args:
+            watched: hours of this line that are known from elsewhere, beside those that are remembered.
+        """
         knowledge = self._knowledge
         knowledge.arrive()
-        return expected(knowledge.memory.line(knowledge.context.network), knowledge.clock.now())
+        return expected([*knowledge.memory.line(knowledge.context.network), *watched], knowledge.clock.now())
+
+    def look_at_line(self) -> None:
+        """Remember whether the line abroad is open or cut now, where the user's own connections have shown it."""
+        knowledge = self._knowledge
+        weather, answers = knowledge.weather, self._answers
+        self._answers = weather.answers
+        if self.outage():
+            self.line_was(knowledge.clock.now(), cut=True)
+        elif weather.answers != answers and weather.answers:
+            self.line_was(knowledge.clock.now(), cut=False)
+
+    async def warm(self) -> tuple[int, int]:
+        """Go each of the user's ways once: how many answered, and how many were gone."""
+        return await warm(self._knowledge, self.dialer_of, self._canaries.where[0], self._report)
 
     def line_was(self, at: datetime, *, cut: bool) -> None:
         """Remember that the line abroad was open, or cut, at a moment."""

@@ -18,9 +18,14 @@ _TRUSTED = 600.0
 
 
 class Weather:
-    """What the last minute showed of the world outside."""
+    """What the last minute showed of the world outside.
+
+    Attributes:
+        answers: how often something abroad has answered.
+    """
 
     def __init__(self) -> None:
+        self.answers = 0
         self._silent: dict[str, float] = {}
         self._upstreams: dict[str, float] = {}
         self._near = -math.inf
@@ -32,10 +37,12 @@ class Weather:
 
     def foreign_answered(self) -> None:
         """One of them answered, or a destination was reached through it."""
+        self.answers += 1
         self._silent.clear()
 
     def upstream_answered(self, key: str, now: float) -> None:
         """A server of the user's led somewhere. Some cuts leave networks out, and it may be in one of those."""
+        self.answers += 1
         self._upstreams[key] = now
         self._silent.clear()
 

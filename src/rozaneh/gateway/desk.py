@@ -10,6 +10,8 @@ from rozaneh.core import LocalFault, Spec, SpecError
 from rozaneh.dialers import build
 from rozaneh.finder import Finder
 from rozaneh.finder.curfew import Curfew
+from rozaneh.gateway.curfew import CurfewMode
+from rozaneh.gateway.events import Prepared
 from rozaneh.gateway.state import Snapshot, State
 from rozaneh.gateway.stored import FILE, WayFile
 from rozaneh.gateway.switch import Switch
@@ -29,6 +31,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
         paused: whether nobody is let through.
         curfew: the usual cut that is on or comes next; none where none is known.
         servers: how many of the user's own can be used.
+        prepared: what was done for that cut.
     """
 
     proxy: str
@@ -36,6 +39,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     paused: bool = False
     curfew: Curfew | None = None
     servers: int = 0
+    prepared: Prepared | None = None
 
 
 class Added(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +71,7 @@ class Desk:
         given: the servers that it was started with.
         warn: told, in one line, of what is wrong on this side.
         proxy: ``address:port`` of the gateway, once it listens.
+        curfew: knows of usual cuts; none where nobody looks for them.
     """
 
     finder: Finder
@@ -77,6 +82,7 @@ class Desk:
     given: Sequence[Spec] = ()
     warn: Callable[[str], None] = lambda _: None
     proxy: str = ""
+    curfew: CurfewMode | None = None
     _using: list[Spec] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -88,8 +94,9 @@ class Desk:
             proxy=self.proxy,
             state=self.state.snapshot(self.finder.outage()),
             paused=self.switch.paused,
-            curfew=self.finder.curfew(),
+            curfew=self.curfew.expected() if self.curfew is not None else self.finder.curfew(),
             servers=len(self._using),
+            prepared=self.curfew.prepared if self.curfew is not None else None,
         )
 
     def add(self, text: str) -> Added:

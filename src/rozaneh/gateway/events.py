@@ -1,5 +1,7 @@
 """What the gateway tells about its connections: enough to see what works, and nothing of what was visited."""
 
+from datetime import datetime
+
 import msgspec
 
 
@@ -59,6 +61,30 @@ class Closed(msgspec.Struct, frozen=True, kw_only=True, tag="closed", tag_field=
     seconds: float
     failure: str = ""
     host: str = ""
+
+
+class Prepared(msgspec.Struct, frozen=True, kw_only=True, tag="prepared", tag_field="event", omit_defaults=True):
+    """A usual cut comes, or has ended: what was done for it.
+
+    Attributes:
+        at: when that was.
+        start: when the cut begins, usually.
+        end: when it ends.
+        ways: the user's servers that answered.
+        of: how many were gone.
+        kept: entries of the user's list that were fetched.
+        size: their bytes.
+        missed: entries that could not be had.
+    """
+
+    at: datetime
+    start: datetime
+    end: datetime
+    ways: int = 0
+    of: int = 0
+    kept: int = 0
+    size: int = 0
+    missed: int = 0
 
 
 Event = Opened | Refused | Closed

@@ -7,11 +7,12 @@ import msgspec
 
 from rozaneh.core import Element, Spec
 from rozaneh.gateway.desk import Look
+from rozaneh.gateway.events import Prepared
 from rozaneh.gateway.state import Snapshot, WayInUse
 from rozaneh.words import Said, Words, mark
 from rozaneh.words.dates import Dates
 
-__all__ = ["Blocked", "Used", "blocked", "coming", "headline", "used"]
+__all__ = ["Blocked", "Used", "blocked", "coming", "headline", "preparation", "used"]
 
 _MOST_WAYS = 6
 _NOT_OF_THE_NETWORK = {"", "local", "rule", "paused", "datagrams"}
@@ -173,4 +174,26 @@ def coming(look: Look, words: Words, dates: Dates) -> list[Said]:
         first = say("At this hour the line abroad is usually cut here, until about {end}.", **hours)
     else:
         first = say("The line abroad is usually cut here from {start} to {end}.", **hours)
-    return [first, say("That is usual, not certain: it was so on {days} of {of} days.", days=curfew.days, of=curfew.of)]
+    usual = say("That is usual, not certain: it was so on {days} of {of} days.", days=curfew.days, of=curfew.of)
+    done = look.prepared
+    return [first, usual, *(_prepared(done, words) if done is not None and done.start == curfew.start else ())]
+
+
+def _prepared(done: Prepared, words: Words) -> list[Said]:
+    lines = (
+        [words.say("Before it {ways} of your {of} servers answered.", ways=done.ways, of=done.of)] if done.of else []
+    )
+    if done.kept or done.missed:
+        megabytes = done.size / 1e6
+        lines.append(
+            words.say("Fetched for it: {kept} entries of your list, {size:.1f} MB.", kept=done.kept, size=megabytes)
+        )
+    if done.missed:
+        lines.append(words.say("Not to be had yet: {missed}. They are tried again after it.", missed=done.missed))
+    return lines
+
+
+def preparation(done: Prepared, words: Words, dates: Dates) -> list[Said]:
+    """What was done for a cut, in sentences."""
+    hours = {"start": dates.clock(done.start.timetz()), "end": dates.clock(done.end.timetz())}
+    return [words.say("The line abroad is usually cut here from {start} to {end}.", **hours), *_prepared(done, words)]
