@@ -95,6 +95,12 @@ def test_ones_own(capfdbinary: pytest.CaptureFixture[bytes], alone: Path) -> Non
     assert urls_of(Path("mine"), (), Words("en")) == ["https://a.example/"]
     shown: Any = json.loads(ran(capfdbinary, "show", "--json")[1])
     assert [(each["list"], each["from"]) for each in shown["lists"]] == [("mine", "own")]
+    (alone / "odd.csv").write_text("url,category_code\nhttps://a.example/\u202egro,\x1b[2J\x1b]0;X\n")
+    assert ran(capfdbinary, "add", "odd.csv")[0] == 0
+    out = ran(capfdbinary, "show", "odd")[1]
+    assert "\x1b" not in out
+    assert "\u202e" not in out
+    assert ran(capfdbinary, "remove", "odd")[0] == 0
     assert ran(capfdbinary, "remove", "mine")[0] == 0
     assert ran(capfdbinary, "show")[0] == 3
 

@@ -37,3 +37,8 @@ def test_it_says_what_it_sees_and_goes_on_from_its_file(tmp_path: Path) -> None:
         assert file.read_text() == first.stdout + then.stdout
         persian = client.run([*watched, "--lang", "fa"], env={"HOME": str(tmp_path)}, timeout=60)
         assert "راهِ خارج قطع است" in persian.stdout
+        client.set_clock("08:00")
+        full = [*watched[:2], "https://example.org/bytes/99", *watched[3:], "--remember", "--per-day", "9999"]
+        opened = client.run(full, env={"HOME": str(tmp_path), "XDG_STATE_HOME": ""}, timeout=60)
+        assert opened.returncode == 0, opened.stderr
+        assert (tmp_path / ".local" / "state" / "rozaneh" / "controls.json").exists(), "kept where that was asked for"

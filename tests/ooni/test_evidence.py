@@ -190,6 +190,13 @@ def test_a_list_is_its_measurements() -> None:
     assert isinstance(bad, BadLine)
 
 
+def test_a_line_that_begins_a_document_and_does_not_go_on_costs_itself_alone() -> None:
+    assert split('{\n{"a": 1}\n{"b": 2}') == [Line(1, b"{"), Line(2, b'{"a": 1}'), Line(3, b'{"b": 2}')]
+    assert split('[\n{"a": 1}\n{"b": 2}')[1:] == [Line(2, b'{"a": 1}'), Line(3, b'{"b": 2}')]
+    (one,) = split('{\n "a": {},\n "b": 7,,\n}')
+    assert isinstance(one, Line), "what is meant as one document is one error"
+
+
 def test_lines_are_lines() -> None:
     assert split('{"a": 1}\n{"b": 2}') == [Line(1, b'{"a": 1}'), Line(2, b'{"b": 2}')]
     assert list(documents(iter(()))) == []

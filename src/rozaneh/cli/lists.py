@@ -25,7 +25,7 @@ from rozaneh.ooni.testlists import LARGEST, TestList, read_list, risk
 from rozaneh.probe.fetching import fetch
 from rozaneh.probe.lists import Lists, read_key
 from rozaneh.probe.share.collector import parse_url
-from rozaneh.words import Words, mark
+from rozaneh.words import Words, mark, shown
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -160,7 +160,7 @@ def _show_one(name: str, found: TestList | None, tongue: Words, *, as_json: bool
         return
     screen = console()
     for site in found.sites:
-        screen.print(site.url if not site.category else f"{site.url} {site.category}", markup=False)
+        screen.print(shown(f"{site.url} {site.category}".strip()))
 
 
 @app.command(

@@ -72,10 +72,7 @@ def bundle(
 ) -> None:
     """Pack."""
     tongue, held = words(lang), waiting()
-    measurements = _readable(held, tongue)
-    private = this_machine((), again=True)
-    for each in measurements:
-        vouch(msgspec.json.encode(each), private)
+    measurements = _may_leave(held, this_machine((), again=True), tongue)
     if dry_run:
         _show(measurements)
         return
@@ -155,9 +152,7 @@ def submit(
     tongue, held = words(lang), waiting()
     parse_url(to)
     private = this_machine(my_address or (), again=True)
-    measurements = _readable(held, tongue)
-    for each in measurements:
-        vouch(msgspec.json.encode(each), private)
+    measurements = _may_leave(held, private, tongue)
     if dry_run:
         _show(measurements)
         return
@@ -207,13 +202,17 @@ def _measurement(value: dict[str, Any] | str) -> dict[str, Any]:
     return value
 
 
-def _readable(held: Waiting, tongue: Words) -> list[dict[str, Any]]:
+def _may_leave(held: Waiting, private: Private, tongue: Words) -> list[dict[str, Any]]:
+    """What waits, without what cannot be read or may not leave; of these is said why."""
     found = []
     for digest in held:
         try:
-            found.append(held.read(digest))
+            measurement = held.read(digest)
+            vouch(msgspec.json.encode(measurement), private)
         except LocalFault as fault:
-            console(errors=True).print(tongue.say("Note: {text}", text=str(fault)))
+            console(errors=True).print(tongue.say("Note: {text}", text=f"{digest}: {fault}"))
+        else:
+            found.append(measurement)
     return found
 
 

@@ -83,18 +83,34 @@ def documents(lines: Iterator[Line | BadLine]) -> Iterator[Line | BadLine]:
 
 
 def _spread(first: Line, lines: Iterator[Line | BadLine]) -> Iterator[Line | BadLine]:
-    parts, size = [first.data], len(first.data)
+    """A document over many lines; where it is none, the lines by themselves: one bad line costs no other."""
+    held: list[Line | BadLine] = [first]
+    size = len(first.data)
     for line in lines:
-        if isinstance(line, BadLine):
-            yield line
-            return
-        parts.append(line.data)
-        size += len(line.data) + 1
+        held.append(line)
+        size += 0 if isinstance(line, BadLine) else len(line.data) + 1
         if size > LONGEST_LINE:
             yield BadLine(first.number, f"longer than {LONGEST_LINE} bytes")
             return
+    parts = [line.data for line in held if isinstance(line, Line)]
     whole = Line(first.number, b"\n".join(parts))
-    yield from _listed(whole) if whole.data.lstrip().startswith(b"[") else (whole,)
+    if len(parts) < len(held) or (not _is_json(whole.data) and any(map(_is_object, parts))):
+        yield from held
+    else:
+        yield from _listed(whole) if whole.data.lstrip().startswith(b"[") else (whole,)
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        msgspec.json.decode(data)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return False
+    return True
+
+
+def _is_object(data: bytes) -> bool:
+    """Whether a line is a measurement by itself, and no part of a larger one such as ``}`` or ``{},``."""
+    return data.startswith(b"{") and len(data) > len(b"{}") and _is_json(data)
 
 
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])

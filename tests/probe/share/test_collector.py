@@ -1,6 +1,7 @@
 """The collector's protocol in both forms, and a sender that is killed: nothing is lost, and nothing is taken twice."""
 
 import asyncio
+import base64
 import json
 import subprocess
 import sys
@@ -14,11 +15,14 @@ import h11
 import pytest
 from anyio.abc import ByteStream
 
+from rozaneh.core import LocalFault
 from rozaneh.dialers import build
 from rozaneh.net.memory import MemoryNetwork
 from rozaneh.net.trust import Trust
+from rozaneh.probe.share import waiting as waiting_room
 from rozaneh.probe.share.collector import Collector
-from rozaneh.probe.share.signing import SIGNATURE, verify
+from rozaneh.probe.share.private import Private
+from rozaneh.probe.share.signing import SIGNATURE, key_of, sign, verify
 from rozaneh.probe.share.waiting import Waiting
 from tests.probe.share.test_waiting import NOW, PRIVATE, measurement
 
@@ -73,13 +77,13 @@ class Far:
         await send(f"HTTP/1.1 {status} X\r\nContent-Length: {len(answer)}\r\n\r\n".encode() + answer)
 
 
-async def sent_to(far: Far, held: Waiting) -> Any:
+async def sent_to(far: Far, held: Waiting, private: Private = PRIVATE) -> Any:
     async def behaviour(stream: ByteStream) -> None:
         await far.talk(stream.receive, stream.send)
 
     async with MemoryNetwork() as network:
         network.serve(*PLACE, behaviour)
-        return await Collector(URL, Trust(), (build("tcp", network),)).send_all(held, PRIVATE)
+        return await Collector(URL, Trust(), (build("tcp", network),)).send_all(held, private)
 
 
 def waiting(folder: Path, many: int) -> tuple[Waiting, list[dict[str, Any]]]:
@@ -116,6 +120,32 @@ async def test_a_collector_that_talks_nonsense_gets_nothing_and_nothing_is_lost(
     done = await sent_to(far, held)
     assert (done.sent, done.left, far.asked) == ((), 2, ["/report"])
     assert done.failure is not None
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["trio"])
+async def test_a_measurement_of_somebody_else_that_may_not_leave_holds_up_no_other(tmp_path: Path) -> None:
+    """Whoever hands over a bundle can sign what he likes, the carrier's own address among it."""
+    held, kept = waiting(tmp_path / "share", 3)
+    deep = b"x"
+    for _ in range(6):
+        deep = base64.b64encode(deep + b" " * 99)
+    for body in ("seen: 5.202.13.200", deep.decode()):
+        held.take_in(sign(measurement(9, body), key_of(tmp_path / "their key", NOW)))
+    far = Far()
+    done = await sent_to(far, held, Private.of(["5.202.13.200"]))
+    assert sorted(each["input"] for each in far.came) == sorted(each["input"] for each in kept)
+    assert (len(done.sent), done.left, len(done.withheld)) == (3, 2, 2)
+
+
+def test_a_bundle_does_not_fill_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting_room, "LARGEST", 4096)
+    held = Waiting(tmp_path / "share")
+    key = key_of(tmp_path / "their key", NOW)
+    held.take_in(sign(measurement(1, "x" * 2000), key))
+    with pytest.raises(LocalFault, match="wait already"):
+        held.take_in(sign(measurement(2, "x" * 2000), key))
+    assert len(list(held)) == 1
 
 
 @pytest.mark.anyio

@@ -18,7 +18,6 @@ from rozaneh.net.memory import MemoryNetwork, silence
 from rozaneh.net.trust import Trust
 from rozaneh.probe.share.collector import Collector, parse_url
 from rozaneh.probe.share.private import Private
-from rozaneh.probe.share.scrub import NotScrubbed
 from rozaneh.probe.share.waiting import Waiting
 from tests.probe.share.test_waiting import NOW, PRIVATE, measurement
 from tools import documented
@@ -78,6 +77,7 @@ def test_a_measurement_reaches_the_collector_though_that_is_blocked(tmp_path: Pa
     verdicts = {each["input"]: each["annotations"]["rozaneh_verdict"] for each in taken}
     assert verdicts == {"https://blocked.example/": "blocked", "https://example.org/": "ok"}
     assert all(each["measurement_start_time"].endswith(":00:00") for each in taken)
+    assert {(each["probe_asn"], each["probe_cc"]) for each in taken} == {("AS197207", "IR")}, "as was agreed to"
     left = [path.name for path in tmp_path.rglob("*") if path.is_file()]
     assert left == ["carry.jsonl.gz"], "forgetting leaves what the user packed, and nothing else"
 
@@ -152,8 +152,9 @@ async def test_what_turns_out_private_later_does_not_leave(tmp_path: Path) -> No
     held.keep(measurement(body="also 5.202.13.200"), PRIVATE, NOW)
     async with MemoryNetwork() as network:
         collector = Collector(COLLECTOR, Trust(), (build("tcp", network),))
-        with pytest.raises(NotScrubbed):
-            await collector.send_all(held, Private.of(["5.202.13.200"]))
+        done = await collector.send_all(held, Private.of(["5.202.13.200"]))
+        assert (done.sent, done.left, done.failure) == ((), 1, None)
+        assert "still holds an address or a name of yours" in done.withheld[0]
         assert network.connections == []
 
 

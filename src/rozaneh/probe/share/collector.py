@@ -42,14 +42,14 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
         left: how many still wait.
         failure: how the last attempt failed, if that is why they wait.
         way: by which way the collector was reached; empty where it was not.
-        damaged: lines about files that could not be read.
+        withheld: lines about those that stay here: a file that could not be read, or one that may not leave.
     """
 
     sent: tuple[str, ...] = ()
     left: int = 0
     failure: Failure | None = None
     way: str = ""
-    damaged: tuple[str, ...] = ()
+    withheld: tuple[str, ...] = ()
 
 
 class _Refused(Exception):
@@ -82,27 +82,30 @@ class Collector:
     ) -> Sent:
         """Send everything that waits; stop at the first that cannot be sent.
 
+        One that may not leave stays, and the others go: somebody else's measurement, taken in to be carried on, must
+        not be able to hold up the rest.
+
         Args:
             waiting: the folder.
             private: looked for once more in the very bytes.
             tell: told the digest of each that was taken.
 
         Raises:
-            LocalFault: the URL is none, something private would leave, or another program is sending.
+            LocalFault: the URL is none, or another program is sending.
         """
         base = parse_url(self.url)
         sent: list[str] = []
-        damaged: list[str] = []
+        withheld: list[str] = []
         failure = None
         with waiting.alone():
             reports = _Reports(waiting.folder / "reports.json", self.url)
             for digest in list(waiting):
                 try:
                     measurement = waiting.read(digest)
+                    vouch(msgspec.json.encode(measurement), private)
                 except LocalFault as fault:
-                    damaged.append(str(fault))
+                    withheld.append(f"{digest}: {fault}")
                     continue
-                vouch(msgspec.json.encode(measurement), private)
                 try:
                     await self._send(base, measurement, reports)
                 except _Refused as refused:
@@ -114,7 +117,7 @@ class Collector:
             if failure is None:
                 await self._close(base, reports)
         way = self.ways[self._way].spec.redacted() if sent else ""
-        return Sent(sent=tuple(sent), left=len(list(waiting)), failure=failure, way=way, damaged=tuple(damaged))
+        return Sent(sent=tuple(sent), left=len(list(waiting)), failure=failure, way=way, withheld=tuple(withheld))
 
     async def _send(self, base: Target, measurement: dict[str, Any], reports: "_Reports") -> None:
         if not self._new_form:

@@ -28,6 +28,9 @@ MOST = 10_000
 LONGEST = 8 << 20
 """Bytes of one measurement."""
 
+LARGEST = 256 << 20
+"""Bytes of all that wait: whoever hands over a bundle shall not fill the disk."""
+
 _SUFFIX = ".json"
 
 
@@ -142,8 +145,12 @@ class Waiting:
         digest = digest_of(measurement)
         if (self.folder / "sent" / digest).exists() or self._path(digest).exists():
             return digest
-        if sum(1 for _ in self) >= MOST:
-            raise LocalFault(f"{MOST} measurements wait already; send them, carry them or 'rozaneh share forget'")
+        sizes = [path.stat().st_size for path in self._of("waiting").glob(f"*{_SUFFIX}")]
+        if len(sizes) >= MOST or sum(sizes) + len(data) > LARGEST:
+            raise LocalFault(
+                f"{len(sizes)} measurements wait already, and no more than {MOST} or {LARGEST >> 20} MiB may; send"
+                " them, carry them or 'rozaneh share forget'"
+            )
         fresh = self._path(digest).with_suffix(".new")
         try:
             fresh.touch(mode=0o600)
