@@ -5,6 +5,7 @@ import signal
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,22 @@ def test_an_end_at_any_moment_leaves_a_whole_update_and_forgets_no_version(tmp_p
     with pytest.raises(BadUpdate, match="not newer"):
         kept.update(bundle(now))
     assert kept.update(bundle(now + 1)).version == now + 1
+
+
+def test_of_two_updates_at_once_the_older_does_not_come_last(tmp_path: Path) -> None:
+    kept = Lists(tmp_path / "lists")
+    kept.trust(PUBLIC)
+    bundles = [bundle(number) for number in range(1, 41)]
+
+    def take(data: bytes) -> int:
+        try:
+            return Lists(kept.folder).update(data).version
+        except BadUpdate:
+            return 0
+
+    with ThreadPoolExecutor(8) as at_once:
+        taken = list(at_once.map(take, reversed(bundles)))
+    assert in_hand(kept) == max(taken) == 40
 
 
 def test_lists_of_ones_own(tmp_path: Path) -> None:

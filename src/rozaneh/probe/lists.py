@@ -8,6 +8,8 @@ kept beside the keys and only grows, also where keys are changed, so that an old
 
 import base64
 import binascii
+import contextlib
+import fcntl
 import os
 import re
 from collections.abc import Iterator
@@ -66,11 +68,12 @@ class Lists:
         """
         if len(key) != _KEY_BYTES:
             raise LocalFault("not a public key of Ed25519")
-        kept = self._trusted()
-        keys = tuple(dict.fromkeys((*kept.keys, key)))
-        if len(keys) > MOST_KEYS:
-            raise LocalFault(f"{MOST_KEYS} keys are trusted already; take one back first: rozaneh lists distrust KEY")
-        self._keep(_Trusted(keys=keys, newest=self._newest(kept)))
+        with self._alone():
+            kept = self._trusted()
+            keys = tuple(dict.fromkeys((*kept.keys, key)))
+            if len(keys) > MOST_KEYS:
+                raise LocalFault(f"{MOST_KEYS} keys are trusted already; take one back: rozaneh lists distrust KEY")
+            self._keep(_Trusted(keys=keys, newest=self._newest(kept)))
 
     def distrust(self, key: bytes) -> None:
         """Take no more updates that are signed with a key; lists that only it signed are lists no more.
@@ -78,10 +81,11 @@ class Lists:
         Raises:
             LocalFault: it is not trusted, or that cannot be kept.
         """
-        kept = self._trusted()
-        if key not in kept.keys:
+        if key not in self.keys:
             raise LocalFault("that key is not trusted anyway")
-        self._keep(_Trusted(keys=tuple(each for each in kept.keys if each != key), newest=self._newest(kept)))
+        with self._alone():
+            kept = self._trusted()
+            self._keep(_Trusted(keys=tuple(each for each in kept.keys if each != key), newest=self._newest(kept)))
 
     def update(self, bundle: bytes) -> Update:
         """Check a bundle and put it in the place of the one in hand, which stays where anything is wrong.
@@ -90,15 +94,16 @@ class Lists:
             BadUpdate: it is no bundle, no trusted key signed it, or it is not newer.
             LocalFault: no key is trusted, or it cannot be kept.
         """
-        kept = self._trusted()
-        if not kept.keys:
+        if not self.keys:
             raise LocalFault(
                 "no key is trusted for test lists, and none comes with Rozaneh: get the public key of whoever signs"
                 " your lists, and name it: rozaneh lists trust FILE"
             )
-        found = open_update(bundle, kept.keys, newest=self._newest(kept))
-        self._write("update.json", bundle)
-        self._keep(_Trusted(keys=kept.keys, newest=found.version))
+        with self._alone():  # of two at once the older must not come last
+            kept = self._trusted()
+            found = open_update(bundle, kept.keys, newest=self._newest(kept))
+            self._write("update.json", bundle)
+            self._keep(_Trusted(keys=kept.keys, newest=found.version))
         return found
 
     @property
@@ -173,6 +178,20 @@ class Lists:
         for name in self.own():
             if (found := self.named(name)) is not None:
                 yield name, found
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Wait until no other program changes the folder."""
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise LocalFault(f"cannot use {self.folder}: {error.strerror}") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
 
     def _newest(self, kept: _Trusted) -> int:
         """The newest version that was ever in hand: an end between writing the two files forgets none."""
