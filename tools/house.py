@@ -12,6 +12,7 @@ from tools import documented
 TOP = documented.TOP
 _ROOMS = (".ci", "benchmarks", "docs", "requirements", "scenarios", "src", "tests", "tools")
 _LONG, _LONGEST = 400, 500
+_WIDEST = 1_000
 _MEANINGLESS = {"utils.py", "util.py", "helpers.py", "common.py", "misc.py"}
 # Written apart, so that this file does not find itself.
 _LEFT_OVERS = re.compile(
@@ -65,7 +66,10 @@ def of_source(path: Path, text: str) -> Iterator[str]:
 
 
 def of_page(path: Path, text: str) -> Iterator[str]:
-    """The tests that a page names and that do not exist: a claim without its proof."""
+    """What nobody would read, and the tests that a page names and that do not exist: a claim without its proof."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if len(line) > _WIDEST:
+            yield f"{path}:{number}: {len(line)} characters in a line"
     for file, test in re.findall(r"`(tests/[a-z0-9_/]+\.py)(?:::(test_[a-z0-9_]+))?`", text):
         proof = TOP / file
         if not proof.exists() or (test and f"def {test}(" not in proof.read_text(encoding="utf-8")):

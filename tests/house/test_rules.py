@@ -59,5 +59,6 @@ def test_what_belongs_to_one_machine() -> None:
 def test_a_page_names_only_tests_that_exist() -> None:
     here = "tests/house/test_rules.py"
     assert list(house.of_page(Path("docs/a.md"), f"`{here}` `{here}::test_a_name_that_says_nothing`")) == []
+    assert len(list(house.of_page(Path("docs/a.md"), f"short\n{'─' * 1_001}\n{'─' * 1_000}\n"))) == 1
     wrong = "`tests/house/no_such.py` and " + f"`{here}::test_no" + "_such`"
     assert len(list(house.of_page(Path("docs/a.md"), wrong))) == 2

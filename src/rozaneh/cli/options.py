@@ -28,9 +28,9 @@ def console(*, errors: bool = False) -> Console:
     Args:
         errors: print to standard error, as progress does, so that standard output holds the result alone.
     """
-    # A pipe has no width: wrapping or cutting there would break the one line that holds a fact.
-    stream = sys.stderr if errors else sys.stdout
-    width = None if stream.isatty() else _NO_WIDTH
+    # A pipe has no width: wrapping or cutting there would break the one line that holds a fact. What is to be drawn as
+    # on a terminal (FORCE_COLOR, TTY_COMPATIBLE) has the width of one: a rule fills all of it.
+    width = None if Console(stderr=errors).is_terminal else _NO_WIDTH
     return Console(stderr=errors, soft_wrap=width is not None, width=width, highlight=False, markup=False, emoji=False)
 
 
