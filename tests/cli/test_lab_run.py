@@ -175,6 +175,20 @@ class TestTerminal:
             assert "Traceback" not in person.rest()
             assert status() == 128 + signal.SIGINT
 
+    def test_ctrl_c_that_comes_before_the_program_waits_for_it(self) -> None:
+        script = (
+            "import os, signal, sys\n"
+            "from rozaneh.cli import lab_run\n"
+            "from rozaneh.lab import Lab\n"
+            "with Lab(servers=False) as lab:\n"
+            "    def start():\n"
+            "        os.kill(os.getpid(), signal.SIGINT)\n"
+            "        return lab.client().popen(['sleep', '100'])\n"
+            "    sys.exit(lab_run._run_to_end(start))\n"
+        )
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, done.stderr) == (128 + signal.SIGINT, "")
+
     def test_ctrl_c_while_the_lab_starts_leaves_no_traceback(self) -> None:
         with at_a_terminal("lab", "run", "-q", "clear", "--", "sleep", "100") as (person, status):
             while not person.children.read_text(encoding="ascii"):

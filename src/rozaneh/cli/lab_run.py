@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _SIGNALLED = 128  # as shells have it
 _END_WITHIN = 3.0
+_FROM_THE_TERMINAL = {signal.SIGINT, signal.SIGQUIT}
 
 Name = Annotated[str, typer.Argument(help=mark("A scenario: its name, or the path of a file."), metavar="NAME")]
 On = Annotated[str, typer.Option("--on", metavar="mobile|fixed", help=mark("The home network to stand in."))]
@@ -144,9 +145,16 @@ def _leave(number: int, _frame: FrameType | None) -> None:
 
 def _run_to_end(start: "Callable[[], subprocess.Popen[Any]]") -> int:
     """Run a program in the foreground: the terminal's signals are its own, the others are passed on to it."""
-    for number in (signal.SIGINT, signal.SIGQUIT):
+    for number in _FROM_THE_TERMINAL:
         signal.signal(number, _nothing)
-    process = start()
+    # One that comes while there is no program yet must wait for it, not be lost.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _FROM_THE_TERMINAL)
+    try:
+        process = start()
+        for number in signal.sigpending() & _FROM_THE_TERMINAL:
+            process.send_signal(number)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _FROM_THE_TERMINAL)
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
         process.send_signal(number)

@@ -40,7 +40,7 @@ def main() -> int:
     except calls.CallRefused as refused:
         return _complain(f"cannot enter the lab: {refused}", CANNOT_ENTER)
     # A signal that comes before there is a child to pass it on to must wait.
-    signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)
+    signal.pthread_sigmask(signal.SIG_BLOCK, (*_PASSED_ON, *_FROM_THE_TERMINAL))
     parent_end, child_end = socket.socketpair()
     child = os.fork()
     if child == 0:
@@ -76,7 +76,9 @@ def _become(options: argparse.Namespace, lifeline: socket.socket) -> NoReturn:
         _arrange_files(options)
         for kind in ("user", "pid", "net"):
             os.close(getattr(options, kind))
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (*_PASSED_ON, *_FROM_THE_TERMINAL))
         calls.keep_capabilities_over_exec()
         os.execvp(program, options.argv)  # noqa: S606 - no shell is wanted
     except calls.CallRefused as refused:
@@ -117,12 +119,15 @@ def _stay_behind(child: int) -> int:
         with suppress(ProcessLookupError):
             os.kill(child, number)
 
+    # What came before there was a child waits with us alone: a fork does not hand on what waits.
+    for number in signal.sigpending() & set(_FROM_THE_TERMINAL):
+        pass_on(number, None)
     for number in _FROM_THE_TERMINAL:
-        # The terminal sends these to the program as well, and it alone decides what they mean.
+        # From now on the terminal sends these to the program as well, and it alone decides what they mean.
         signal.signal(number, signal.SIG_IGN)
     for number in _PASSED_ON:
         signal.signal(number, pass_on)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (*_PASSED_ON, *_FROM_THE_TERMINAL))
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
         fatal = os.WTERMSIG(status)
