@@ -24,9 +24,28 @@ COUNTRIES = MappingProxyType(
 """The names of countries that readers are likeliest to look for; others are called by their code."""
 
 
+_QUIC = "quic."
+
+
 class _Name(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     en: _Text
     fa: _Text
+
+
+class _Service(msgspec.Struct, frozen=True):
+    id: str
+    name: _Name
+
+
+class _Catalogue(msgspec.Struct, frozen=True):
+    service: tuple[_Service, ...] = ()
+
+
+@cache
+def _services() -> dict[str, _Name]:
+    parts = [part for part in (files("rozaneh") / "probe" / "catalogue").iterdir() if part.name.endswith(".toml")]
+    read = [msgspec.toml.decode(part.read_bytes(), type=_Catalogue) for part in parts]
+    return {service.id: service.name for each in read for service in each.service}
 
 
 @cache
@@ -55,3 +74,18 @@ def network_name(country: str, network: str, words: Words) -> Said:
     if known is None:
         return words.say("{network}", network=network)
     return words.say("{name} ({number})", name=Said(known.fa if words.right_to_left else known.en), number=network)
+
+
+def service_name(subject: str, words: Words) -> Said:
+    """What a service is called, or the host name where the catalogue has none.
+
+    Args:
+        subject: of the table of hours; ``quic.`` stands before what is measured over QUIC.
+        words: the language.
+    """
+    bare = subject.removeprefix(_QUIC)
+    known = _services().get(bare)
+    name = (
+        words.say("{service}", service=bare) if known is None else Said(known.fa if words.right_to_left else known.en)
+    )
+    return words.say("{service} over QUIC", service=name) if bare != subject else name

@@ -11,10 +11,13 @@ from tests.observatory.dashboard import autumn
 WHOLE = Span(autumn.FIRST, autumn.FIRST + dt.timedelta(days=autumn.DAYS))
 
 
-def test_counts_are_rounded_and_shares_are_exact() -> None:
+def test_counts_are_rounded_and_shares_of_few_are_shares_of_such_counts() -> None:
     rows = [autumn.row(autumn.FIRST, 1, "x", source, ok=2, blocked=1) for source in "abcd"]
     tally = Figures(autumn.table(rows)).hours(Part("IR", WHOLE))[autumn.FIRST]
-    assert (tally.n, tally.sources, tally.blocked, tally.failing) == (10, 4, 4 / 12, 4 / 12)
+    assert (tally.n, tally.sources, tally.blocked, tally.failing) == (10, 3, 0.5, 0.5)
+    many = [autumn.row(autumn.FIRST, 1, "x", source, ok=20, blocked=10) for source in "abcd"]
+    tally = Figures(autumn.table(many)).hours(Part("IR", WHOLE))[autumn.FIRST]
+    assert (tally.n, tally.failing) == (120, 1 / 3)
 
 
 def test_what_the_service_refuses_does_not_count_as_failing_on_the_path() -> None:
@@ -84,6 +87,31 @@ def test_no_export_shows_a_cell_behind_which_too_little_stands(rows: list[dict[s
                 assert sum(int(str(row["n"])) for row in behind) >= LEAST_MEASUREMENTS
                 assert len({row["source"] for row in behind}) >= LEAST_SOURCES
                 assert cell["measurements"] % 5 == 0
+
+
+@settings(max_examples=8)
+@given(hourly_rows)
+def test_a_total_minus_its_parts_does_not_tell_what_was_left_out(rows: list[dict[str, object]]) -> None:
+    """Whoever subtracts what is shown of networks from what is shown of all cannot tell whether there is a rest."""
+    figures = Figures(autumn.table(rows))
+    for hour, whole in figures.hours(Part("IR", WHOLE)).items():
+        here = [row for row in rows if _as_json(row["hour"]) == _as_json(hour)]
+        shown = {
+            asn: figures.hours(Part("IR", WHOLE, (asn,))).get(hour) for asn in {int(str(row["asn"])) for row in here}
+        }
+        parts = [part for part in shown.values() if part is not None]
+        left = [row for row in here if shown[int(str(row["asn"]))] is None]
+        if not left or sum(int(str(row["n"])) for row in left) >= LEAST_MEASUREMENTS:
+            continue
+        unsure = 2.5 * (len(parts) + 1)
+        for total, of_parts, true in (
+            (whole.n, [part.n for part in parts], "n"),
+            (whole.blocked * whole.n, [part.blocked * part.n for part in parts], "blocked"),
+        ):
+            rest = total - sum(of_parts)
+            assert rest - unsure <= 0, f"there is a rest: {true}"
+            assert rest + unsure >= LEAST_MEASUREMENTS - 1, f"the rest is small: {true}"
+        assert whole.sources in (2, 3)
 
 
 def _as_json(value: object) -> object:

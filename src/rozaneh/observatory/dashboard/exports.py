@@ -131,7 +131,8 @@ def openapi() -> bytes:
         "info": {
             "title": "Rozaneh observatory", "version": "1",
             "description": "Figures behind which fewer than five measurements or a single source stand are left out, "
-            "and counts are rounded to fives.",
+            "counts are rounded to fives, shares of fewer than fifty are shares of such counts, and there are at least "
+            "as many sources as is said.",
         },
         "paths": paths,
         "components": {"schemas": {
@@ -144,7 +145,8 @@ def openapi() -> bytes:
             }},
             "Tally": {"type": "object", "properties": {
                 "hour": moment, "subject": {"type": "string"}, "asn": {"type": "integer"},
-                "measurements": {"type": "integer", "multipleOf": 5}, "sources": {"type": "integer", "minimum": 2},
+                "measurements": {"type": "integer", "multipleOf": 5},
+                "sources": {"type": "integer", "minimum": 2, "description": "at least so many"},
                 "failing": share, "blocked": share, "throttled": share, "refused": share,
                 "mechanism": {"type": "string"},
             }},

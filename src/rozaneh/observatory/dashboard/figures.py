@@ -5,6 +5,7 @@ rounded, so that a total minus its parts does not give away what was left out.
 """
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -12,9 +13,12 @@ import ibis.expr.types as ir
 import msgspec
 
 from rozaneh.observatory.dashboard.withhold import withheld
+from rozaneh.observatory.events.gate import mechanism_of
 from rozaneh.observatory.schema import COUNTS
 
 _STEP = 5
+_MANY = 50
+_STEPS = (2, 3, 5, *(digit * 10**power for power in range(1, 9) for digit in (1, 2, 5)))
 _REMEMBERED = 64
 _FAILING = ("blocked", "throttled", "outage", "domestic_only", "failed")
 
@@ -23,11 +27,11 @@ _Answer = TypeVar("_Answer")
 
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True):
-    """How many verdicts there are of each kind. Shares are exact; counts are rounded to fives.
+    """How many verdicts there are of each kind. Counts are rounded to fives; shares of few are shares of such counts.
 
     Attributes:
         n: verdicts, about.
-        sources: independent sources that they come from.
+        sources: independent sources that they come from, at least.
         failing: share that does not get through, for a reason that lies on the path.
         blocked: share that a rule calls blocked.
         throttled: share that is slowed down.
@@ -177,12 +181,13 @@ def _counted(part: ir.Table, keys: Sequence[str]) -> ir.Table:
 
 def _with_mechanism(part: ir.Table, keys: Sequence[str]) -> Iterator[tuple[Mapping[str, Any], Tally]]:
     troubled = part.mutate(troubled=sum((part[name] for name in (*_FAILING[1:], "refused")), part.blocked))
-    by = troubled.group_by([*keys, "mechanism"]).aggregate(troubled=troubled.troubled.sum())
-    worst: dict[tuple[Any, ...], tuple[int, str]] = {}
+    by = troubled.group_by([*keys, "mechanism", "reading"]).aggregate(troubled=troubled.troubled.sum())
+    seen: dict[tuple[Any, ...], Counter[str]] = {}
     for row in _rows(by):
         if row["troubled"]:
-            key = tuple(row[name] for name in keys)
-            worst[key] = max(worst.get(key, (0, "")), (row["troubled"], row["mechanism"]))
+            of = seen.setdefault(tuple(row[name] for name in keys), Counter())
+            of[mechanism_of(row["mechanism"], row["reading"])] += row["troubled"]
+    worst = {key: max((number, how) for how, number in of.items()) for key, of in seen.items()}
     for row, tally in _published(_rows(_counted(part, keys))):
         yield row, msgspec.structs.replace(tally, mechanism=worst.get(tuple(row[name] for name in keys), (0, ""))[1])
 
@@ -195,14 +200,23 @@ def _published(rows: list[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any
         yield (
             row,
             Tally(
-                n=max(_STEP * round(n / _STEP), _STEP),
-                sources=int(row["sources"]),
-                failing=sum(int(row[name]) for name in _FAILING) / n,
-                blocked=int(row["blocked"]) / n,
-                throttled=int(row["throttled"]) / n,
-                refused=int(row["refused"]) / n,
+                n=_fives(n),
+                sources=max(step for step in _STEPS if step <= int(row["sources"])),
+                failing=_share(sum(int(row[name]) for name in _FAILING), n),
+                blocked=_share(int(row["blocked"]), n),
+                throttled=_share(int(row["throttled"]), n),
+                refused=_share(int(row["refused"]), n),
             ),
         )
+
+
+def _fives(n: int) -> int:
+    return max(_STEP * round(n / _STEP), _STEP)
+
+
+def _share(count: int, n: int) -> float:
+    """A share; of few, one of numbers rounded to fives: a total minus its parts must not tell the rest."""
+    return count / n if n >= _MANY else min(_STEP * round(count / _STEP) / _fives(n), 1.0)
 
 
 def _of_store(moment: dt.datetime) -> dt.datetime:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from rozaneh.observatory.names import country_name, network_name
+from rozaneh.observatory.names import country_name, network_name, service_name
 from rozaneh.words import Said, Words
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def _everything(site: "Site", words: Words) -> Iterator[_Entry]:
             also = (network_name(code, f"AS{asn}", english),)
             yield _Entry(f"{tongue}/{code}/AS{asn}.html", network_name(code, f"AS{asn}", words), place, also)
         for subject in site.subjects(code):
-            name = words.say("{service}", service=subject)
-            yield _Entry(f"{tongue}/{code}/service/{subject}.html", name, place, (subject,))
+            name, names = service_name(subject, words), (subject, service_name(subject, english))
+            yield _Entry(f"{tongue}/{code}/service/{subject}.html", name, place, names)
 
 
 def _plain(text: str) -> str:

@@ -15,6 +15,7 @@ import ibis.expr.types as ir
 from rozaneh.observatory.dashboard import exports, searching, views
 from rozaneh.observatory.dashboard.figures import Country, Figures, Part, Span
 from rozaneh.observatory.events.event import Event, Found, Withheld
+from rozaneh.observatory.events.groups import domestic_subjects
 from rozaneh.words import LANGUAGES, Words
 
 FIRST = "fa"
@@ -24,6 +25,7 @@ _SUBJECT = r"[a-z0-9][a-z0-9.-]{0,99}"
 _NEWEST_DAYS = 120
 _ASKED = 80
 _USUALLY_FAILS = 0.4
+_OF_ALL = ("curfew", "outage", "domestic_only")
 
 
 @dataclass(frozen=True)
@@ -163,9 +165,23 @@ class Site:
         return sorted((name for name in found if re.fullmatch(_SUBJECT, name)), key=lambda name: (-found[name].n, name))
 
     def usual(self, code: str, span: Span) -> tuple[str, ...]:
-        """What works most of the time: what is always blocked would hide what happens by the hour."""
-        found = self.figures.subjects(Part(code, span))
-        return tuple(sorted(name for name, tally in found.items() if tally.failing < _USUALLY_FAILS))
+        """What is abroad and works most of the time: what is always blocked would hide what happens by the hour.
+
+        What is at home works on through many a cut, and would hide it as well.
+        """
+        found, home = self.figures.subjects(Part(code, span)), domestic_subjects(code)
+        return tuple(sorted(n for n, tally in found.items() if tally.failing < _USUALLY_FAILS and not home(n)))
+
+    def cut_networks(self, code: str, span: Span) -> tuple[int, ...]:
+        """The networks on which all was cut at some time of a span, by the events; those that have a page."""
+        asns = {
+            int(network.removeprefix("AS"))
+            for found in self.holdings.found
+            if found.event.country == code and found.event.kind in _OF_ALL
+            if found.event.start < span.end and (found.event.end is None or found.event.end > span.start)
+            for network in found.event.networks
+        }
+        return tuple(asn for asn in self.networks(code) if asn in asns)
 
     def whole(self, code: str) -> Span:
         """All hours of a country."""

@@ -19,9 +19,9 @@ from rozaneh.observatory.dashboard.figures import Country, Part, Span, Tally
 from rozaneh.observatory.dashboard.withhold import LEAST_MEASUREMENTS
 from rozaneh.observatory.events.event import Event, Found, Vote, Withheld
 from rozaneh.observatory.events.rules import event_rules
-from rozaneh.observatory.events.sentences import CHANGES, REASONS, STATES, what
+from rozaneh.observatory.events.sentences import CHANGES, REASONS, RULES, STATES, what
 from rozaneh.observatory.events.zones import zone_of_country
-from rozaneh.observatory.names import country_name, network_name
+from rozaneh.observatory.names import country_name, network_name, service_name
 from rozaneh.words import LANGUAGES, Said, Words
 from rozaneh.words.dates import Dates
 
@@ -44,7 +44,7 @@ class _Item(TypedDict):
     end: dt.datetime | None
 
 
-_EVENTS_SHOWN, _SERVICES_SHOWN, _NETWORKS_SHOWN = 40, 30, 6
+_EVENTS_SHOWN, _SERVICES_SHOWN, _NETWORKS_SHOWN, _ONGOING_SHOWN = 40, 30, 6, 3
 
 
 @cache
@@ -114,10 +114,16 @@ def country(site: "Site", words: Words, code: str) -> Context:
     months = [
         {"page": f"{words.language}/{code}/{month}.html", "name": _month(dates, month)} for month in site.months(code)
     ]
+    # Where whole networks were cut those are shown: a curfew of some would be pale among all.
+    cut = site.cut_networks(code, span)
+    ongoing = sorted(
+        (item for item in _events(site, words, code) if item["ongoing"]), key=lambda item: bool(item["services"])
+    )
     return {
         "title": country_name(code, words), "code": code, "zone": dates.zone, "line": _age(site, dates, code),
-        "ongoing": [item for item in _events(site, words, code) if item["ongoing"]],
-        "view": _hours(site, words, Part(code, span)), "matrix": _matrix(site, words, code, span),
+        "ongoing": ongoing[:_ONGOING_SHOWN], "more": ongoing[_ONGOING_SHOWN:],
+        "cut": _list(words, [network_name(code, f"AS{asn}", words) for asn in cut]),
+        "view": _hours(site, words, Part(code, span, cut)), "matrix": _matrix(site, words, code, span),
         "events": _events(site, words, code), "unpublished": _unpublished(site, words, code), "months": months,
         "networks": [
             {"page": f"{words.language}/{code}/{name}.html", "name": network_name(code, name, words)}
@@ -150,7 +156,7 @@ def service(site: "Site", words: Words, code: str, subject: str) -> Context:
     """One service in a country."""
     of_it = [item for item in _events(site, words, code) if subject in item["services"]]
     part = Part(code, site.newest(code), subjects=(subject,))
-    return _part(site, words, part, words.say("{service}", service=subject), of_it)
+    return _part(site, words, part, service_name(subject, words), of_it)
 
 
 def event(site: "Site", words: Words, name: str, path: str) -> Context:
@@ -168,7 +174,7 @@ def event(site: "Site", words: Words, name: str, path: str) -> Context:
     if claim.networks:
         facts.append((say("Networks"), _list(words, [network_name(code, text, words) for text in claim.networks])))
     if claim.services:
-        facts.append((say("Services"), _list(words, [say("{service}", service=text) for text in claim.services])))
+        facts.append((say("Services"), _list(words, [service_name(text, words) for text in claim.services])))
     facts += [
         (say("How"), say(HOW.get(_mechanism(claim.mechanism), HOW[Mechanism.UNKNOWN]))),
         (say("How sure"), words.number(claim.confidence, ".0%")),
@@ -183,7 +189,7 @@ def event(site: "Site", words: Words, name: str, path: str) -> Context:
         "title": what(claim, words), "code": code, "country": country_name(code, words), "zone": dates.zone, "id": name,
         "facts": facts, "votes": [_vote(vote, words, dates) for vote in evidence.votes],
         "view": _hours(site, words, _part_of(claim, span)) if code in site.countries else None,
-        "rule": event_rules().get(claim.rule),
+        "rule": event_rules().get(claim.rule), "because": say(RULES[claim.rule]) if claim.rule in RULES else "",
         "changes": [say(CHANGES[change]) for change in evidence.would_change],
         "citation": f"Rozaneh observatory, event {name}, {site.holdings.made:%Y-%m-%d}. {site.holdings.where}{path}",
     }  # fmt: skip
@@ -191,7 +197,10 @@ def event(site: "Site", words: Words, name: str, path: str) -> Context:
 
 def method(words: Words) -> Context:
     """How it is done."""
-    return {"title": words.say("Method"), "rules": list(event_rules().values())}
+    rules = [
+        {"id": rule.id, "because": words.say(RULES[rule.id]), "source": rule.source} for rule in event_rules().values()
+    ]
+    return {"title": words.say("Method"), "rules": rules}
 
 
 # -------------------------------------------------------------------------------------------------------------- parts
@@ -241,7 +250,7 @@ def _matrix(site: "Site", words: Words, code: str, span: Span) -> Context:
         "networks": [network_name(code, f"AS{asn}", words) for asn in asns],
         "rows": [
             {
-                "name": words.say("{service}", service=subject),
+                "name": service_name(subject, words),
                 "page": f"{words.language}/{code}/service/{subject}.html",
                 "cells": [_cell(words, cells.get((subject, asn))) for asn in asns],
             }

@@ -99,7 +99,7 @@ def support(connection: Any, counts: Counts, claim: Claim, settings: GateSetting
     for row in rows.to_pylist():
         n[row["source"]] += row["n"]
         says[row["source"]] += row["says"]
-        how[_mechanism(row["mechanism"], row["reading"])] += row["says"]
+        how[mechanism_of(row["mechanism"], row["reading"])] += row["says"]
     bar = claim.share / 2
     measured = [source for source, number in n.items() if number >= settings.measured_least]
     says_so = {source for source in measured if says[source] / n[source] > bar}
@@ -139,7 +139,13 @@ def _within(t: Any, counts: Counts, window: tuple[int, int]) -> Any:
     return days & (t.hour >= first) & (t.hour < last)
 
 
-def _mechanism(told: str, reading: str) -> str:
+def mechanism_of(told: str, reading: str) -> str:
+    """The mechanism of a verdict, or what a failure looks like most that no rule could read.
+
+    Args:
+        told: a Mechanism, as the table of hours has it.
+        reading: how the failure ended, such as ``tls.reset``.
+    """
     if told in ("unknown", "none", ""):
         return _OF_READING.get(reading, Mechanism.UNKNOWN).value
     return told

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from rozaneh.diagnosis.verdict import sureness
 from rozaneh.observatory.events.event import Event, Evidence, Found, Withheld
-from rozaneh.observatory.names import country_name, network_name
+from rozaneh.observatory.names import country_name, network_name, service_name
 from rozaneh.words import Said, Words, mark
 
 KINDS = {
@@ -59,6 +59,33 @@ REASONS = {
     "silence": mark("Not enough: that fewer measurements came does not say why. A second signal could."),
 }
 """Why a claim is not made."""
+
+RULES = {
+    "signal-outage-frozen": mark(
+        "A signal that fell below what noise and the week explain is down until three quarters of what it lost is "
+        "back, and held."
+    ),
+    "recurring-cuts": mark(
+        "Cuts of some hours at the same time of the local day, on most days, are one curfew and not many outages."
+    ),
+    "network-states": mark(
+        "All that is measured on a network fails more than a baseline that was learnt before and frozen, in hours that "
+        "recur."
+    ),
+    "service-states": mark("One service fails far more than its frozen baseline on a network where the others do not."),
+    "source-gate": mark(
+        "One source, however loud, makes no event: enough independent ones say so, and of those who measured most do."
+    ),
+    "volume-silence": mark(
+        "When people are cut off their measurements do not come, or come late. By itself that is no outage: they may "
+        "have stopped."
+    ),
+    "protocol-groups": mark(
+        "When services that have only their protocol in common are blocked at about the same time, the protocol is; "
+        "Tor and a VPN are one by themselves."
+    ),
+}
+"""What each rule of ``rules.toml`` says, for both languages."""
 
 _SURENESS = {
     "certain": mark("certain"),
@@ -143,7 +170,7 @@ def place(event: Event, words: Words) -> Said:
 
 
 def _listed(names: Sequence[str], words: Words) -> Said:
-    return _list_of([words.say("{service}", service=name) for name in names], words)
+    return _list_of([service_name(name, words) for name in names], words)
 
 
 def _list_of(parts: Sequence[Said], words: Words) -> Said:
