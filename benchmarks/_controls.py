@@ -1,7 +1,8 @@
 """Part of ``make prove``: networks without a censor, checked again and again; not once may the state be blamed.
 
-The scenarios are those in which something fails or is slow for another reason, and a site whose line goes up and down
-every two seconds. What is said otherwise may differ from run to run, because loss does; it is counted.
+The scenarios are those in which something fails or is slow for another reason, a device whose clock is wrong, and a
+site whose line goes up and down every two seconds. What is said otherwise may differ from run to run, because loss
+does; it is counted. Each check has a number, so that the proof can be made in pieces.
 """
 
 from collections import Counter
@@ -16,6 +17,7 @@ from rozaneh.lab.topology import Link
 from rozaneh.probe import ServiceResult
 from tests.probe.lab.judging import HOMES, Judging
 
+WRONG_CLOCK = "wrong-clock"
 CONTROLS = (
     ("clear", "https://blocked.example/"),
     ("site-down", "https://down.example/"),
@@ -29,6 +31,8 @@ CONTROLS = (
     ("no-network", "https://blocked.example/"),
     ("captive-portal", "https://blocked.example/"),
     ("flapping", "https://flapping.example/"),
+    (WRONG_CLOCK, "https://blocked.example/"),
+    (WRONG_CLOCK, "https://down.example/"),
 )
 FLAPPING = """
 title = "A site whose line goes up and down"
@@ -47,22 +51,28 @@ _UP, _GONE, _EVERY = Link(delay_ms=15.0), Link(delay_ms=15.0, loss=1.0), 2.0
 _AT_ONCE = 20
 
 
-def controls(times: int) -> tuple[list[str], Counter[str]]:
+def controls(times: int, first: int = 0) -> tuple[list[str], Counter[str]]:
     """Check each in turn until so many checks are done.
+
+    Args:
+        times: how many.
+        first: the number of the first of them.
 
     Returns:
         Checks that blamed the state, one line each; and how often each thing was said.
     """
     scenarios = {name: _scenario(name) for name, _ in CONTROLS}
     with Lab(world=world_for(list(scenarios.values()))) as lab:
-        return anyio.run(_every, lab, scenarios, times)
+        return anyio.run(_every, lab, scenarios, range(first, first + times))
 
 
 def _scenario(name: str) -> Scenario:
-    return parse_scenario(FLAPPING, "flapping.toml") if name == "flapping" else load_scenario(name)
+    if name == "flapping":
+        return parse_scenario(FLAPPING, "flapping.toml")
+    return load_scenario("clear" if name == WRONG_CLOCK else name)
 
 
-async def _every(lab: Lab, scenarios: dict[str, Scenario], times: int) -> tuple[list[str], Counter[str]]:
+async def _every(lab: Lab, scenarios: dict[str, Scenario], numbers: range) -> tuple[list[str], Counter[str]]:
     judging, turns = Judging(lab), anyio.Semaphore(_AT_ONCE)
     blamed: list[str] = []
     said: Counter[str] = Counter()
@@ -70,15 +80,16 @@ async def _every(lab: Lab, scenarios: dict[str, Scenario], times: int) -> tuple[
     async def one(number: int) -> None:
         name, target = CONTROLS[number % len(CONTROLS)]
         async with turns:
-            result = await judging.result(scenarios[name], target, HOMES[number // len(CONTROLS) % len(HOMES)])
-        said[f"{name}: {result.verdict.verdict}"] += 1
+            home = HOMES[number // len(CONTROLS) % len(HOMES)]
+            result = await judging.result(scenarios[name], target, home, right_clock=name != WRONG_CLOCK, seed=number)
+        said[f"{name}: {result.verdict.verdict}, by {result.verdict.who}"] += 1
         if _blames(result):
             blamed.append(f"{name}, {target}: {result.verdict}")
 
     async with anyio.create_task_group() as flapping:
         flapping.start_soon(_flap, lab)
         async with anyio.create_task_group() as group:
-            for number in range(times):
+            for number in numbers:
                 group.start_soon(one, number)
         flapping.cancel_scope.cancel()
     return blamed, said

@@ -116,6 +116,7 @@ def main() -> int:
     parser.add_argument("--matrices", type=int, default=20, help="how many in a row (default 20)")
     parser.add_argument("--no-tor", action="store_true", help="leave the private Tor network out")
     parser.add_argument("--controls", type=int, default=1000, help="checks without a censor (default 1000; 0 for none)")
+    parser.add_argument("--first", type=int, default=0, help="number of the first of them, to make them in pieces")
     options = parser.parse_args()
     wrong = []
     by = "atheris" if find_spec("atheris") else "hypothesis"
@@ -128,7 +129,7 @@ def main() -> int:
                 wrong.append(f"fuzzing {name}: {failed}")
     if options.controls:
         _CONSOLE.print(f"{options.controls} checks where there is no censor")
-        blamed, said = controls(options.controls)
+        blamed, said = controls(options.controls, options.first)
         for line in lines(said):
             _CONSOLE.print(line, markup=False)
         wrong += [f"the state was blamed: {line}" for line in blamed]

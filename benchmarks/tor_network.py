@@ -2,7 +2,8 @@
 
 One authority, three relays that are exits, and a bridge; all are Debian's ``tor`` and ``obfs4proxy``. The way is the
 element ``tor:`` as anybody would use it. Only the ``tor`` that it finds first on the PATH is a script, which tells
-the real one about this network, because the real one knows the real authorities alone.
+the real one about this network, because the real one knows the real authorities alone. Then the probe's experiment lets
+that ``tor`` start, and must say that it did.
 """
 
 import os
@@ -26,6 +27,7 @@ from rozaneh.net import measure
 from rozaneh.net.memory import echo
 from rozaneh.net.real import RealNetwork
 from rozaneh.net.streams import receive_exactly
+from rozaneh.probe.experiments.tor import bootstrapped
 
 _SIZE = 200_000
 _PATIENCE = 150.0
@@ -177,4 +179,10 @@ def tor_network() -> str:
         script.chmod(0o755)
         os.environ["PATH"] = f"{script.parent}:{os.environ['PATH']}"
         way = parse(_bridge_line(bridge, fingerprint, port)).way
-        return anyio.run(_there_and_back, way)
+        return anyio.run(_there_and_back, way) or anyio.run(_started, str(script))
+
+
+async def _started(program: str) -> str:
+    """What the probe's experiment says of a ``tor`` that starts in this network, or nothing if it is right."""
+    seen = await bootstrapped(program, _PATIENCE)
+    return "" if seen is not None and seen.success and seen.tor_progress == 100 else f"the experiment says {seen}"

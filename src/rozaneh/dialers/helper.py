@@ -31,13 +31,18 @@ _PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 _LOOPBACK_V4, _LOOPBACK_V6 = "7F", "00000000000000000000000001000000"
 
 
+def is_own(network: Network) -> bool:
+    """Whether a network is this machine's own, which programs use too."""
+    return isinstance(network, RealNetwork) and isinstance(network.sockets, SystemSockets)
+
+
 def only_here(network: Network, what: str) -> None:
     """A program uses this machine's own network, so it is no way for any other.
 
     Raises:
         SpecError: the network is a host of the lab, or a world in memory.
     """
-    if not (isinstance(network, RealNetwork) and isinstance(network.sockets, SystemSockets)):
+    if not is_own(network):
         raise SpecError(f"{what} is a program on this machine's own network, and this network is another one")
 
 

@@ -16,9 +16,11 @@ class Trust:
 
     Attributes:
         ca_file: a PEM file that holds the only authorities to believe; none for those of this system.
+        flags: further flags of OpenSSL's verification.
     """
 
     ca_file: str | None = None
+    flags: ssl.VerifyFlags = ssl.VerifyFlags.VERIFY_DEFAULT
     _contexts: dict[tuple[bool, tuple[str, ...], bool], ssl.SSLContext] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -29,9 +31,9 @@ class Trust:
         return cls(os.environ.get("SSL_CERT_FILE") or None)
 
     @classmethod
-    def with_ca(cls, pem_path: str | os.PathLike[str]) -> Self:
+    def with_ca(cls, pem_path: str | os.PathLike[str], flags: ssl.VerifyFlags = ssl.VerifyFlags.VERIFY_DEFAULT) -> Self:
         """The authorities of one PEM file and no others."""
-        return cls(os.fspath(pem_path))
+        return cls(os.fspath(pem_path), flags)
 
     def context(self, *, verify: bool = True, alpn: Sequence[str] = (), check_name: bool = True) -> ssl.SSLContext:
         """A client's TLS context. Contexts are kept, because reading the authorities takes milliseconds.
@@ -69,6 +71,7 @@ class Trust:
                 "this system has no certificate authorities: install the package ca-certificates,"
                 " or name a PEM file in SSL_CERT_FILE"
             )
+        context.verify_flags |= self.flags
         if not verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import anyio
 
+from rozaneh.core import Failure
 from rozaneh.diagnosis import Canary, Zone
 from rozaneh.diagnosis.network import network_facts
 from rozaneh.net.exchange import http_get, tls_handshake
@@ -35,8 +36,18 @@ class Canaries:
 
     async def run(self) -> None:
         """Try all of them at once; a foreign one that fails is tried once more before it counts."""
+        await self._every(self.sites)
+
+    async def again(self) -> None:
+        """Try those again that were given up because this process did not get to run."""
+        given_up = [canary for canary in self.seen if canary.attempt.failure is Failure.INTERRUPTED]
+        self.seen = [canary for canary in self.seen if canary not in given_up]
+        names = {(canary.name, canary.attempt.target) for canary in given_up}
+        await self._every([site for site in self.sites if (site.name, site.target) in names])
+
+    async def _every(self, sites: Sequence[CanarySite]) -> None:
         async with anyio.create_task_group() as group:
-            for site in self.sites:
+            for site in sites:
                 group.start_soon(self._one, site)
         self.done.set()
         if not _CUT.isdisjoint(network_facts(self.seen)):

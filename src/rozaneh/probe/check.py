@@ -11,6 +11,7 @@ from rozaneh.diagnosis import Outcome, judge
 from rozaneh.net import Dialer, Network
 from rozaneh.net.clock import Clock
 from rozaneh.net.trust import Trust
+from rozaneh.probe.dials import reached
 from rozaneh.probe.experiment import Experiment, Tools
 from rozaneh.probe.pace import AT_ONCE
 from rozaneh.probe.remembered import Remembered
@@ -98,6 +99,8 @@ class _Run:
                 for service in left:
                     tasks.start_soon(partial(self._service, service, turns, last=number == len(rounds)))
             left = [service for service in left if service.id not in self.results]
+            if left:
+                await self.tools.canaries.again()
 
     async def _service(self, service: Service, turns: anyio.Semaphore, *, last: bool) -> None:
         async with turns:
@@ -107,8 +110,13 @@ class _Run:
             async with anyio.create_task_group() as group:
                 for endpoint in service.endpoint:
                     group.start_soon(self._endpoint, service, endpoint)
-            if last or not any(_too_busy(self._ended[service.id, endpoint.id]) for endpoint in service.endpoint):
+            ended = [self._ended[service.id, endpoint.id] for endpoint in service.endpoint]
+            if last or not any(map(_too_busy, ended)):
                 self._conclude(service, anyio.current_time() - began)
+                return
+            self.tools.dials.spoken_to.update(
+                address for each in ended for tried in each.evidence.tried for address in reached(tried.attempt)
+            )
 
     async def _endpoint(self, service: Service, endpoint: Endpoint) -> None:
         began = anyio.current_time()
@@ -143,8 +151,9 @@ class _Run:
 
 def _too_busy(ended: EndpointResult) -> bool:
     """Whether nothing could be told, and attempts were given up because this process did not get to run."""
-    tried = ended.evidence.tried
-    given_up = any(each.attempt.failure is Failure.INTERRUPTED for each in tried)
+    evidence = ended.evidence
+    attempts = [tried.attempt for tried in evidence.tried] + [canary.attempt for canary in evidence.canaries]
+    given_up = any(attempt.failure is Failure.INTERRUPTED for attempt in attempts)
     return given_up and ended.verdict.verdict is Outcome.CANNOT_TELL
 
 

@@ -44,6 +44,8 @@ class Dials:
         pace: how much at once.
         pulse: whether this process got to run; an attempt that timed out while it did not is made again.
         deadlines: seconds for each kind of step.
+        spoken_to: addresses at which something was said in attempts that then did not count; what was said may be
+            punished there since.
     """
 
     network: Network
@@ -51,6 +53,7 @@ class Dials:
     pace: Pace
     deadlines: Deadlines = DEADLINES
     pulse: Pulse = field(default_factory=Pulse)
+    spoken_to: set[str] = field(default_factory=set)
 
     async def plain(self, endpoint: Endpoint, addresses: Sequence[str] = ()) -> Attempt:
         """Dial an endpoint as programs do, at the addresses that the system's resolver gives, or at given ones."""
@@ -129,6 +132,7 @@ class Dials:
                     return attempt
                 if not self.pulse.starved(began, anyio.current_time()):
                     return attempt
+                self.spoken_to.update(reached(attempt))
         return msgspec.structs.replace(attempt, failure=Failure.INTERRUPTED)
 
     async def _datagrams(self, target: Target, payload: bytes, spec: str) -> Attempt:
@@ -191,6 +195,16 @@ class Dials:
         if endpoint.kind == "tls":
             return tls_handshake(target, self.trust, verify=verify)
         return None
+
+
+def reached(attempt: Attempt) -> tuple[str, ...]:
+    """The addresses to which a TCP connection came about."""
+    return tuple(host_of(step.peer) for step in attempt.steps(Op.CONNECT) if step.failure is None)
+
+
+def host_of(peer: str) -> str:
+    """The address of a peer."""
+    return peer.rpartition(":")[0].strip("[]")
 
 
 def first_packet(endpoint: Endpoint) -> bytes:

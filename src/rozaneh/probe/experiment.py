@@ -24,7 +24,7 @@ from rozaneh.net.trust import Trust
 from rozaneh.probe import transfers
 from rozaneh.probe.canaries import Canaries
 from rozaneh.probe.control import Controls
-from rozaneh.probe.dials import Dials, first_packet
+from rozaneh.probe.dials import Dials, first_packet, host_of, reached
 from rozaneh.probe.lookups import Lookups, Trusted
 from rozaneh.probe.pace import AT_ONCE, Pace
 from rozaneh.probe.remembered import Remembered
@@ -114,11 +114,13 @@ class Experiment:
             kind=endpoint.kind,
             issuer=endpoint.issuer,
             domestic=self.domestic,
-            tainted=any(
-                self.tools.provoked.get(address, endpoint.target.host) != endpoint.target.host
-                for address in self._addresses()
-            ),
+            tainted=any(map(self._punished, self._addresses())),
         )
+
+    def _punished(self, address: str) -> bool:
+        """Whether a penalty may last at an address for what was said there before."""
+        host = self.endpoint.target.host
+        return self.tools.provoked.get(address, host) != host or address in self.tools.dials.spoken_to
 
     async def run(self) -> None:
         """Examine the endpoint. Ends early when the canaries show that everything abroad is cut off."""
@@ -190,7 +192,7 @@ class Experiment:
 
     async def _at_right_address(self, first: Attempt) -> None:
         trusted = set(self._trusted.addresses)
-        went = {_address(step.peer) for step in first.steps(Op.CONNECT)}
+        went = {host_of(step.peer) for step in first.steps(Op.CONNECT)}
         right = first
         if trusted and not went & trusted:
             for _ in range(2):
@@ -287,12 +289,3 @@ class Experiment:
 
 
 _MIRRORED = Endpoint(id="mirror", url="tls://mirror.invalid:443")
-
-
-def reached(attempt: Attempt) -> tuple[str, ...]:
-    """The addresses to which a TCP connection came about."""
-    return tuple(_address(step.peer) for step in attempt.steps(Op.CONNECT) if step.failure is None)
-
-
-def _address(peer: str) -> str:
-    return peer.rpartition(":")[0].strip("[]")

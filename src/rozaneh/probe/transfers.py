@@ -14,7 +14,7 @@ import msgspec
 from rozaneh.core import Attempt, Failure, Op, Target
 from rozaneh.diagnosis import Slowness
 from rozaneh.diagnosis.readings import status
-from rozaneh.probe.dials import Dials
+from rozaneh.probe.dials import Dials, reached
 
 BUDGET = 300_000
 """Bytes on the wire that a throttling test may cost, the page that raised the suspicion included."""
@@ -115,7 +115,7 @@ async def compare(dials: Dials, target: Target, neutral: str, spent: int, expect
         if attempt.ok and received(attempt) >= wanted // 2:
             whole[which].append(attempt)
         if not number:
-            target = target if target.addresses else target.at(*_reached(attempt))
+            target = target if target.addresses else target.at(*reached(attempt)[:1])
             if not attempt.ok or not target.addresses:
                 break
             if status(attempt) != _PARTIAL:
@@ -128,10 +128,6 @@ async def compare(dials: Dials, target: Target, neutral: str, spent: int, expect
         neutral=tuple(made["neutral"]),
         spent=sum(step.received for group in made.values() for attempt in group for step in attempt.observations),
     )
-
-
-def _reached(attempt: Attempt) -> tuple[str, ...]:
-    return tuple(step.peer.rpartition(":")[0].strip("[]") for step in attempt.steps(Op.CONNECT) if not step.failure)[:1]
 
 
 def _rates(whole: dict[str, list[Attempt]], expected: float) -> Slowness:

@@ -7,6 +7,7 @@ from pathlib import Path
 import anyio
 import msgspec
 
+from rozaneh.core import Failure
 from rozaneh.diagnosis import Mechanism, Outcome, Who
 from rozaneh.lab import Lab
 from rozaneh.lab.scenario import Scenario, load_scenario
@@ -16,6 +17,7 @@ from rozaneh.probe import ServiceResult, check, choose, vantages
 SCENARIOS = Path(__file__).parents[3] / "scenarios"
 HOMES = ("mobile", "fixed")
 AT_ONCE = (20, 5, 2)
+LEAST_RATES = 2
 
 OUTCOMES = {
     Mechanism.NONE: Outcome.OK,
@@ -84,6 +86,7 @@ class Judging:
 
     lab: Lab
     at_once: tuple[int, ...] = AT_ONCE
+    wanted: Sequence[Case] = ()
     results: dict[str, ServiceResult] = field(default_factory=dict)
 
     async def all(self, wanted: Sequence[Case]) -> list[str]:
@@ -112,16 +115,34 @@ class Judging:
                 group.start_soon(one, case)
 
     async def result(
-        self, scenario: Scenario | None, target: str, home: str, at: str | None = None, *, control: bool = True
+        self,
+        scenario: Scenario | None,
+        target: str,
+        home: str,
+        at: str | None = None,
+        *,
+        control: bool = True,
+        right_clock: bool = True,
+        seed: int = 0,
     ) -> ServiceResult:
-        """Check one target from a new customer, with a control vantage to ask or without."""
-        with self.lab.client(home, scenario, at=at, programs=False) as client:
+        """Check one target from a new customer; without a control vantage or with a wrong clock where that is asked."""
+        with self.lab.client(home, scenario, at=at, seed=seed, programs=False) as client:
             asked = vantages(client.environment())
             asked = asked if control else msgspec.structs.replace(asked, control=())
-            (result,) = await check(choose([target]), client.network, client.trust, client.clock, asked)
+            trust = client.trust if right_clock else client.trust_without_clock
+            (result,) = await check(choose([target]), client.network, trust, client.clock, asked)
         return result
 
 
+def too_busy(result: ServiceResult) -> bool:
+    """Whether attempts were given up because this process did not get to run: what they would have shown is missing."""
+    evidence = [each.evidence for each in result.endpoints]
+    rates = [each.slowness for each in evidence if each.slowness is not None]
+    return any(tried.attempt.failure is Failure.INTERRUPTED for each in evidence for tried in each.tried) or any(
+        min(len(each.target), len(each.neutral)) < LEAST_RATES for each in rates
+    )
+
+
 def _unsure(result: ServiceResult) -> bool:
-    """Whether nothing was concluded: on a busy machine attempts are given up, and the times of resets are noise."""
-    return result.verdict.verdict is Outcome.CANNOT_TELL
+    """Whether nothing was concluded, or from less than all of it."""
+    return result.verdict.verdict is Outcome.CANNOT_TELL or (result.verdict.rules == ("works",) and too_busy(result))

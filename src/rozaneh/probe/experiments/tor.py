@@ -5,15 +5,16 @@ Keys after ooni/spec ts-023 (tor) and ts-016 (vanilla_tor).
 
 import contextlib
 import re
-import shutil
 import subprocess
 import tempfile
 
 import anyio
 import msgspec
 
+from rozaneh.core import SpecError
 from rozaneh.diagnosis import Evidence, Outcome, judge
-from rozaneh.net.real import RealNetwork
+from rozaneh.dialers.helper import found as installed
+from rozaneh.dialers.helper import is_own
 from rozaneh.probe.experiment import Experiment, Tools
 from rozaneh.probe.experiments.finding import Finding, Line
 from rozaneh.probe.services import Endpoint, catalogue
@@ -95,8 +96,8 @@ async def run(tools: Tools, endpoint: Endpoint) -> Finding:
         for name, experiment in experiments.items()
     }
     # A program dials by itself: it is started only where its network is the one that is measured.
-    here = isinstance(tools.dials.network, RealNetwork)
-    bootstrap = await bootstrapped(shutil.which("tor")) if here else None
+    own = is_own(tools.dials.network)
+    bootstrap = await bootstrapped(_program()) if own else None
     kinds = {kind: [t for t in targets.values() if t.target_protocol == kind] for kind in ("or_port_dirauth", "obfs4")}
     up = {kind: sum(t.failure is None for t in group_) for kind, group_ in kinds.items()}
     keys = Tor(
@@ -112,8 +113,16 @@ async def run(tools: Tools, endpoint: Endpoint) -> Finding:
     middle = order[len(order) // 2] if order else ""
     return Finding(
         experiment=NAME, target=endpoint.url, verdict=verdicts[middle], evidence=evidence[middle], keys=keys,
-        said=_said(keys),
+        said=_said(keys, own=own),
     )  # fmt: skip
+
+
+def _program() -> str | None:
+    """Where ``tor`` is, if anywhere."""
+    try:
+        return installed("tor")
+    except SpecError:
+        return None
 
 
 def _protocol(endpoint: Endpoint) -> str:
@@ -186,7 +195,7 @@ def read_log(text: str, progress: Bootstrap) -> Bootstrap:
     return progress
 
 
-def _said(keys: Tor) -> tuple[Line, ...]:
+def _said(keys: Tor, *, own: bool) -> tuple[Line, ...]:
     lines = [
         Line(
             mark("Directory authorities that answer: {up} of {all}; bridges: {bridges} of {all_bridges}."),
@@ -196,8 +205,10 @@ def _said(keys: Tor) -> tuple[Line, ...]:
             },
         )
     ]  # fmt: skip
-    if keys.bootstrap is None:
-        lines.append(Line(mark("Tor itself was not started: the program is not installed, or not in this network.")))
+    if not own:
+        lines.append(Line(mark("Not measured: whether Tor itself starts. It would use another network.")))
+    elif keys.bootstrap is None:
+        lines.append(Line(mark("Not measured: whether Tor itself starts. The program tor is not installed here.")))
     elif keys.bootstrap.success:
         lines.append(
             Line(mark("Tor itself started in {seconds} s."), {"seconds": round(keys.bootstrap.bootstrap_time)})
