@@ -1,5 +1,6 @@
 """Every engine gives the same numbers: DuckDB, ClickHouse (in this process, by its own client), and a Spark cluster."""
 
+import datetime as dt
 import os
 import random
 import re
@@ -16,8 +17,14 @@ import pytest
 
 from rozaneh.core import LocalFault
 from rozaneh.observatory import engine, schema
+from rozaneh.observatory.dashboard.figures import Figures
+from rozaneh.observatory.events import renew
+from rozaneh.observatory.ingest import ingest
+from rozaneh.observatory.judging import judge_all, judge_stale
+from rozaneh.observatory.store import Store, files
 from rozaneh.observatory.verdicts import hourly, judged
 from tests.observatory.evidence import evidence
+from tests.observatory.made import reset, web, write
 from tests.observatory.test_verdicts import observations
 
 Library = Callable[[str], ModuleType]
@@ -63,6 +70,39 @@ def test_clickhouse_judges_and_counts_as_duckdb(given: dict[str, Path], library:
     assert sum(hours["n"].to_pylist()) == MEASUREMENTS
 
 
+def test_a_store_is_judged_and_asked_in_clickhouse(tmp_path: Path, library: Library) -> None:
+    library("chdb")
+    there = f"clickhouse://chdb{tmp_path}/clickhouse"
+    times = [
+        {"measurement_start_time": f"2022-09-{21 + i % 3} 12:00:00", "probe_asn": f"AS{i % 5 + 1}"} for i in range(60)
+    ]
+    path = write(tmp_path / "a.jsonl.gz", [*(web(i, **time) for i, time in enumerate(times)), reset(100)])
+    now = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    for name, where in (("here", "duckdb"), ("there", there)):
+        with Store(tmp_path / name) as store:
+            ingest([path], store, now)
+            assert judge_stale(store, engine=where) == judge_all(store, engine=where) == 61
+    for table, keys in ((schema.VERDICTS, _VERDICT_KEYS), (schema.HOURLY, _HOUR_KEYS)):
+        one, two = (
+            [
+                row
+                for file in files(tmp_path / name, table)
+                for row in ordered(pq.read_table(file, partitioning=None), keys)
+            ]
+            for name in ("here", "there")
+        )
+        assert one == two != []
+    told = [
+        Figures(engine.engine(where, tmp_path / name).table(schema.HOURLY)).countries()
+        for name, where in (("here", "duckdb"), ("there", there))
+    ]
+    assert told[0] == told[1]
+    assert told[0][0].tally.n == 60
+    assert renew(tmp_path / "there", asked=there).found == renew(tmp_path / "here").found
+
+
+# Spark's driver leaves its sockets to the collector.
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.timeout(500)
 def test_a_spark_cluster_counts_as_duckdb(given: dict[str, Path], library: Library, peer: Callable[[str], str]) -> None:
     peer("java")

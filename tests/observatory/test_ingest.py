@@ -59,6 +59,25 @@ def test_a_dial_becomes_a_row_with_its_control_and_the_classic_result(tmp_path: 
     assert (second["failure"], second["verified"]) == ("interrupted", True)
 
 
+def test_oonis_result_is_worked_out_where_the_measurement_has_none(tmp_path: Path) -> None:
+    bare = [web(1), reset(2), {**web(3), "test_name": "signal"}]
+    for one in bare:
+        for key in ("blocking", "accessible", "dns_consistency"):
+            del one["test_keys"][key]
+        for records in ("tcp_connect", "tls_handshakes", "requests"):
+            for record in one["test_keys"][records]:
+                record["tags"] = ["depth=0", "fetch_body=true"]
+    into(tmp_path / "store", write(tmp_path / "a.jsonl", [*bare, reset(4)]))
+    found = {
+        row["line"]: (row["classic_blocking"], row["classic_accessible"], row["classic_computed"])
+        for row in rows(tmp_path / "store")
+    }
+    assert found == {
+        1: ("false", True, True), 2: ("http-failure", False, True),
+        3: (None, None, False), 4: ("http-failure", False, False),
+    }  # fmt: skip
+
+
 def test_rows_lie_by_country_and_day_and_are_sorted(tmp_path: Path) -> None:
     lines = [web(i, probe_cc=cc, probe_asn=f"AS{9 - i}") for i, cc in enumerate(("IR", "DE", "IR", "??"))]
     into(tmp_path / "store", write(tmp_path / "a.jsonl", lines))

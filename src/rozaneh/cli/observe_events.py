@@ -1,17 +1,18 @@
 """``rozaneh observe events``: what was done to a country's connections, and since when."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rozaneh.cli.options import Json, Lang, console, print_json, words
+from rozaneh.cli.options import Engine, Json, Lang, console, print_json, words
 from rozaneh.core import LocalFault
 from rozaneh.words import Words, mark
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rozaneh.observatory.events import Found
     from rozaneh.observatory.signals import Reading
     from rozaneh.observatory.signals.signal import Signal
@@ -48,6 +49,7 @@ def events(
             help=mark("When the measuring itself changed: no event begins there on one signal alone. Repeatable."),
         ),
     ] = None,
+    engine: Engine = "duckdb",
     evidence: Annotated[bool, typer.Option("--evidence", help=mark("With --json: the evidence too."))] = False,
     as_json: Json = False,
     lang: Lang = None,
@@ -66,7 +68,7 @@ def events(
         _say_reading(path, reading, tongue)
     signals = [each for _, reading in readings for each in reading.signals]
     if store is not None:
-        _of_store(store, signals, marks, tongue, evidence=evidence, as_json=as_json)
+        _of_store(store, (signals, marks, engine), tongue, evidence=evidence, as_json=as_json)
         return
     findings = signal_events(signals, marks=marks)
     errors = console(errors=True)
@@ -85,7 +87,12 @@ def events(
 
 
 def _of_store(
-    store: Path, signals: "Sequence[Signal]", marks: Sequence[datetime], tongue: Words, *, evidence: bool, as_json: bool
+    store: Path,
+    asked: "tuple[Sequence[Signal], Sequence[datetime], str]",
+    tongue: Words,
+    *,
+    evidence: bool,
+    as_json: bool,
 ) -> None:
     """Find the events of a store, keep them in it, and print them; what is not claimed goes to standard error."""
     from rozaneh.observatory.events import renew  # noqa: PLC0415 - as above
@@ -93,7 +100,7 @@ def _of_store(
 
     if not store.is_dir():
         raise LocalFault(f"{store}: there is no store; make one with: rozaneh observe ingest")
-    findings = renew(store, signals, marks)
+    findings = renew(store, *asked)
     errors = console(errors=True)
     for name in findings.short:
         errors.print(tongue.say("Not enough: {name} has too little history.", name=name))

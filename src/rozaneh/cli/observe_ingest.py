@@ -8,7 +8,7 @@ import msgspec
 import typer
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from rozaneh.cli.options import Json, Lang, console, print_json, words
+from rozaneh.cli.options import Engine, Json, Lang, console, print_json, words
 from rozaneh.observatory import ingest as reading
 from rozaneh.observatory.judging import judge_all, judge_stale
 from rozaneh.observatory.store import Store
@@ -52,6 +52,7 @@ def ingest(
     jobs: Annotated[
         int, typer.Option("--jobs", min=1, max=256, help=mark("How many processes read files side by side."))
     ] = 1,
+    engine: Engine = "duckdb",
     as_json: Json = False,
     lang: Lang = None,
 ) -> None:
@@ -63,8 +64,8 @@ def ingest(
         with _progress(DownloadColumn()) as progress:
             task = progress.add_task(said.say("reading"), total=size)
             found = reading.ingest(paths, opened, now, lambda read, _: progress.advance(task, read), jobs)
-        verdicts = _judged(opened, said, everything=False)
-    number = _found_again(store, said) if events else None
+        verdicts = _judged(opened, said, engine, everything=False)
+    number = _found_again(store, said, engine) if events else None
     if as_json:
         print_json(_Ingested(**msgspec.structs.asdict(found), verdicts=verdicts, events=number))
         return
@@ -73,11 +74,11 @@ def ingest(
         console().print(said.say_n("{n} event in the store.", "{n} events in the store.", number))
 
 
-def _found_again(store: Path, said: Words) -> int:
+def _found_again(store: Path, said: Words, engine: str) -> int:
     from rozaneh.observatory.events import renew  # noqa: PLC0415 - only where events are wanted
 
     with console(errors=True).status(said.say("finding events")):
-        return len(renew(store).found)
+        return len(renew(store, asked=engine).found)
 
 
 def _print_summary(found: reading.Summary, verdicts: int, said: Words) -> None:
@@ -103,22 +104,22 @@ def _print_summary(found: reading.Summary, verdicts: int, said: Words) -> None:
 
 
 @app.command()
-def judge(store: StorePlace, as_json: Json = False, lang: Lang = None) -> None:
+def judge(*, store: StorePlace, engine: Engine = "duckdb", as_json: Json = False, lang: Lang = None) -> None:
     """Judge everything in a store again, by the rules of this version. The files it came from are not needed."""
     said = words(lang)
     with Store(store) as opened:
-        verdicts = _judged(opened, said, everything=True)
+        verdicts = _judged(opened, said, engine, everything=True)
     if as_json:
         print_json({"verdicts": verdicts})
     else:
         console().print(said.say("{verdicts} verdicts.", verdicts=verdicts))
 
 
-def _judged(store: Store, said: Words, *, everything: bool) -> int:
+def _judged(store: Store, said: Words, engine: str, *, everything: bool) -> int:
     with _progress(MofNCompleteColumn()) as progress:
         task = progress.add_task(said.say("judging"), total=None)
         run = judge_all if everything else judge_stale
-        return run(store, lambda done, total: progress.update(task, completed=done, total=total))
+        return run(store, lambda done, total: progress.update(task, completed=done, total=total), engine)
 
 
 def _progress(column: DownloadColumn | MofNCompleteColumn) -> Progress:

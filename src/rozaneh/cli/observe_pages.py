@@ -6,16 +6,12 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from rozaneh.cli.options import Json, Lang, console, print_json, words
+from rozaneh.cli.options import Engine, Json, Lang, console, print_json, words
 from rozaneh.words import mark
 
 app = typer.Typer()
 
 _Store = Annotated[Path, typer.Option("--store", metavar="DIR", help=mark("A store of measurements."))]
-_Engine = Annotated[
-    str,
-    typer.Option("--engine", metavar="NAME", help=mark("Where queries run: duckdb, or the address of a ClickHouse.")),
-]
 
 
 @app.command(
@@ -30,7 +26,7 @@ def serve(
         str, typer.Option("--host", metavar="ADDRESS", help=mark("Listen at this address; others can read it then."))
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help=mark("Port; 0 for any that is free."))] = 8090,
-    engine: _Engine = "duckdb",
+    engine: Engine = "duckdb",
     as_json: Json = False,
     lang: Lang = None,
 ) -> None:
@@ -66,7 +62,7 @@ def publish(
     where: Annotated[
         str, typer.Option("--address", metavar="URL", help=mark("Where it will stand, for feeds and citations."))
     ] = "",
-    engine: _Engine = "duckdb",
+    engine: Engine = "duckdb",
     as_json: Json = False,
     lang: Lang = None,
 ) -> None:

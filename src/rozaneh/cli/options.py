@@ -19,6 +19,12 @@ Json = Annotated[bool, typer.Option("--json", help=mark("Print the result as JSO
 """``as_json: Json = False``"""
 
 
+Engine = Annotated[
+    str,
+    typer.Option("--engine", metavar="NAME", help=mark("Where queries run: duckdb, or the address of a ClickHouse.")),
+]
+"""``engine: Engine = "duckdb"``"""
+
 _NO_WIDTH = 100_000
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Final
 
 import pyarrow as pa
-from msgspec import Meta, Raw
+from msgspec import UNSET, Meta, Raw, UnsetType
 
 from rozaneh.core import LocalFault
 from rozaneh.observatory import schema
 from rozaneh.observatory.rows import Refused, Rows, head_of
-from rozaneh.ooni import BadLine, BadMeasurement, Line, Lines, decode
+from rozaneh.ooni import BadLine, BadMeasurement, Line, Lines, classic, decode, flatten, web_keys
 from rozaneh.ooni.decode import at_once, keys_of
 from rozaneh.ooni.dials import Sight, sights_of_web
 from rozaneh.ooni.own import Own, own
@@ -30,7 +30,7 @@ _UNPACKING: Any = import_module("isal.isal_zlib" if find_spec("isal") else "zlib
 ROWS: Final = 8192
 """Rows of a batch."""
 HELD: Final = 24 << 20
-"""Bytes of lines that a batch may hold on to, through the parts that are decoded late."""
+"""Bytes of lines after which a batch ends, however few its rows are."""
 
 _BLOCK: Final = 1 << 17
 _GZIP: Final = 31
@@ -72,7 +72,7 @@ class _Unpacker:
 class _Keys(WebKeys, frozen=True, gc=False, kw_only=True):
     """The raw records with the verdict that the probe wrote, which is copied beside ours and decides nothing."""
 
-    blocking: bool | str | None = None
+    blocking: bool | str | UnsetType | None = UNSET
     accessible: bool | None = None
     dns_consistency: str | None = None
     x_rozaneh: Raw = NOTHING
@@ -189,16 +189,11 @@ class Reader:
                 return
             self._days.add(place)
         self.kept += 1
-        blocking = told.blocking if told else None
-        classic = (
-            blocking[:40] if isinstance(blocking, str) else None if blocking is None else str(blocking).lower(),
-            told.accessible if told else None,
-            told.dns_consistency[:40] if told and told.dns_consistency else None,
-        )
+        head += _NO_CLASSIC if told is None else _classic_of(told, line.data, measurement.address)
         if mine is None:
-            rows.add(measurement, seen, (*head, *classic))
+            rows.add(measurement, seen, head)
         else:
-            rows.add_ours(measurement, mine, (*head, *classic))
+            rows.add_ours(measurement, mine, head)
 
 
 def _decoded(data: bytes) -> tuple[Envelope, _Keys | None, list[Sight], Own | None]:
@@ -212,6 +207,25 @@ def _decoded(data: bytes) -> tuple[Envelope, _Keys | None, list[Sight], Own | No
     told = keys_of(measurement, _Keys) if measurement.test_name == WEB else None
     mine = own(measurement)
     return measurement, told, sights(measurement, told) if mine is None else [], mine
+
+
+_NO_CLASSIC: Final = (None, None, None, False)
+
+
+def _classic_of(told: _Keys, data: bytes, address: str) -> tuple[object, ...]:
+    """OONI's result: the one that the probe wrote or, where it wrote none, the one that follows from its records."""
+    if told.blocking is not UNSET:
+        return _written(told.blocking), told.accessible, told.dns_consistency and told.dns_consistency[:40], False
+    try:
+        # Decoded once more, with the bodies raw, as those rules want them.
+        found = classic(flatten(web_keys(decode(data)), address))
+    except BadMeasurement:
+        return _NO_CLASSIC
+    return _written(found.blocking), found.accessible, found.dns_consistency, True
+
+
+def _written(blocking: bool | str | None) -> str | None:
+    return blocking[:40] if isinstance(blocking, str) else None if blocking is None else str(blocking).lower()
 
 
 def opened(path: Path) -> BinaryIO:

@@ -23,7 +23,11 @@ TABLES: Final = {
 }
 """The tables that queries are about."""
 
+DUCKDB: Final = "duckdb"
+"""The engine that everybody has."""
+
 _MEMORY: Final = "320MB"
+_AS_TEXT: Final = {"output_format_arrow_string_as_string": 1}
 
 
 def duckdb(place: Path | None = None, *, serving: bool = False, threads: int | None = None) -> Any:
@@ -59,7 +63,9 @@ def show(connection: Any, name: str, paths: Sequence[Path]) -> None:
 
 
 def clickhouse(address: str) -> Any:
-    """A ClickHouse server, as ``clickhouse://user:password@host:port/database``; ``clickhouse://chdb`` is one in here.
+    """A ClickHouse server, as ``clickhouse://user:password@host:port/database``.
+
+    ``clickhouse://chdb`` is one in this process, which forgets; ``clickhouse://chdb/DIRECTORY`` is one that keeps.
 
     Raises:
         LocalFault: its client is not installed, the address is wrong, or nobody answers.
@@ -73,7 +79,8 @@ def clickhouse(address: str) -> Any:
     parts = urlsplit(address)
     try:
         if parts.hostname == "chdb":
-            client = clickhouse_connect.get_client(interface="chdb")
+            kept: dict[str, Any] = {"path": parts.path} if parts.path.strip("/") else {}
+            client = clickhouse_connect.get_client(interface="chdb", **kept)
         else:
             client = clickhouse_connect.get_client(
                 host=parts.hostname,
@@ -93,7 +100,7 @@ def engine(text: str, place: Path, *, serving: bool = False) -> Any:
     Raises:
         LocalFault: there is no such engine.
     """
-    if text == "duckdb":
+    if text == DUCKDB:
         return duckdb(place, serving=serving)
     if text.startswith("clickhouse://"):
         return clickhouse(text)
@@ -105,14 +112,26 @@ def table(connection: Any, name: str) -> Any:
     return connection.table(name)
 
 
-def expression(name: str) -> Any:
-    """A table by its schema alone, for queries that are compiled before there is an engine."""
-    return ibis.table(ibis.Schema.from_pyarrow(TABLES[name]), name=name)
+def expression(name: str, called: str | None = None) -> Any:
+    """A table by its schema alone, for queries that are compiled before there is an engine.
+
+    Args:
+        name: of the table whose columns it has.
+        called: its name in the engine, where that is another.
+    """
+    return ibis.table(ibis.Schema.from_pyarrow(TABLES[name]), name=called or name)
 
 
 def fetch(connection: Any, query: Any, kind: pa.Schema) -> pa.Table:
     """The result of a query, with exactly the columns and types of a schema."""
-    found = connection.to_pyarrow(query)
+    # Columns as the engine has them: by the rows or data frames that Ibis asks for, flags come as numbers, and a
+    # million rows take minutes.
+    if connection.name == "clickhouse":
+        found = connection.con.query_arrow(str(connection.compile(query)), settings=_AS_TEXT)
+    elif connection.name == "pyspark":
+        found = connection.raw_sql(str(connection.compile(query))).toArrow()
+    else:
+        found = connection.to_pyarrow(query)
     return found.select(kind.names).cast(kind)
 
 

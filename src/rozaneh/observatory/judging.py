@@ -1,73 +1,101 @@
 """Observations become verdicts and hours, partition by partition; whatever was there before is replaced as a whole.
 
 Only observations are read. So the whole of history is judged again by one command, when rules change, and gives the
-same whatever the order in which it came in.
+same whatever the order in which it came in. Where it is judged does not matter either: by DuckDB in this process, or by
+a ClickHouse that holds the tables too (:mod:`rozaneh.observatory.warehouse`).
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from rozaneh.observatory import schema
-from rozaneh.observatory.engine import duckdb, expression, fetch, show
+from rozaneh.observatory.engine import DUCKDB, clickhouse, duckdb, expression, fetch, show
 from rozaneh.observatory.partitions import parts
 from rozaneh.observatory.store import Change, Partition, Store, files, partitions_of
 from rozaneh.observatory.verdicts import hourly, judged
+from rozaneh.observatory.warehouse import Warehouse
 
 _ROWS: Final = 200_000
 """Observations that are judged at once: bounds memory, and spreads the cost of planning."""
 _ORDER: Final = [(name, "ascending") for name in ("country", "day", "asn", "domain", "time", "measurement", "target")]
 _HOURS: Final = [(name, "ascending") for name in ("country", "day", "asn", "subject", "hour", "mechanism", "source")]
 
-
-def judge_stale(store: Store, progress: Callable[[int, int], None] | None = None) -> int:
-    """Judge the partitions that have new observations. Gives the number of verdicts."""
-    return _judge(store, store.stale(), progress)
+Progress = Callable[[int, int], None]
+"""Is told how many partitions are done, and of how many."""
 
 
-def judge_all(store: Store, progress: Callable[[int, int], None] | None = None) -> int:
-    """Judge everything again. Gives the number of verdicts."""
-    return _judge(store, partitions_of(store.place, schema.OBSERVATIONS), progress)
+class Bench(Protocol):
+    """Where partitions are judged."""
+
+    def judge(self, group: Sequence[Partition]) -> tuple[pa.Table, pa.Table]:
+        """The verdicts and the hours of some partitions, from their observations in the store."""
 
 
-def _judge(store: Store, wanted: Sequence[Partition], progress: Callable[[int, int], None] | None) -> int:
+def judge_stale(store: Store, progress: Progress | None = None, engine: str = DUCKDB) -> int:
+    """Judge the partitions that have new observations. Gives the number of verdicts.
+
+    Args:
+        store: whose.
+        progress: is told how far it is.
+        engine: where, as :func:`rozaneh.observatory.engine.engine` names it.
+
+    Raises:
+        LocalFault: there is no such engine, or the store cannot be written.
+    """
+    return _judge(store, store.stale(), progress, engine)
+
+
+def judge_all(store: Store, progress: Progress | None = None, engine: str = DUCKDB) -> int:
+    """Judge everything again; the arguments are those of :func:`judge_stale`. Gives the number of verdicts."""
+    return _judge(store, partitions_of(store.place, schema.OBSERVATIONS), progress, engine)
+
+
+def _judge(store: Store, wanted: Sequence[Partition], progress: Progress | None, engine: str) -> int:
     if not wanted:
         return 0
-    connection = duckdb()
-    show(connection, schema.OBSERVATIONS, [])
-    show(connection, schema.VERDICTS, [])
-    # Compiling costs more than a small query does, so it is done once.
-    to_verdicts = str(connection.compile(judged(expression(schema.OBSERVATIONS))))
+    bench: Bench = _Here(store.place) if engine == DUCKDB else Warehouse(clickhouse(engine), store.place)
     done = total = 0
     for group in _groups(store.place, wanted):
-        show(connection, schema.OBSERVATIONS, files(store.place, schema.OBSERVATIONS, group))
-        verdicts = connection.con.sql(to_verdicts).to_arrow_table().select(schema.VERDICT.names).cast(schema.VERDICT)
+        verdicts, hours = bench.judge(group)
         total += verdicts.num_rows
-        verdicts = verdicts.take(pc.sort_indices(verdicts, sort_keys=_ORDER))
-        _replace(store, group, verdicts, _hours(connection, verdicts))
+        _replace(store, group, verdicts, hours)
         done += len(group)
         if progress:
             progress(done, len(wanted))
     return total
 
 
-def _hours(connection: Any, verdicts: pa.Table) -> pa.Table:
-    import ibis  # noqa: PLC0415 - the engine is loaded already, its name is needed here alone
+class _Here:
+    """DuckDB, in this process."""
 
-    hours = fetch(connection, hourly(ibis.memtable(verdicts)), schema.HOUR)
-    return hours.take(pc.sort_indices(hours, sort_keys=_HOURS))
+    def __init__(self, place: Path) -> None:
+        self._place = place
+        self._connection = duckdb()
+        show(self._connection, schema.OBSERVATIONS, [])
+        # Compiling costs more than a small query does, so it is done once.
+        self._to_verdicts = str(self._connection.compile(judged(expression(schema.OBSERVATIONS))))
+
+    def judge(self, group: Sequence[Partition]) -> tuple[pa.Table, pa.Table]:
+        import ibis  # noqa: PLC0415 - the engine is loaded already, its name is needed here alone
+
+        show(self._connection, schema.OBSERVATIONS, files(self._place, schema.OBSERVATIONS, group))
+        found = self._connection.con.sql(self._to_verdicts).to_arrow_table()
+        verdicts = found.select(schema.VERDICT.names).cast(schema.VERDICT)
+        return verdicts, fetch(self._connection, hourly(ibis.memtable(verdicts)), schema.HOUR)
 
 
 def _replace(store: Store, group: Sequence[Partition], verdicts: pa.Table, hours: pa.Table) -> None:
     put: list[tuple[Path, Path]] = []
     drop: list[Path] = []
-    for name, table in ((schema.VERDICTS, verdicts), (schema.HOURLY, hours)):
+    for name, table, order in ((schema.VERDICTS, verdicts, _ORDER), (schema.HOURLY, hours, _HOURS)):
         drop += files(store.place, name, group)
-        put += [(store.stage(part), store.new_file(name, partition)) for partition, part in parts(table)]
+        ordered = table.take(pc.sort_indices(table, sort_keys=order))
+        put += [(store.stage(part), store.new_file(name, partition)) for partition, part in parts(ordered)]
     store.commit(Change(put=put, drop=drop, fresh=group))
 
 

@@ -58,6 +58,7 @@ MEASUREMENT: Final = _schema({
     "classic_blocking": (_TEXT, "OONI's classic result: dns, tcp_ip, http-failure, http-diff, false, or null"),
     "classic_accessible": (_FLAG, "the same, accessible"),
     "classic_dns_consistency": (_TEXT, "the same, consistent, inconsistent or null"),
+    "classic_computed": (_FLAG, "the measurement has no such result: OONI's rules were asked here instead"),
     "network": (_TEXT, "what the run's canaries showed: facts such as network.foreign.alive, each between spaces"),
 })  # fmt: skip
 """What all rows of a measurement share."""
@@ -130,7 +131,7 @@ DIAL: Final = _schema({
     "title": (_TEXT, "title of the page, at most 200 characters"),
     "location": (_TEXT, "where the answer redirects to, at most 500 characters"),
     "body_length": (pa.int64(), "bytes of the body that was kept"),
-    "body_digest": (_TEXT, "BLAKE2b-128 of it, hexadecimal"),
+    "body_digest": (_TEXT, "first 128 bits of its BLAKE3, hexadecimal"),
     "page_block": (_FLAG, "the page is a known block page"),
     "page_refusal": (_FLAG, "the page is a known refusal by the service"),
     "page_challenge": (_FLAG, "the page is a known challenge"),
@@ -171,6 +172,7 @@ VERDICT: Final = _schema({
     "classic_blocking": (_TEXT, "as in observations"),
     "classic_accessible": (_FLAG, "as in observations"),
     "classic_dns_consistency": (_TEXT, "as in observations"),
+    "classic_computed": (_FLAG, "as in observations"),
 })  # fmt: skip
 """The table of verdicts, sorted by asn, domain, time."""
 

@@ -232,8 +232,13 @@ class _Records(msgspec.Struct, gc=False):
 
 
 def _dials(names: _Names, records: _Records, hop: int, scheme: str) -> list[Dial]:
-    by_id = {x.transaction_id: x for x in records.shakes if x.transaction_id}
-    by_place = {x.address: x for x in records.shakes if x.address and not x.transaction_id}
+    by_id: dict[int | None, Handshake] = {}
+    by_place: dict[str, Handshake] = {}
+    for shake in records.shakes:
+        if shake.transaction_id:
+            by_id[shake.transaction_id] = shake
+        elif shake.address:
+            by_place[shake.address] = shake
     asked_by_id = {x.transaction_id: x for x in records.requests if x.transaction_id}
     dials: list[Dial] = []
     for tcp in records.connects[:MOST_DIALS]:

@@ -59,7 +59,6 @@ class Answer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     ipv6: _Name | None = None
     hostname: _Name | None = None
     asn: _Asn | None = None
-    as_org_name: _Name | None = None
 
 
 class Query(Record, frozen=True, gc=False, kw_only=True):
@@ -70,8 +69,6 @@ class Query(Record, frozen=True, gc=False, kw_only=True):
     hostname: _Name | None = None
     query_type: _Name | None = None
     resolver_address: _Name | None = None
-    rcode: _Count | None = None
-    getaddrinfo_error: _Count | None = None
 
 
 class TcpStatus(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -79,7 +76,6 @@ class TcpStatus(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     failure: _Text | bool | None = None
     success: bool | None = None
-    blocked: bool | None = None
 
 
 class TcpConnect(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -109,15 +105,10 @@ class Handshake(Record, frozen=True, gc=False, kw_only=True):
         peer_certificates: raw; see :func:`rozaneh.ooni.values.certificates`.
     """
 
-    network: _Name | None = None
     address: _Name | None = None
     server_name: _Name | None = None
     tls_version: _Name | None = None
-    cipher_suite: _Name | None = None
-    negotiated_protocol: _Name | None = None
     no_tls_verify: bool | None = None
-    outer_server_name: _Name | None = None
-    so_error: _Text | None = None
     peer_certificates: Raw = NOTHING
 
 
@@ -125,8 +116,6 @@ class HttpRequest(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What was asked (df-001)."""
 
     url: _Text | None = None
-    method: _Name | None = None
-    x_transport: _Name | None = None
     headers: Raw = NOTHING
     headers_list: Raw = NOTHING
 
@@ -150,9 +139,7 @@ class HttpResponse(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 class HttpTransaction(Record, frozen=True, gc=False, kw_only=True):
     """One request and its answer (df-001). A measurement lists the newest first."""
 
-    network: _Name | None = None
     address: _Name | None = None
-    alpn: _Name | None = None
     request: HttpRequest | None = None
     response: HttpResponse | None = None
 

@@ -10,17 +10,23 @@ from rozaneh.observatory.events.stored import Stored, keep
 from rozaneh.observatory.signals.signal import Signal
 
 
-def renew(place: Path, signals: Sequence[Signal] = (), marks: Sequence[dt.datetime] = ()) -> StoreFindings:
+def renew(
+    place: Path,
+    signals: Sequence[Signal] = (),
+    marks: Sequence[dt.datetime] = (),
+    asked: str = engine.DUCKDB,
+) -> StoreFindings:
     """Find the events of a store and keep them in it, in place of those that were there.
 
     Args:
         place: the store.
         signals: of the same places; they vote beside the measurements.
         marks: when the measuring changed.
+        asked: where the table of hours is asked, as :func:`rozaneh.observatory.engine.engine` names it.
 
     Raises:
         LocalFault: they cannot be kept.
     """
-    findings = store_events(engine.duckdb(place), signals=signals, marks=marks)
+    findings = store_events(engine.engine(asked, place), signals=signals, marks=marks)
     keep(place, Stored(found=tuple(findings.found), withheld=tuple(findings.withheld)))
     return findings

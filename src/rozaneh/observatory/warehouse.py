@@ -1,0 +1,105 @@
+"""The tables of a store in ClickHouse: loaded from its files, judged there, and asked by everything that asks a store.
+
+A partition of the store is put in place of what the same country and day had before, so loading twice is the same as
+loading once. The store's files stay the truth; whoever asks while a partition is being replaced may see it without it.
+Every table is sorted by country, day and network, for which the pages ask.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import ibis
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rozaneh.core import LocalFault
+from rozaneh.observatory import schema
+from rozaneh.observatory.engine import TABLES, expression, fetch
+from rozaneh.observatory.store import Partition, files
+from rozaneh.observatory.verdicts import hourly, judged
+
+_KEYS: Final = ("country", "day", "asn")
+_IN_HAND: Final = {schema.OBSERVATIONS: "observations_in_hand", schema.VERDICTS: "verdicts_in_hand"}
+"""What is being judged, by itself: a query that names it does not read all of history."""
+
+
+class Warehouse:
+    """A ClickHouse that holds the tables of a store.
+
+    Args:
+        connection: as :func:`rozaneh.observatory.engine.clickhouse` gives it.
+        place: the store.
+
+    Raises:
+        LocalFault: it refuses.
+    """
+
+    def __init__(self, connection: Any, place: Path) -> None:
+        self._connection = connection
+        self._place = place
+        with _told():
+            for name, kind in TABLES.items():
+                self._make(name, kind)
+            for table, name in _IN_HAND.items():
+                self._make(name, TABLES[table])
+
+    def judge(self, group: Sequence[Partition]) -> tuple[pa.Table, pa.Table]:
+        """Load the observations of some partitions, judge them there, and keep verdicts and hours there too.
+
+        Raises:
+            LocalFault: it refuses.
+        """
+        with _told():
+            self._forget(schema.OBSERVATIONS, group)
+            self._run(f"TRUNCATE TABLE {_IN_HAND[schema.OBSERVATIONS]}")
+            for path in files(self._place, schema.OBSERVATIONS, group):
+                rows = pq.read_table(path, partitioning=None)
+                for name in (schema.OBSERVATIONS, _IN_HAND[schema.OBSERVATIONS]):
+                    self._insert(name, rows)
+            verdicts = self._asked(
+                judged(expression(schema.OBSERVATIONS, _IN_HAND[schema.OBSERVATIONS])), schema.VERDICT
+            )
+            self._run(f"TRUNCATE TABLE {_IN_HAND[schema.VERDICTS]}")
+            self._insert(_IN_HAND[schema.VERDICTS], verdicts)
+            hours = self._asked(hourly(expression(schema.VERDICTS, _IN_HAND[schema.VERDICTS])), schema.HOUR)
+            for name, table in ((schema.VERDICTS, verdicts), (schema.HOURLY, hours)):
+                self._forget(name, group)
+                self._insert(name, table)
+        return verdicts, hours
+
+    def _make(self, name: str, kind: pa.Schema) -> None:
+        if name in self._connection.list_tables():
+            return
+        types = dict(ibis.Schema.from_pyarrow(kind).items())
+        types |= {key: types[key].copy(nullable=False) for key in _KEYS}
+        self._connection.create_table(name, schema=ibis.schema(types), engine="MergeTree", order_by=list(_KEYS))
+
+    def _forget(self, name: str, group: Sequence[Partition]) -> None:
+        for partition in group:
+            self._run(
+                f"DELETE FROM {name} WHERE country = {{country:String}} AND day = {{day:Date}}",  # noqa: S608 - ours
+                {"country": partition.country, "day": partition.day},
+            )
+
+    def _insert(self, name: str, rows: pa.Table) -> None:
+        if rows.num_rows:
+            self._connection.con.insert_arrow(name, rows)
+
+    def _asked(self, query: Any, kind: pa.Schema) -> pa.Table:
+        return fetch(self._connection, query, kind)
+
+    def _run(self, statement: str, parameters: dict[str, object] | None = None) -> None:
+        self._connection.con.command(statement, parameters=parameters)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What ClickHouse refuses is told in one line."""
+    from clickhouse_connect.driver.exceptions import Error  # noqa: PLC0415 - there, where a connection is
+
+    try:
+        yield
+    except Error as error:
+        raise LocalFault(f"ClickHouse refuses: {' '.join(str(error).split())[:300]}") from None
