@@ -39,6 +39,7 @@ def test_three_evenings_make_a_rule_and_it_says_on_how_many_it_rests() -> None:
         evenings(3, first=8),  # nothing is known of the last week
         evenings(3, first=20),
         evenings(5, hours=range(24)),  # a line that is cut all day has no hour
+        evenings(5, hours=range(0, 24, 2)),  # nor has one that is cut whenever it is looked at, every second hour
         [
             Hour(day=NOW.date() + dt.timedelta(days=day), hour=16, cut=9) for day in range(1, 6)
         ],  # a clock that went back

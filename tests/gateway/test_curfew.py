@@ -23,6 +23,7 @@ from rozaneh.net.memory import MemoryNetwork
 from rozaneh.net.trust import Trust
 from rozaneh.words import Words
 from rozaneh.words.dates import Dates
+from tests.dialers.world import ca_file, in_tls
 from tests.finder.world import RELAY, RESOLVER, SITE, answers, table
 from tests.gateway.page.front import TEHRAN, Hand
 
@@ -126,6 +127,7 @@ async def test_what_is_kept_is_bounded_and_what_was_there_stays(tmp_path: Path) 
         "big.example": big,
         "inside.example": moved % b"http://192.168.1.1/",
         "file.example": moved % b"file:///etc/passwd",
+        "nowhere.example": moved % b"http://[nowhere",
         "round.example": moved % b"http://round.example/",
         "gone.example": b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n",
         "cut.example": cut,
@@ -144,9 +146,9 @@ async def test_what_is_kept_is_bounded_and_what_was_there_stays(tmp_path: Path) 
             kept = await keeper.fetch()
             assert [each.url for each in kept if not each.failed] == []
             assert list((tmp_path / "kept").iterdir()) == []
-            network.serve("93.184.216.5", 80, answers(PAGE))
+            network.serve("93.184.216.6", 80, answers(PAGE))
             (first,) = await keeper.fetch(["http://gone.example/"])
-            network.serve("93.184.216.5", 80, hangs_up)
+            network.serve("93.184.216.6", 80, hangs_up)
             (second,) = await keeper.fetch(["http://gone.example/"])
             assert second.failed
             assert (tmp_path / "kept" / Path(first.file).name).read_bytes() == b"kept"
@@ -179,3 +181,15 @@ def test_only_whole_rounds_of_a_known_zone_count(tmp_path: Path) -> None:
     assert len(hours) == 48
     assert {each.was_cut for each in hours if each.hour >= 16} == {True}
     assert {each.was_cut for each in hours if each.hour < 16} == {False}
+
+
+async def test_what_began_in_tls_is_not_fetched_in_the_clear(tmp_path: Path) -> None:
+    moved = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: http://one.example/\r\n\r\n"
+    async with MemoryNetwork(names={"one.example": [SITE]}) as network:
+        network.serve(SITE, 443, in_tls("one.example", answers(moved)))
+        network.serve(SITE, 80, answers(PAGE))
+        trust = Trust.with_ca(ca_file(tmp_path))
+        keeper = Keeper(Finder(network, table=table()), trust, ("https://one.example/",), tmp_path / "kept", 5000)
+        (failed,) = await keeper.fetch()
+        assert "in the clear" in failed.failed
+        assert (SITE, 80) not in network.connections

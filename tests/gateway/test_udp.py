@@ -4,6 +4,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -12,19 +13,24 @@ import pytest
 
 from rozaneh.codecs.socks5_udp import Datagram, pack, unpack
 from rozaneh.core import Spec
-from rozaneh.finder import Finder
+from rozaneh.finder import Connection, Finder
 from rozaneh.finder.routes import Routes, parse_route
+from rozaneh.finder.table import Obstacle, Table
 from rozaneh.gateway import Event, Gateway, Opened, Refused
 from rozaneh.gateway.switch import Switch
 from rozaneh.net import Network
 from rozaneh.net.memory import MemoryNetwork, resets
 from rozaneh.net.real import RealNetwork
+from rozaneh.net.trust import Trust
 from tests.dialers.peers import free_port, running
-from tests.finder.world import HELLO_BACK, RESOLVER, SITE, answers, flight, hello, resolver, table, target, unless_whole
+from tests.dialers.world import ca_file, in_tls
+from tests.finder.world import HELLO_BACK, RESOLVER, SITE, answers, flight, hello, resolver, row, target, unless_whole
 from tests.gateway.test_gateway import exactly
 
 pytestmark = pytest.mark.anyio
 OTHER = "93.184.216.99"
+IN_CLEAR = "9.9.9.10"
+SECRET = "resolver.example"
 NAMES = {"blocked.example": SITE, "open.example": OTHER}
 
 
@@ -86,11 +92,18 @@ class Front:
 
 @asynccontextmanager
 async def fronted(
-    network: Network, *ways: str, routes: tuple[str, ...] = (), local: bool = False
+    network: Network, *ways: str, routes: tuple[str, ...] = (), local: bool = False, trust: Trust | None = None
 ) -> AsyncIterator[Front]:
-    rules = table(tls_name_reset=["{resolver}|tlsfrag:sni|tcp"])
+    rules = Table(
+        [row(f"dnstcp:{IN_CLEAR}"), row(f"dot:{SECRET}@{RESOLVER}")],
+        [Obstacle(name="tls_name_reset", way=(row("{resolver}|tlsfrag:sni|tcp"),))],
+    )
     finder = Finder(
-        network, ways=[Spec.parse(way) for way in ways], table=rules, routes=Routes(map(parse_route, routes))
+        network,
+        ways=[Spec.parse(way) for way in ways],
+        table=rules,
+        routes=Routes(map(parse_route, routes)),
+        trust=trust,
     )
     listener = await RealNetwork().listen_tcp("127.0.0.1", 0)
     front = Front(listener.extra(anyio.abc.SocketAttribute.local_port), finder, Switch())
@@ -106,7 +119,20 @@ async def fronted(
                 tasks.cancel_scope.cancel()
 
 
-async def test_straight_where_nothing_is_in_the_way_and_nowhere_where_a_way_is_needed() -> None:
+async def gone(relay: tuple[str, int]) -> None:
+    for _ in range(400):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect(relay)
+            probe.send(b"x")
+            await anyio.sleep(0.005)
+            try:
+                probe.send(b"x")
+            except ConnectionRefusedError:
+                return
+    pytest.fail("the relay is still there after its connection has ended")
+
+
+async def test_straight_where_nothing_is_in_the_way_and_nowhere_where_a_way_is_needed(tmp_path: Path) -> None:
     seen: list[tuple[str, bytes]] = []
 
     def echo(place: str) -> Callable[[bytes], list[tuple[float, bytes]]]:
@@ -118,10 +144,12 @@ async def test_straight_where_nothing_is_in_the_way_and_nowhere_where_a_way_is_n
 
     async with MemoryNetwork(names={name: [at] for name, at in NAMES.items()}) as network:
         network.serve(SITE, 443, unless_whole("blocked.example", resets(), answers(HELLO_BACK)))
-        network.serve(RESOLVER, 53, resolver(NAMES))
+        network.serve(IN_CLEAR, 53, resolver(NAMES))
+        network.serve(RESOLVER, 853, in_tls(SECRET, resolver(NAMES)))
+        trust = Trust.with_ca(ca_file(tmp_path))
         for address, port in ((SITE, 443), (OTHER, 443), (RESOLVER, 53), ("127.0.0.1", 443)):
             network.answer(address, port, echo(address))
-        async with fronted(network, routes=("refused.example=refuse", "abroad.example=abroad")) as front:
+        async with fronted(network, routes=("refused.example=refuse", "abroad.example=abroad"), trust=trust) as front:
             code, client = await front.associate()
             assert code == 0
             assert await client.ask(OTHER, 443, b"abc") == Datagram(host=OTHER, port=443, data=b"ABC")
@@ -157,19 +185,31 @@ async def test_straight_where_nothing_is_in_the_way_and_nowhere_where_a_way_is_n
             assert (await front.associate())[0] == 2
             front.switch.resume()
             await client.control.aclose()
-            for _ in range(400):
-                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-                    probe.connect(client.relay)
-                    probe.send(b"x")
-                    await anyio.sleep(0.005)
-                    try:
-                        probe.send(b"x")
-                    except ConnectionRefusedError:
-                        break
-            else:
-                pytest.fail("the relay is still there after its connection has ended")
+            await gone(client.relay)
             clients = [await front.associate() for _ in range(129)]
             assert [answer for answer, _ in clients].count(0) == 128
+
+
+async def test_a_name_that_was_asked_for_in_datagrams_is_reached_and_was_never_asked_for_in_the_clear(
+    tmp_path: Path,
+) -> None:
+    async with MemoryNetwork(names={"blocked.example": [SITE]}) as network:
+        network.serve(SITE, 443, unless_whole("blocked.example", resets(), answers(HELLO_BACK)))
+        network.serve(IN_CLEAR, 53, resolver({"blocked.example": "93.184.216.66"}))
+        network.serve(RESOLVER, 853, in_tls(SECRET, resolver(NAMES)))
+        async with fronted(network, trust=Trust.with_ca(ca_file(tmp_path))) as front:
+            _, client = await front.associate()
+            read = await client.look_up("blocked.example")
+            assert [record.address for found in read.answer for record in found] == [SITE]
+            made = await front.finder.connect(target(), flight(hello()))
+            assert isinstance(made, Connection)
+            await made.stream.aclose()
+            assert Spec.parse(made.way.shown) == Spec.parse(f"dot:{SECRET}@{RESOLVER}|tlsfrag:sni|tcp")
+            assert (IN_CLEAR, 53) not in network.connections
+            network.serve(RESOLVER, 853, resets())
+            front.finder.forget()
+            assert (await client.look_up("blocked.example")).rcode() == 2
+            assert (IN_CLEAR, 53) not in network.connections, "rather no answer than one asked for in the clear"
 
 
 @contextmanager

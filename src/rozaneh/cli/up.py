@@ -121,8 +121,9 @@ def up(
     )
     screen = Screen(console(), tongue, as_json=as_json, show_hosts=show_hosts)
     keeper = Keeper(finder, finder.trust, urls, keep_in, round(keep_most * 1e6)) if urls else None
-    curfew = CurfewMode(finder, clock, warn=warn, keeper=keeper, watched=watched)
-    desk = Desk(finder, State(clock), Switch(), network, folder, given=ways, warn=warn, curfew=curfew)
+    switch = Switch()
+    curfew = CurfewMode(finder, clock, warn=warn, keeper=keeper, watched=watched, switch=switch)
+    desk = Desk(finder, State(clock), switch, network, folder, given=ways, warn=warn, curfew=curfew)
     run = Run(
         desk=desk,
         screen=screen,

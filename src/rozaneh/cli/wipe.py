@@ -18,7 +18,9 @@ _FAILED = 1
 
 @app.command(
     "wipe",
-    help=mark("Remove what Rozaneh knows from this device: what worked where, its key, measurements that wait."),
+    help=mark(
+        "Remove what Rozaneh knows from this device: what worked where, its key, test lists, measurements that wait."
+    ),
     epilog=mark("Example: rozaneh wipe --servers --yes"),
 )
 def wipe_(

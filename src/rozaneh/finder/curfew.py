@@ -65,11 +65,11 @@ def expected(hours: Iterable[Hour], now: datetime) -> Curfew | None:
     """
     recent = _together(each for each in hours if timedelta(0) <= now.date() - each.day <= timedelta(days=_DAYS))
     usual = {hour for hour in range(24) if _is_usual([each for each in recent if each.hour == hour], now.date())}
-    if not usual or len(usual) > _LONGEST:
-        return None
     known = {each.hour for each in recent}
     # An hour in between of which nothing is known is taken to be as those around it.
     usual |= {hour for hour in range(24) if hour not in known and {(hour - 1) % 24, (hour + 1) % 24} <= usual}
+    if not usual or len(usual) > _LONGEST:  # a line that is cut at every hour has no hour, and the run no end
+        return None
     this_hour = now.replace(minute=0, second=0, microsecond=0)
     start = next(this_hour + timedelta(hours=n) for n in range(25) if (now.hour + n) % 24 in usual)
     while (start - timedelta(hours=1)).hour in usual:

@@ -5,6 +5,9 @@ what streams to the host have shown. A host that needs a way is never sent one i
 alone do not count.
 """
 
+from collections.abc import Iterator
+from itertools import islice
+
 import anyio
 import msgspec
 
@@ -74,7 +77,7 @@ def _needs_a_way(knowledge: Knowledge, host: str, now: float) -> bool:
 
 
 async def look_up(knowledge: Knowledge, network: Network, trust: Trust, host: str) -> tuple[tuple[str, ...], int]:
-    """Ask the trustworthy resolvers for a name, never the network's own.
+    """Ask the trustworthy resolvers for a name in secret, never the network's own, and none in the clear.
 
     Args:
         knowledge: of the finder.
@@ -89,24 +92,29 @@ async def look_up(knowledge: Knowledge, network: Network, trust: Trust, host: st
         DialFailed: no resolver could be asked, or the name has no address.
     """
     now = anyio.current_time()
-    known, _ = knowledge.hosts.addresses(host, now)
-    if known:
+    known, said_by = knowledge.hosts.addresses(host, now)
+    if known and said_by:
         return known, _TTL
-    below = [DIRECT, *(str(way.path) for way in knowledge.ways.upstreams)]
-    resolvers = knowledge.resolvers(now)[:_MOST_RESOLVERS]
-    asking = [build(f"{resolver}|{path}", network, trust=trust) for path in below for resolver in resolvers]
-    race = _Race(host, [each for each in asking if isinstance(each, StreamResolving)][:_MOST_ASKED])
+    race = _Race(host, list(_asked(knowledge, network, trust, now))[:_MOST_ASKED])
     public = tuple(address for address in await race.run() if not is_bogon(address))
     if not public:
         raise DialFailed(Failure.DNS_BOGON_ERROR, "the name has no public address")
-    knowledge.hosts.learn_addresses(host, public, str(race.winner), ttl=_TTL, now=now)
+    knowledge.hosts.learn_addresses(host, public, race.winner, ttl=_TTL, now=now)
     return public, _TTL
+
+
+def _asked(knowledge: Knowledge, network: Network, trust: Trust, now: float) -> Iterator[tuple[str, StreamResolving]]:
+    """Those that can be asked in secret, each as the table names it. One in the clear would show what is wanted."""
+    for path in (DIRECT, *(str(way.path) for way in knowledge.ways.upstreams)):
+        below = ((name, build(f"{name}|{path}", network, trust=trust)) for name in knowledge.resolvers(now))
+        secret = ((name, each) for name, each in below if isinstance(each, StreamResolving) and each.resolver.name)
+        yield from islice(secret, _MOST_RESOLVERS)
 
 
 class _Race:
     """Resolvers that are asked one after another, each a moment after the one before unless that has answered."""
 
-    def __init__(self, host: str, asked: list[StreamResolving]) -> None:
+    def __init__(self, host: str, asked: list[tuple[str, StreamResolving]]) -> None:
         self.winner = ""
         self._host = host
         self._asked = asked
@@ -116,13 +124,13 @@ class _Race:
     async def run(self) -> list[str]:
         """The addresses. Raises ``DialFailed``."""
         async with anyio.create_task_group() as tasks:
-            for number, each in enumerate(self._asked):
-                tasks.start_soon(self._ask, each, number * _STAGGER, tasks.cancel_scope)
+            for number, (name, each) in enumerate(self._asked):
+                tasks.start_soon(self._ask, name, each, number * _STAGGER, tasks.cancel_scope)
         if self._found is None:
             raise self._failed
         return self._found
 
-    async def _ask(self, resolver: StreamResolving, after: float, scope: anyio.CancelScope) -> None:
+    async def _ask(self, name: str, resolver: StreamResolving, after: float, scope: anyio.CancelScope) -> None:
         await anyio.sleep(after)
         trace = Trace()
         try:
@@ -132,5 +140,5 @@ class _Race:
             if any(step.tags.get("rcode") for step in trace.observations):
                 scope.cancel()  # it was asked, and this is what it says
         else:
-            self._found, self.winner = found, str(resolver.resolver)
+            self._found, self.winner = found, name
             scope.cancel()

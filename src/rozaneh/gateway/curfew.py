@@ -17,6 +17,7 @@ from rozaneh.finder import Finder
 from rozaneh.finder.curfew import Curfew, Hour
 from rozaneh.gateway.events import Prepared
 from rozaneh.gateway.keeping import Keeper, Kept
+from rozaneh.gateway.switch import Switch
 from rozaneh.gateway.watched import read_watched
 from rozaneh.net.clock import Clock
 
@@ -38,6 +39,7 @@ class CurfewMode:
         keeper: fetches what is to be kept; none for nothing.
         watched: the file of ``rozaneh watch``; none without.
         prepared: what was done for the cut that is coming or on.
+        switch: while it is off nothing is done.
     """
 
     finder: Finder
@@ -47,6 +49,7 @@ class CurfewMode:
     keeper: Keeper | None = None
     watched: Path | None = None
     prepared: Prepared | None = None
+    switch: Switch = field(default_factory=Switch)
     _hours: list[Hour] = field(default_factory=list)
     _read: float = 0.0
     _for: datetime | None = None
@@ -57,8 +60,15 @@ class CurfewMode:
         """Look once in a while, until cancelled."""
         while True:
             self.finder.look_at_line()
-            await self.step()
+            if not self.switch.paused:
+                with self.switch.door():
+                    await self.step()
             await anyio.sleep(_EVERY)
+
+    def forget(self) -> None:
+        """Forget what was seen and done; nothing is watched or kept any more."""
+        self.keeper = self.watched = self.prepared = self._ends = None
+        self._hours, self._missed = [], []
 
     def expected(self) -> Curfew | None:
         """The usual cut that is on or comes next."""
@@ -69,13 +79,13 @@ class CurfewMode:
         self._look_at_file()
         now, curfew = self.clock.now(), self.expected()
         if self._ends is not None and now >= self._ends and not self.finder.outage():
-            self._ends = None
             await self._again()
+            self._ends = None
         if curfew is None or curfew.start == self._for or not timedelta(0) < curfew.start - now <= _BEFORE:
             return
-        self._for, self._ends = curfew.start, curfew.end
         answered, gone = await self.finder.warm()
         await self._keep(curfew, answered, gone, None)
+        self._for, self._ends = curfew.start, curfew.end  # where it was broken off it is done once more
 
     async def _again(self) -> None:
         """The cut is over: fetch what could not be had before it."""

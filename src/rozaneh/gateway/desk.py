@@ -136,6 +136,8 @@ class Desk:
         self.switch.break_off()
         self.finder.forget()
         self.state.forget()
+        if self.curfew is not None:
+            self.curfew.forget()
         folder, self.folder = self.folder, None
         if servers:
             self._using = []

@@ -76,7 +76,7 @@ class Gateway:
         self._limits = limits or Limits()
         self._switch = switch or Switch()
         self._pump = Pump()
-        self._lives = Lives(finder)
+        self._lives = Lives(finder, self._switch)
         self._associations = Associations(finder, tell, lambda target: self._forbids(target) is not None, self._shown)
 
     async def serve(self, listener: Listener[ByteStream]) -> None:
@@ -229,10 +229,12 @@ class Gateway:
     async def _move(self, client: ByteStream, target: Target, made: Connection) -> None:
         with anyio.CancelScope() as scope:
             flow = self._lives.begin(target, made, scope)
+            over = False
             try:
                 await self._pump.run(client, made.stream, to_near=made.first, to_far=made.rest, flow=flow)
+                over = True
             finally:
-                self._lives.end(flow)
+                self._lives.end(flow, broken_off=not (over or scope.cancel_called))
         now = anyio.current_time()
         failure = flow.failure.value if flow.failure is not None else ""
         seconds = round(now - flow.began, 6)

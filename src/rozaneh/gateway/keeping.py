@@ -122,7 +122,7 @@ class Keeper:
                 raise DialFailed(measured.failure or Failure.UNKNOWN_FAILURE, measured.detail)
             if sink.status not in _MOVED or not sink.location:
                 break
-            url = urljoin(url, sink.location)
+            url = _leads(url, sink.location)
         if sink.status != 200:
             raise LocalFault(f"the site answers with status {sink.status}")
         return sink.size
@@ -197,6 +197,17 @@ def read_list(path: Path) -> tuple[str, ...]:
     if len(urls) > _MOST:
         raise LocalFault(f"{path} names {len(urls)} addresses; at most {_MOST} are fetched")
     return tuple(dict.fromkeys(urls))
+
+
+def _leads(url: str, location: str) -> str:
+    """Where a redirection leads; one that was made over TLS is not followed into the clear."""
+    try:
+        found = urljoin(url, location)
+    except ValueError:
+        raise LocalFault("it leads to no public page") from None
+    if url.startswith("https://") and not found.startswith("https://"):
+        raise LocalFault("it leads to a page that would be fetched in the clear")
+    return found
 
 
 def _name(url: str) -> str:

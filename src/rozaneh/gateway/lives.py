@@ -11,6 +11,7 @@ from rozaneh.finder import Connection, Finder
 from rozaneh.finder.inquiry import inquire
 from rozaneh.finder.liveness import PROVEN, TOGETHER, Pulse, asks_anew, left_unsaid, was_turned_away
 from rozaneh.finder.search import REFUSES
+from rozaneh.gateway.switch import Switch
 from rozaneh.net.splice import Flow
 
 __all__ = ["Lives"]
@@ -45,9 +46,11 @@ class Lives:
 
     Attributes:
         finder: is told of those that stall or crawl.
+        switch: while it is off nothing of our own is asked either.
     """
 
     finder: Finder
+    switch: Switch
     _open: dict[Flow, _Life] = field(default_factory=dict)
     _places: dict[_Place, dict[Flow, _Life]] = field(default_factory=dict)
     _ended: deque[_Life] = field(default_factory=lambda: deque(maxlen=64))
@@ -67,8 +70,13 @@ class Lives:
         self._places.setdefault(life.place, {})[flow] = life
         return flow
 
-    def end(self, flow: Flow) -> None:
-        """It has ended."""
+    def end(self, flow: Flow, *, broken_off: bool = False) -> None:
+        """It has ended.
+
+        Args:
+            flow: which.
+            broken_off: whether the user ended all of them; that says nothing about the target.
+        """
         life = self._open.pop(flow, None)
         if life is None:
             return
@@ -76,6 +84,8 @@ class Lives:
         del there[flow]
         if not there:
             del self._places[life.place]
+        if broken_off:
+            return
         now = life.ended = anyio.current_time()
         self._ended.append(life)
         if doubt := self.finder.ended(life.target, life.made, flow, now):
@@ -109,7 +119,7 @@ class Lives:
     def _look_into(self, life: _Life, doubt: str) -> None:
         """Ask the target a question of our own beside everything else, where that may be."""
         tasks = self._tasks
-        if tasks is None or life.place in self._inquiries or life.made.way.private:
+        if tasks is None or self.switch.paused or life.place in self._inquiries or life.made.way.private:
             return
         if not self.finder.may_inquire(life.target, doubt):
             return
@@ -120,8 +130,10 @@ class Lives:
         tasks.start_soon(self._inquire, life, doubt, over)
 
     async def _inquire(self, life: _Life, doubt: str, over: anyio.Event) -> None:
+        settled = False
         try:
-            settled = await inquire(self.finder, life.target, life.made, doubt)
+            with self.switch.door():
+                settled = await inquire(self.finder, life.target, life.made, doubt)
         finally:
             self._inquiries.pop(life.place, None)
             over.set()

@@ -1,6 +1,7 @@
 """Whether anybody is let through. While it is off nothing is connected, and nothing goes any other way either."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import anyio
@@ -33,6 +34,16 @@ class Switch:
         """End every connection that is open."""
         for door in tuple(self._doors):
             door.cancel()
+
+    @contextmanager
+    def door(self) -> Iterator[None]:
+        """Around what the gateway does of its own accord: it is broken off with everything else."""
+        with anyio.CancelScope() as scope:
+            self._doors.add(scope)
+            try:
+                yield
+            finally:
+                self._doors.discard(scope)
 
     async def serve(self, listener: Listener[ByteStream], handler: Callable[[ByteStream], Awaitable[None]]) -> None:
         """Handle the clients of a listener until cancelled, or until it is closed and the last of them has ended."""

@@ -22,9 +22,12 @@ _LEARNT = (
     "key",
     "log",
     "open.html",
+    "controls.json",
+    "controls.new",
 )
 _SERVERS = (FILE, "ways.new")
-_SHARE = "share"
+_FOLDERS = ("share", "lists")
+"""Measurements that wait, and the test lists that are kept."""
 
 
 class Wiped(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +43,7 @@ class Wiped(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def wipe(folder: Path | None, *, servers: bool) -> Wiped:
-    """Remove what is kept in a state folder: what worked where, the device's key, and measurements that wait.
+    """Remove what is kept in a state folder: what worked where, the device's key, lists, and measurements that wait.
 
     Args:
         folder: the state folder; none where nothing is kept.
@@ -56,9 +59,10 @@ def wipe(folder: Path | None, *, servers: bool) -> Wiped:
         except OSError as error:
             left.append(f"{path}: {error.strerror}")
     if folder is not None:
-        for empty in (*sorted((folder / _SHARE).glob("*")), folder / _SHARE):
-            with suppress(OSError):
-                empty.rmdir()
+        for name in _FOLDERS:
+            for empty in (*sorted((folder / name).glob("*")), folder / name):
+                with suppress(OSError):
+                    empty.rmdir()
     return Wiped(removed=removed, left=tuple(left))
 
 
@@ -66,6 +70,8 @@ def _files(folder: Path, *, servers: bool) -> Iterator[Path]:
     for name in (*_LEARNT, *(_SERVERS if servers else ())):
         yield folder / name
     # Links are removed, never followed: what they lead to is somebody else's.
-    for path in sorted((folder / _SHARE).rglob("*")):
-        if path.is_symlink() or path.is_file():
-            yield path
+    for name in _FOLDERS:
+        top = folder / name
+        for path in (top,) if top.is_symlink() else sorted(top.rglob("*")):
+            if path.is_symlink() or path.is_file():
+                yield path
