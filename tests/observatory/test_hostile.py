@@ -54,6 +54,14 @@ def place(tmp_path: Path) -> Path:
     return tmp_path / "store"
 
 
+@pytest.mark.parametrize("time", ["2022-09-21T00:00+01", "20220921T0000+01:00", "0001-01-01 00:00:00", "9999-12-31"])
+def test_a_time_that_is_none_costs_its_own_line(tmp_path: Path, time: str) -> None:
+    lines = [{**web(1), "measurement_start_time": time}, web(2)]
+    with Store(tmp_path / "store") as store:
+        summary = ingest([write(tmp_path / "a.jsonl.gz", lines)], store, NOW)
+    assert (summary.kept, sum(summary.rejected.values())) == (1, 1)
+
+
 def test_fields_are_data_and_stay_in_their_place(place: Path) -> None:
     tables = {name: [row for path in files(place, name) for row in pq.read_table(path, partitioning=None).to_pylist()]
               for name in (schema.OBSERVATIONS, schema.VERDICTS, schema.HOURLY)}  # fmt: skip

@@ -289,9 +289,10 @@ def _time(told: str | None) -> dt.datetime | None:
     if not told or len(told) < 19:
         return None
     try:
-        return dt.datetime.fromisoformat(told[:19])
+        found = dt.datetime.fromisoformat(told[:19])
     except ValueError:
         return None
+    return found if found.tzinfo is None else None  # cut off, a zone may be another one
 
 
 def _received(uid: str) -> dt.datetime | None:

@@ -16,7 +16,7 @@ from rozaneh.core import LocalFault, RemoteFault
 from rozaneh.probe.share import bundle
 from rozaneh.probe.share.private import Private
 from rozaneh.probe.share.scrub import NotScrubbed
-from rozaneh.probe.share.signing import KEY, LIFE, SIGNATURE, key_of, verify
+from rozaneh.probe.share.signing import KEY, LIFE, SIGNATURE, key_of, sign, verify
 from rozaneh.probe.share.waiting import Waiting, digest_of
 
 NOW = dt.datetime(2022, 9, 21, 15, 50, tzinfo=dt.UTC)
@@ -87,6 +87,17 @@ def test_a_changed_measurement_is_not_carried(tmp_path: Path) -> None:
             other.take_in(changed)
     assert not other.folder.exists()
     assert other.take_in({**kept, "report_id": "given later"}) == digest_of(kept)
+
+
+def test_what_could_be_taken_in_and_not_be_sent_on_is_not_taken_in(tmp_path: Path) -> None:
+    held, nested = Waiting(tmp_path / "share"), dict[str, Any]()
+    inner = nested
+    for _ in range(70):
+        inner["x"] = inner = {}
+    signed = sign({**measurement(), "test_keys": nested}, key_of(tmp_path / "key", NOW))
+    with pytest.raises(RemoteFault, match="nested more than 64 deep"):
+        held.take_in(signed)
+    assert list(held) == []
 
 
 def test_the_key_lives_for_a_week_and_names_nobody(tmp_path: Path) -> None:

@@ -31,6 +31,9 @@ LONGEST = 8 << 20
 LARGEST = 256 << 20
 """Bytes of all that wait: whoever hands over a bundle shall not fill the disk."""
 
+DEEPEST = 64
+"""Levels of a measurement; ours have a dozen. What is nested more deeply could be taken in and not be sent on."""
+
 _SUFFIX = ".json"
 
 
@@ -67,9 +70,10 @@ class Waiting:
         """Keep a measurement that somebody else signed, to carry it on.
 
         Raises:
-            RemoteFault: it is not signed, or was changed.
+            RemoteFault: it is not signed, was changed, or is nested more deeply than any measurement is.
             LocalFault: it cannot be kept.
         """
+        _flat_enough(measurement)
         verify(measurement)
         self._make()
         return self._put(measurement)
@@ -174,11 +178,26 @@ class Waiting:
         return self.folder / "waiting" / f"{digest}{_SUFFIX}"
 
 
+def _flat_enough(value: Any) -> None:
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return
+    raise RemoteFault(f"it is nested more than {DEEPEST} deep, as no measurement is")
+
+
 def _checked(data: bytes, digest: str) -> dict[str, Any]:
     try:
         value = msgspec.json.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise RemoteFault(f"not JSON: {error}") from error
+    _flat_enough(value)
     if not isinstance(value, dict) or digest_of(value) != digest:
         raise RemoteFault("the file is not what its name says")
     return value
