@@ -12,8 +12,9 @@ import dns.message
 import pytest
 
 from rozaneh.codecs.socks5_udp import Datagram, pack, unpack
-from rozaneh.core import Spec
+from rozaneh.core import Spec, Target
 from rozaneh.finder import Connection, Finder
+from rozaneh.finder.datagrams import Carried
 from rozaneh.finder.routes import Routes, parse_route
 from rozaneh.finder.table import Obstacle, Table
 from rozaneh.gateway import Event, Gateway, Opened, Refused
@@ -210,6 +211,14 @@ async def test_a_name_that_was_asked_for_in_datagrams_is_reached_and_was_never_a
             front.finder.forget()
             assert (await client.look_up("blocked.example")).rcode() == 2
             assert (IN_CLEAR, 53) not in network.connections, "rather no answer than one asked for in the clear"
+
+
+async def test_a_server_that_seals_datagrams_is_taken_before_one_that_shows_them() -> None:
+    ways = ("socks5://45.76.10.11:1080|tcp", "ss://chacha20-ietf-poly1305:lab@45.76.10.12:8388|tcp")
+    async with MemoryNetwork() as network, fronted(network, *ways, routes=("abroad.example=abroad",)) as front:
+        goes = front.finder.carried(Target(host="abroad.example", port=443))
+        assert isinstance(goes, Carried)
+        assert goes.shown.startswith("ss:")
 
 
 @contextmanager

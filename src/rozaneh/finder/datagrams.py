@@ -61,7 +61,8 @@ def carried(knowledge: Knowledge, network: Network, target: Target, now: float) 
         return None
     if rule == "direct" or (rule is None and not _needs_a_way(knowledge, target.host, now)):
         return Straight()
-    for way in knowledge.ways.upstreams:
+    # A plain proxy shows on the way to it what the datagrams would have shown; it carries them where no other does.
+    for way in sorted(knowledge.ways.upstreams, key=lambda each: each.kind == "clear"):
         opens = carrier(way.path, network)
         if opens is not None:
             return Carried(carrier=opens, key=way.key, shown=way.path.redacted())
