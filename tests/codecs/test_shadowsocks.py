@@ -9,9 +9,9 @@ from rozaneh.codecs.shadowsocks import (
     METHODS,
     Decoder,
     Encoder,
-    address_header,
     key_from_password,
 )
+from rozaneh.codecs.socks_address import address_header
 from rozaneh.core import RemoteFault
 
 

@@ -8,8 +8,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rozaneh.codecs.shadowsocks import address_header
 from rozaneh.codecs.shadowsocks2022 import LARGEST_CHUNK, LATE, METHODS, Decoder, Encoder, session
+from rozaneh.codecs.socks_address import address_header
 from rozaneh.core import RemoteFault
 
 NOW = 1_790_000_000

@@ -7,7 +7,6 @@ with the next nonce. The client's first payload begins with the address that it 
 """
 
 import hashlib
-import ipaddress
 import secrets
 from collections.abc import Callable
 
@@ -24,7 +23,6 @@ Aead = AESGCM | ChaCha20Poly1305
 LARGEST_CHUNK = 0x3FFF
 
 _TAG = 16
-_IPV4, _NAME, _IPV6 = 1, 3, 4
 
 
 class Method(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,18 +57,6 @@ def key_from_password(password: str, size: int) -> bytes:
         digest = hashlib.md5(digest + password.encode(), usedforsecurity=False).digest()
         key += digest
     return key[:size]
-
-
-def address_header(host: str, port: int) -> bytes:
-    """The address that begins a client's payload: a type, a name or an IP address, and a port."""
-    try:
-        ip = ipaddress.ip_address(host)
-    except ValueError:
-        name = host.encode("ascii", "replace")[:255]
-        place = bytes([_NAME, len(name)]) + name
-    else:
-        place = bytes([_IPV4 if ip.version == 4 else _IPV6]) + ip.packed
-    return place + port.to_bytes(2, "big")
 
 
 def _session(method: Method, key: bytes, salt: bytes) -> Counted:

@@ -66,7 +66,7 @@ class Encoder:
     Args:
         method: the cipher.
         keys: the user's last; those before open the identity headers.
-        address: what is asked for, as :func:`rozaneh.codecs.shadowsocks.address_header` makes it.
+        address: what is asked for, as :func:`rozaneh.codecs.socks_address.address_header` makes it.
         now: seconds since the epoch.
         salt: for tests; fresh random bytes otherwise.
         prefix: bytes that the salt begins with.

@@ -7,12 +7,11 @@ import ipaddress
 
 import msgspec
 
+from rozaneh.codecs.socks_address import IPV4, IPV6, NAME, address_header
 from rozaneh.core import RemoteFault, TargetError
 from rozaneh.core.target import clean_host
 
 __all__ = ["Datagram", "pack", "unpack"]
-
-_IPV4, _NAME, _IPV6 = 1, 3, 4
 
 
 class Datagram(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +39,7 @@ def unpack(message: bytes) -> Datagram:
     if message[2]:
         raise RemoteFault("a part of a datagram; only whole ones are carried")
     kind, first = message[3], message[4]
-    sizes = {_IPV4: 4, _IPV6: 16, _NAME: 1 + first}
+    sizes = {IPV4: 4, IPV6: 16, NAME: 1 + first}
     if kind not in sizes:
         raise RemoteFault(f"SOCKS knows no address type {kind}")
     end = 4 + sizes[kind]
@@ -49,7 +48,7 @@ def unpack(message: bytes) -> Datagram:
         raise RemoteFault("a datagram without a port")
     place = message[4:end]
     try:
-        host = clean_host(place[1:].decode("latin-1")) if kind == _NAME else str(ipaddress.ip_address(place))
+        host = clean_host(place[1:].decode("latin-1")) if kind == NAME else str(ipaddress.ip_address(place))
     except TargetError as error:
         raise RemoteFault(str(error)) from error
     return Datagram(host=host, port=port, data=message[end + 2 :])
@@ -63,11 +62,4 @@ def pack(host: str, port: int, data: bytes) -> bytes:
         port: the port.
         data: what it carries.
     """
-    try:
-        ip = ipaddress.ip_address(host)
-    except ValueError:
-        name = host.encode("ascii", "replace")[:255]
-        place = bytes([_NAME, len(name)]) + name
-    else:
-        place = bytes([_IPV4 if ip.version == 4 else _IPV6]) + ip.packed
-    return b"\x00\x00\x00" + place + port.to_bytes(2, "big") + data
+    return b"\x00\x00\x00" + address_header(host, port) + data

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from rozaneh.codecs.shadowsocks import address_header
+from rozaneh.codecs.socks_address import address_header
 
 _CRLF = b"\r\n"
 _CONNECT = b"\x01"

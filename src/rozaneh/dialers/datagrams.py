@@ -12,8 +12,9 @@ from typing import Protocol
 import anyio
 
 from rozaneh.codecs import socks5, socks5_udp
-from rozaneh.codecs.shadowsocks import METHODS, address_header, key_from_password, open_datagram, seal_datagram
+from rozaneh.codecs.shadowsocks import METHODS, key_from_password, open_datagram, seal_datagram
 from rozaneh.codecs.socks5_udp import Datagram
+from rozaneh.codecs.socks_address import address_header
 from rozaneh.core import DialFailed, Failure, RemoteFault, Spec, SpecError
 from rozaneh.dialers.upstream import Upstream, parse_upstream
 from rozaneh.links.shadowsocks import Shadowsocks

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import anyio
 
 from rozaneh.codecs import shadowsocks2022
-from rozaneh.codecs.shadowsocks import METHODS, Decoder, Encoder, address_header, key_from_password
+from rozaneh.codecs.shadowsocks import METHODS, Decoder, Encoder, key_from_password
+from rozaneh.codecs.socks_address import address_header
 from rozaneh.core import Element, Op, RemoteFault, Spec, SpecError, Target
 from rozaneh.links.shadowsocks import Shadowsocks as Link
 from rozaneh.links.shadowsocks import parse

@@ -59,7 +59,7 @@ async def test_it_says_whether_it_works_through_what_what_is_blocked_and_what_co
     assert "<script" not in text
     assert not re.search(r'(src|href|action)="(?!/|data:,")', text), "everything is of this page"
     assert headers["cache-control"] == "no-store"
-    assert headers["content-security-policy"].startswith("default-src 'none'; img-src data:; style-src 'sha256-")
+    assert headers["content-security-policy"].startswith("default-src 'none'; style-src 'sha256-")
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
 
 

@@ -1,52 +1,27 @@
 """From the gateway's state to a page. Pure: what is shown is passed in, the moment too."""
 
-import base64
 import datetime as dt
-import hashlib
-from functools import cache
-from importlib.resources import files
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from rozaneh.gateway.desk import Look
 from rozaneh.gateway.page.guard import TOKEN, Session
 from rozaneh.gateway.telling import blocked, coming, headline, used
 from rozaneh.words import LANGUAGES, Words
 from rozaneh.words.dates import Dates
+from rozaneh.words.pages import style, templates
 
 __all__ = ["PAGES", "message", "policy", "render"]
 
 PAGES = ("status", "add", "wipe")
 """The pages that can be asked for, each in every language."""
 
+_HERE = "rozaneh.gateway.page"
 _REFRESH = 30
-
-
-@cache
-def _templates() -> Environment:
-    return Environment(
-        loader=PackageLoader("rozaneh.gateway.page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-@cache
-def _style() -> tuple[Markup, str]:
-    """The style, and the content policy that allows it and nothing else."""
-    text = (files("rozaneh.gateway.page") / "templates" / "style.css").read_text(encoding="utf-8").strip()
-    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-    # The empty icon is what keeps a browser from asking for one.
-    own = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; form-action 'self'; base-uri 'none'"
-    return Markup(text), f"{own}; frame-ancestors 'none'"  # noqa: S704 - our own file
 
 
 def policy() -> str:
     """The content policy of every page."""
-    return _style()[1]
+    # The empty icon is what keeps a browser from asking for one.
+    return f"{style(_HERE)[1]}; img-src data:; frame-ancestors 'none'"
 
 
 def render(page: str, look: Look, words: Words, base: str, session: Session) -> bytes:
@@ -78,8 +53,8 @@ def message(text: str, words: Words, base: str) -> bytes:
 
 def _filled(template: str, words: Words, base: str, context: dict[str, object]) -> bytes:
     other = LANGUAGES[1 - LANGUAGES.index(words.language)]
-    text = _templates().get_template(template).render(
+    text = templates(_HERE).get_template(template).render(
         words=words, say=words.say, say_n=words.say_n, here=f"{base}{words.language}/", other=f"{base}{other}/",
-        style=_style()[0], field=TOKEN, **context,
+        style=style(_HERE)[0], field=TOKEN, **context,
     )  # fmt: skip
     return text.encode()

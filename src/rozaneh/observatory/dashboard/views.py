@@ -1,16 +1,10 @@
 """What templates are given: sentences and small structures, all of it ready to be shown."""
 
-import base64
 import datetime as dt
-import hashlib
 import re
-from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, TypedDict
 
 import msgspec
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from rozaneh.diagnosis.sentences import HOW
 from rozaneh.diagnosis.verdict import Mechanism
@@ -24,6 +18,7 @@ from rozaneh.observatory.events.zones import zone_of_country
 from rozaneh.observatory.names import country_name, network_name, service_name
 from rozaneh.words import LANGUAGES, Said, Words
 from rozaneh.words.dates import Dates
+from rozaneh.words.pages import style, templates
 
 if TYPE_CHECKING:
     from rozaneh.observatory.dashboard.site import Site
@@ -44,32 +39,13 @@ class _Item(TypedDict):
     end: dt.datetime | None
 
 
+_HERE = "rozaneh.observatory.dashboard"
 _EVENTS_SHOWN, _SERVICES_SHOWN, _NETWORKS_SHOWN, _ONGOING_SHOWN = 40, 30, 6, 3
-
-
-@cache
-def _templates() -> Environment:
-    return Environment(
-        loader=PackageLoader("rozaneh.observatory.dashboard"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-@cache
-def _style() -> tuple[Markup, str]:
-    """The style, and the content policy that allows it and nothing else."""
-    text = (files("rozaneh.observatory.dashboard") / "templates" / "style.css").read_text(encoding="utf-8").strip()
-    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; base-uri 'none'"
-    return Markup(text), policy  # noqa: S704 - our own file
 
 
 def policy() -> str:
     """The content policy of every page."""
-    return _style()[1]
+    return style(_HERE)[1]
 
 
 def render(site: "Site", words: Words, path: str, template: str, context: Context) -> bytes:
@@ -80,15 +56,15 @@ def render(site: "Site", words: Words, path: str, template: str, context: Contex
     assert isinstance(zone, dt.tzinfo)  # noqa: S101 - for the type checker
     other = LANGUAGES[1 - LANGUAGES.index(words.language)]
     twin = re.sub(r"^(en|fa)/", f"{other}/", path) if "/" in path else f"{other}/index.html"
-    style, allowed = _style()
-    text = _templates().get_template(template).render(
+    shown, allowed = style(_HERE)
+    text = templates(_HERE).get_template(template).render(
         words=words,
         say=words.say,
         share=lambda value: words.number(value, ".0%"),
         link=lambda there: to(path, there),
         other=twin,
         dates=Dates(words, zone),
-        style=style,
+        style=shown,
         policy=allowed,
         made=site.holdings.made,
         measurements=site.measurements,
