@@ -39,5 +39,7 @@ def test_two_addresses_in_two_networks_are_in_none(tmp_path: Path, monkeypatch: 
     heard = Whereabouts()
     heard.hear("a", 197207, "IR")
     assert placing.placed(heard, ["5.202.1.1"]).place.asn == 49100
+    said = Placing.given("as44244", "ir", None).placed(heard, ["5.202.1.1"])
+    assert (said.place.asn, said.place.country, said.source) == (44244, "IR", "user"), "the user's word goes first"
     assert placing.placed(heard, ["5.202.1.1", "85.133.1.1"]).place.asn == 0
     assert placing.placed(heard, ["1.1.1.1"]).source == "", "what vantages say is not written without a yes to it"

@@ -128,27 +128,19 @@ def kept_in(home: Path) -> Path:
 def the_place_is_written_by_whoever_may_say_it(
     client: LabClient, folder: Path, side_by_side: ThreadPoolExecutor
 ) -> None:
-    table, agreed = folder / "networks.tsv", folder / "agreed"
-    table.write_text("10.77.0.0\t10.77.255.255\t64500\tIR\tmine\n")
+    agreed = folder / "agreed"
     assert rozaneh(client, agreed, "consent", "--yes", "--category", "network").returncode == 0
 
-    def place(home: Path, *options: str) -> tuple[str, str, str]:
-        file = folder / f"{len(options)}-{home.name}.jsonl"
-        done = rozaneh(client, home, "check", "https://example.org/", PAGE, "--ooni", str(file), *options)
+    def place(home: Path) -> tuple[str, str, str]:
+        file = folder / f"{home.name}.jsonl"
+        done = rozaneh(client, home, "check", "https://example.org/", PAGE, "--ooni", str(file))
         assert done.returncode == 0, done.stderr
         data = file.read_text()
         assert not any(address in data for address in client.addresses), "the address is in no file"
         last = json.loads(data.splitlines()[-1])
         return last["probe_asn"], last["probe_cc"], last["annotations"].get("rozaneh_place", "")
 
-    words = ("--network", "AS44244", "--country", "ir", "--networks", str(table))
-    asked = [(folder, ()), (agreed, ()), (agreed, ("--networks", str(table))), (folder, words)]
-    assert list(side_by_side.map(lambda each: place(each[0], *each[1]), asked)) == [
-        ("AS0", "ZZ", ""),
-        ("AS197207", "IR", "vantage"),
-        ("AS64500", "IR", "table"),
-        ("AS44244", "IR", "user"),
-    ]
+    assert list(side_by_side.map(place, (folder, agreed))) == [("AS0", "ZZ", ""), ("AS197207", "IR", "vantage")]
 
 
 def an_update_of_lists_comes_by_another_way(lab: Lab, folder: Path) -> None:
@@ -159,11 +151,8 @@ def an_update_of_lists_comes_by_another_way(lab: Lab, folder: Path) -> None:
         (folder / "key").write_text(base64.b64encode(PUBLIC).decode())
         assert rozaneh(client, home, "lists", "trust", str(folder / "key")).returncode == 0
         url = "https://control.example:8443/lists.json"
+        direct = client.run([sys.executable, "-c", f"import urllib.request as u; u.urlopen({url!r})"], timeout=30)
+        assert "reset" in direct.stderr.casefold(), "the name of that server is cut off here"
         done = rozaneh(client, home, "lists", "update", url, "--json", SSL_CERT_FILE=str(trusted))
         assert done.returncode == 0, done
         assert json.loads(done.stdout)["lists"]["ir"]["sites"] == 1
-        done = rozaneh(client, home, "lists", "update", url, SSL_CERT_FILE=str(trusted))
-        assert (done.returncode, "not newer" in done.stderr) == (1, True)
-        done = rozaneh(client, home, "lists", "update", url + ".absent", SSL_CERT_FILE=str(trusted))
-        assert (done.returncode, "404" in done.stderr) == (1, True), done
-    assert '"ir"' in rozaneh(client, home, "lists", "show", "--json").stdout
