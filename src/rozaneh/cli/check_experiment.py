@@ -6,11 +6,12 @@ import anyio
 
 from rozaneh.cli.options import console, print_json
 from rozaneh.diagnosis import Outcome, sureness
-from rozaneh.diagnosis.sentences import BY, HOW, STATE, SURE
+from rozaneh.diagnosis.sentences import SURE, sentence
 from rozaneh.net.real import RealNetwork
 from rozaneh.net.trust import Trust
 from rozaneh.probe import vantages
 from rozaneh.probe.experiments import EXPERIMENTS, Description, Finding, run
+from rozaneh.probe.experiments.finding import Line
 from rozaneh.probe.services import Service
 from rozaneh.words import Words
 
@@ -38,26 +39,27 @@ def run_experiment(
         return findings
     screen = console()
     for finding in findings:
-        for sentence in _sentences(finding, tongue):
-            screen.print(sentence)
+        for said in _sentences(finding, tongue):
+            screen.print(said)
     return findings
 
 
 def _sentences(finding: Finding, tongue: Words) -> list[str]:
     verdict = finding.verdict
-    sentences: list[str] = [
-        tongue.say(
-            "{experiment} at {target}: {state}; {how}; by {who}; {sure}.",
-            experiment=finding.experiment,
-            target=finding.target,
-            state=tongue.say(STATE[verdict.verdict]),
-            how=tongue.say(HOW[verdict.mechanism]),
-            who=tongue.say(BY[verdict.who]),
-            sure=tongue.say(SURE[sureness(verdict.confidence)]),
-        )
-        if verdict.verdict is not Outcome.CANNOT_TELL
-        else tongue.say(
-            "{experiment} at {target}: no verdict; see below.", experiment=finding.experiment, target=finding.target
-        )
-    ]
-    return sentences + [tongue.say(line.message, **line.values) for line in finding.said]
+    if verdict.verdict is Outcome.CANNOT_TELL:
+        said: list[str] = [
+            tongue.say(
+                "{experiment} at {target}: no verdict; see below.", experiment=finding.experiment, target=finding.target
+            )
+        ]
+    else:
+        told = tongue.say(sentence(verdict), service=finding.target)
+        said = [tongue.say("{name}: {title}", name=finding.experiment, title=told)]
+        if verdict.verdict is not Outcome.OK:
+            said.append(tongue.say("How sure that is: {sure}.", sure=tongue.say(SURE[sureness(verdict.confidence)])))
+    return said + [_line(line, tongue) for line in finding.said]
+
+
+def _line(line: Line, tongue: Words) -> str:
+    spoken = {name: tongue.say(message) for name, message in line.spoken.items()}
+    return tongue.say(line.message, **line.values, **spoken)

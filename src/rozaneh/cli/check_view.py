@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from rozaneh.diagnosis import Mechanism, Outcome, Verdict, sureness
+from rozaneh.diagnosis import Layer, Mechanism, Outcome, Verdict, sureness
 from rozaneh.diagnosis.judge import AGREEMENT
 from rozaneh.diagnosis.sentences import BY, HOW, STATE, SURE, sentence
 from rozaneh.probe import Service, ServiceResult
@@ -75,7 +75,7 @@ class View:
     def _details(self, verdict: Verdict, age: int | None) -> Said:
         values = {
             "mechanism": self.words.say(HOW[verdict.mechanism]),
-            "layer": verdict.where.value,
+            "layer": "-" if verdict.where is Layer.NOWHERE else verdict.where.value,
             "who": self.words.say(BY[verdict.who]),
             "sure": self.words.say(SURE[sureness(verdict.confidence)]),
             "confidence": round(verdict.confidence * 100),

@@ -51,7 +51,7 @@ SENTENCES = MappingProxyType(
         ),
         (_O.OUTAGE, _M.DNS_SILENCE): mark(
             "{service} cannot be found: this network looks up no names at all, although addresses can be reached."
-            " Set an encrypted resolver."
+            " 'rozaneh up' looks them up in another way."
         ),
         (_O.DOMESTIC_ONLY, _M.DOMESTIC_ONLY): mark(
             "Only the domestic network works here: {service} is cut off together with everything abroad."
@@ -71,7 +71,7 @@ DIFFERS = mark(
     "A page comes for {service}, but not the one that is seen elsewhere. It may be a block page: look at it."
 )
 UNPAIRED = mark(
-    "{service} does not open here: handshakes with it fail here and complete elsewhere. A filter does that, and so may"
+    "{service} does not open here: secure connections to it fail here and succeed elsewhere. The filter may do that, or"
     " the service itself."
 )
 UNTRIED = mark("Not enough measurements to say anything about {service}.")

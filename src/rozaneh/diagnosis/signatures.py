@@ -22,13 +22,18 @@ PageKind = Literal["block", "refusal", "challenge"]
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A text by which a page is known, with where and when it was seen."""
+    """A text by which a page is known, with where and when it was seen.
+
+    ``deep`` says whether it counts anywhere in a page, or in its head alone, as words and links do that stand in other
+    pages too.
+    """
 
     id: _Id
     kind: PageKind
     text: _Text
     source: _Source
     date: dt.date
+    deep: bool = True
 
 
 class ForgedAddress(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -94,8 +99,15 @@ class Signatures:
         return frozenset(page.kind for page in self.page_matches(attempt))
 
     def page_matches(self, attempt: Attempt) -> tuple[Page, ...]:
-        """The signatures in the answer of an attempt."""
-        return self.matches(page_text(attempt))
+        """The signatures in the answer of an attempt: in what is kept of it, and those seen in the rest of its body."""
+        seen = {name for step in attempt.observations for name in step.names("signatures")}
+        deep = (page for page in self.pages.values() if page.id in seen)
+        return tuple(dict.fromkeys((*self.matches(page_text(attempt)), *deep)))
+
+    def in_body(self, body: bytes) -> tuple[str, ...]:
+        """The ids of signatures anywhere in a body; the caller bounds it. One pass in C for each costs least."""
+        lower = body.lower()
+        return tuple(page.id for text, page in self.pages.items() if page.deep and text.encode() in lower)
 
     def matches(self, text: str) -> tuple[Page, ...]:
         """The signatures in a text, each once, in the order of their appearance."""

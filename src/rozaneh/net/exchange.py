@@ -5,11 +5,13 @@ until something came; THROUGHPUT until the end of the body or its bound, with a 
 of a second, because one total time cannot tell a throttle from a slow start.
 """
 
+from collections.abc import Callable, Mapping
+
 import anyio
 
 from rozaneh.codecs.http1 import Body, End, Head
 from rozaneh.codecs.http1 import Exchange as HttpExchange
-from rozaneh.core import DialFailed, Failure, Op, RemoteFault, Target
+from rozaneh.core import DialFailed, Failure, Op, RemoteFault, TagValue, Target
 from rozaneh.net.api import ByteStream, Exchange
 from rozaneh.net.response import Response
 from rozaneh.net.tls import start_tls
@@ -18,6 +20,9 @@ from rozaneh.net.trust import Trust
 
 MOST_BODY = 1 << 19
 """Bytes of body that are read unless the caller says otherwise: OONI's bound, so that bodies can be compared."""
+
+Look = Callable[[bytes], Mapping[str, TagValue]]
+"""Takes the body of an answer and says what is worth recording of it."""
 
 _AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:128.0) Gecko/20100101 Firefox/128.0"
 HEADERS = (
@@ -52,6 +57,7 @@ def https_get(
     verify: bool = True,
     most_body: int = MOST_BODY,
     part: bool = False,
+    look: Look | None = None,
 ) -> Exchange:
     """Shake hands and get the target's path.
 
@@ -62,32 +68,36 @@ def https_get(
         verify: whether to check the certificate.
         most_body: bytes of body to read at most.
         part: whether to ask the server for these bytes alone (RFC 9110, section 14.2); it may send everything.
+        look: told of the body as far as it was read; what it gives is recorded. Only the head of the body is kept.
     """
 
     async def exchange(stream: ByteStream, trace: Trace) -> None:
         name = sni or target.host
         secured = await start_tls(stream, trace, trust, name, peer=target.authority, verify=verify, alpn=("http/1.1",))
-        await _get(secured, trace, target, most_body, part=part)
+        await _get(secured, trace, target, most_body, part=part, look=look)
 
     return exchange
 
 
-def http_get(target: Target, *, most_body: int = MOST_BODY, part: bool = False) -> Exchange:
+def http_get(target: Target, *, most_body: int = MOST_BODY, part: bool = False, look: Look | None = None) -> Exchange:
     """Get the target's path in the clear.
 
     Args:
         target: what the stream leads to; its host goes into the request.
         most_body: bytes of body to read at most.
         part: as for :func:`https_get`.
+        look: as for :func:`https_get`.
     """
 
     async def exchange(stream: ByteStream, trace: Trace) -> None:
-        await _get(stream, trace, target, most_body, part=part)
+        await _get(stream, trace, target, most_body, part=part, look=look)
 
     return exchange
 
 
-async def _get(stream: ByteStream, trace: Trace, target: Target, most_body: int, *, part: bool) -> None:
+async def _get(
+    stream: ByteStream, trace: Trace, target: Target, most_body: int, *, part: bool, look: Look | None
+) -> None:
     wanted = (("Range", f"bytes=0-{most_body - 1}"),) if part else ()
     request = HttpExchange("GET", target.path, host_header(target), headers=(*HEADERS, *wanted))
     peer = target.authority
@@ -105,6 +115,8 @@ async def _get(stream: ByteStream, trace: Trace, target: Target, most_body: int,
                 step.received += len(data)
         finally:
             step.tag(**response.tags())
+            if look is not None:
+                step.tag(**look(bytes(response.body)))
 
 
 def _take(request: HttpExchange, data: bytes, response: Response) -> bool:

@@ -8,7 +8,8 @@ from functools import partial
 import anyio
 import msgspec
 
-from rozaneh.core import Attempt, DialFailed, Element, Failure, Op, Spec, Target
+from rozaneh.core import Attempt, DialFailed, Element, Failure, Op, Spec, TagValue, Target
+from rozaneh.diagnosis import signatures
 from rozaneh.dialers import build
 from rozaneh.net import ByteStream, Deadlines, Dialer, Exchange, Network, Trace, measure
 from rozaneh.net.exchange import http_get, https_get, tls_handshake
@@ -75,7 +76,7 @@ class Dials:
         if endpoint.kind == "quic":
             return await self._quic(target, name)
         if endpoint.kind == "http":
-            return await self.attempt(target, http_get(target, most_body=MOST_BODY))
+            return await self.attempt(target, http_get(target, most_body=MOST_BODY, look=known_texts))
         if endpoint.kind == "https":
             return await self.attempt(target, https_get(target, self.trust, verify=False, most_body=MOST_BODY))
         return await self.attempt(target, tls_handshake(target, self.trust, verify=False))
@@ -189,9 +190,9 @@ class Dials:
 
     def _exchange(self, endpoint: Endpoint, target: Target, *, verify: bool) -> Exchange | None:
         if endpoint.kind == "https":
-            return https_get(target, self.trust, verify=verify, most_body=MOST_BODY)
+            return https_get(target, self.trust, verify=verify, most_body=MOST_BODY, look=known_texts)
         if endpoint.kind == "http":
-            return http_get(target, most_body=MOST_BODY)
+            return http_get(target, most_body=MOST_BODY, look=known_texts)
         if endpoint.kind == "tls":
             return tls_handshake(target, self.trust, verify=verify)
         return None
@@ -205,6 +206,12 @@ def reached(attempt: Attempt) -> tuple[str, ...]:
 def host_of(peer: str) -> str:
     """The address of a peer."""
     return peer.rpartition(":")[0].strip("[]")
+
+
+def known_texts(body: bytes) -> dict[str, TagValue]:
+    """The signatures in a body, however deep they stand; of the body itself the head alone is kept."""
+    found = signatures().in_body(body)
+    return {"signatures": found} if found else {}
 
 
 def first_packet(endpoint: Endpoint) -> bytes:

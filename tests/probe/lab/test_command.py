@@ -1,15 +1,19 @@
 """``rozaneh check`` as a person uses it, in the lab."""
 
 import json
+import os
 import re
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rozaneh.lab import Lab, LabClient
 from rozaneh.lab.scenario import load_scenario
+from rozaneh.probe.experiments import EXPERIMENTS
 from tests.probe.test_results import KEYS
 from tests.probe.test_services import GOOD
 
@@ -22,8 +26,8 @@ def home() -> Iterator[LabClient]:
         yield lab.client("mobile", load_scenario("sni-reset"))
 
 
-def run(home: LabClient, *arguments: str) -> tuple[int, str, str]:
-    done = home.run([sys.executable, "-m", "rozaneh.cli", *arguments])
+def run(home: LabClient, *arguments: str, **options: Any) -> tuple[int, str, str]:
+    done = home.run([sys.executable, "-m", "rozaneh.cli", *arguments], **options)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -59,6 +63,30 @@ def test_json_has_the_keys_that_others_rely_on(home: LabClient) -> None:
     assert made["evidence"]["rules"][0] == "tls-reset-by-name"
     assert made["evidence"]["endpoints"][0]["attempts"]
     assert made["sentence"].startswith("https://blocked.example/ is blocked")
+
+
+@pytest.mark.timeout(200)
+def test_every_experiment_by_its_name(home: LabClient, tmp_path: Path) -> None:
+    """All of them as programs of one customer, a few at a time; ``tor`` is a script that says that it has started."""
+    script = tmp_path / "tor"
+    script.write_text("#!/bin/sh\necho '[notice] Bootstrapped 100% (done): Done'\nexec sleep 60\n")
+    script.chmod(0o755)
+    names = [each.name for each in EXPERIMENTS]
+
+    def one(name: str) -> tuple[int, str, str]:
+        place = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+        return run(home, "check", "--experiment", name, "--json", env={"PATH": place}, timeout=120.0)
+
+    with ThreadPoolExecutor(5) as pool:
+        made = dict(zip(names, pool.map(one, names), strict=True))
+    for name, (status, out, err) in made.items():
+        assert (status, err) == (0, ""), (name, err)
+        (found,) = json.loads(out)
+        assert found["experiment"] == name
+        assert found["sentences"], name
+        assert found["keys"], name
+        assert (found["verdict"] in ("ok", "cannot_tell"), found["who"]) != (False, "state"), (name, found["sentences"])
+    assert json.loads(made["tor"][1])[0]["keys"]["bootstrap"]["success"] is True
 
 
 def test_services_of_ones_own(home: LabClient, tmp_path: Path) -> None:

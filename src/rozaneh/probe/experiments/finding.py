@@ -13,10 +13,11 @@ Value = str | int | float
 
 
 class Line(msgspec.Struct, frozen=True):
-    """A sentence to be translated, with its values."""
+    """A sentence to be translated, with its values; ``spoken`` are those that are to be translated themselves."""
 
     message: str
     values: Mapping[str, Value] = {}
+    spoken: Mapping[str, str] = {}
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

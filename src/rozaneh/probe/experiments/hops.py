@@ -124,7 +124,9 @@ def _came(attempt: Attempt) -> str:
 def _said(endpoint: Endpoint, keys: Hops) -> Line:
     values: dict[str, Value] = {"name": endpoint.target.host, "box": keys.box, "server": keys.server}
     if keys.box and keys.server:
-        return Line(mark("Hellos with {name} are reset at hop {box}; the server stands at hop {server}."), values)
+        return Line(mark("Connections with {name} are cut at hop {box}; the server stands at hop {server}."), values)
     if keys.server:
-        return Line(mark("Nothing on the path resets {name}; the server stands at hop {server}."), values)
-    return Line(mark("No hop could be told: the server answered no harmless hello."))
+        return Line(
+            mark("Nothing on the path cuts connections with {name}; the server stands at hop {server}."), values
+        )
+    return Line(mark("No hop could be told: the server did not answer a harmless name either."))

@@ -115,7 +115,11 @@ async def _extension(tools: Tools, endpoint: Endpoint, name: str, kind: int, bod
     shaped = [attempt for key, attempt in attempts.items() if name in key]
     plain = [attempt for key, attempt in attempts.items() if "plain" in key]
     through = any(attempt.ok for attempt in shaped)
-    said = mark("Hellos with {extension} get through.") if through else mark("Hellos with {extension} get no answer.")
+    said = (
+        mark("Connections that begin with {extension} get through.")
+        if through
+        else mark("Connections that begin with {extension} get no answer.")
+    )
     evidence = evidence_of(tools, endpoint, pair(shaped, plain))
     return found(name, endpoint.url, evidence, trials, Line(said, {"extension": name.upper()}))
 

@@ -173,6 +173,8 @@ def _said(host: str, keys: Names) -> tuple[Line, ...]:
                 {"name": host, "count": keys.injectors},
             )
         )
+    else:
+        lines.append(Line(mark("No forged answers were seen for {name}."), {"name": host}))
     dead = sorted(
         {each.carrier for each in keys.answered if each.failure and each.carrier not in ("nowhere", "system")}
     )

@@ -103,7 +103,7 @@ async def _together(harmless: Callable[[], Awaitable[Attempt]]) -> list[Attempt]
 def _said(endpoint: Endpoint, named: Attempt, keys: Penalty) -> Line:
     name = endpoint.target.host
     if named.ok:
-        return Line(mark("{name} works: there is nothing to punish."), {"name": name})
+        return Line(mark("{name} works here, so there is no penalty to time."), {"name": name})
     if not keys.hit:
         return Line(
             mark("{name} is stopped, and harmless names at its address go on at once: no penalty."), {"name": name}

@@ -105,8 +105,8 @@ def _said(endpoint: Endpoint, rates: Rates) -> tuple[Line, ...]:
     return (
         Line(
             mark(
-                "Under its own name {own} kB/s, under a harmless name at the same server {other} kB/s;"
-                " by chance this happens {percent}% of the time."
+                "Under its own name {own} kB/s, under a harmless name at the same server {other} kB/s."
+                " If the name did not matter, chance alone would order the rates so in {percent}% of cases."
             ),
             {
                 "own": round(fmean(rates.target) / 1000),

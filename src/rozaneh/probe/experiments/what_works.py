@@ -25,6 +25,18 @@ _TCP_PORTS = (443, 80, 53, 22, 8443)
 _UDP_PORT = 51820
 _UDP_SIZES = (64, 400, 1200, 1452)
 
+_GROUPS = {
+    "name": mark("places by their name"),
+    "address": mark("places abroad by their address"),
+    "plain": mark("places abroad without encryption"),
+    "lookup": mark("ways to look names up"),
+    "quic": mark("QUIC (HTTP/3)"),
+    "port": mark("ports"),
+    "protocol": mark("kinds of traffic"),
+    "udp size": mark("sizes of UDP packets, in bytes"),
+}
+"""What a person calls each group."""
+
 
 async def run(tools: Tools, endpoint: Endpoint, *, seconds: float = BUDGET_SECONDS) -> Finding:
     """Go through the groups, the most useful first."""
@@ -123,19 +135,21 @@ def _said(trials: Trials) -> tuple[Line, ...]:
     groups = dict.fromkeys(trial.group for trial in trials.trials)
     lines = [Line(mark("{works} of {all} kinds of access work."), {"works": len(works), "all": len(trials.trials)})]
     for group in groups:
+        spoken = {"group": _GROUPS[group]}
         good = ", ".join(trial.name for trial in works if trial.group == group)
         bad = ", ".join(trial.name for trial in trials.trials if trial.group == group and not trial.ok)
         if good and bad:
             lines.append(
                 Line(
                     mark("{group}: these work: {good}; these do not: {bad}."),
-                    {"group": group, "good": good, "bad": bad},
+                    {"good": good, "bad": bad},
+                    spoken,
                 )
             )
         elif good:
-            lines.append(Line(mark("{group}: all work: {good}."), {"group": group, "good": good}))
+            lines.append(Line(mark("{group}: all work: {good}."), {"good": good}, spoken))
         else:
-            lines.append(Line(mark("{group}: none works: {bad}."), {"group": group, "bad": bad}))
+            lines.append(Line(mark("{group}: none works: {bad}."), {"bad": bad}, spoken))
     if trials.untried:
         lines.append(Line(mark("Not tried, for want of time: {untried}."), {"untried": ", ".join(trials.untried)}))
     return tuple(lines)
