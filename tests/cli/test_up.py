@@ -90,6 +90,11 @@ def test_what_is_shared_has_a_password_and_a_code(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("ROZANEH_PASSWORD", "short")
     with pytest.raises(LocalFault, match="at least 8"):
         shared("192.168.1.5", 1080)
+    monkeypatch.setenv("ROZANEH_PASSWORD", "۱" * 128)
+    assert len(shared("192.168.1.5", 1080).code().splitlines()) > 10, "the longest there is still has a code"
+    monkeypatch.setenv("ROZANEH_PASSWORD", "x" * 129)
+    with pytest.raises(LocalFault, match="at most 128"):
+        shared("192.168.1.5", 1080)
 
 
 def test_why_without_a_gateway_searches_anew(tmp_path: Path) -> None:

@@ -3,17 +3,18 @@
 import os
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rozaneh.core import LocalFault
 
-__all__ = ["Notice", "detach", "unit"]
+__all__ = ["Notice", "detach", "install", "unit"]
 
 Notice = Callable[[str], None]
 """Called in the background process with one line when it is ready; what waits for it prints that and ends."""
 
 _LONGEST_LINE = 4096
+_OURS = "# Written by rozaneh up --unit."
 
 
 def detach() -> tuple[str, Notice | None]:
@@ -59,7 +60,8 @@ def unit(arguments: Sequence[str]) -> str:
     """
     program = Path(sys.argv[0]).resolve()
     start = shlex.join([str(program), "up", *arguments]).replace("%", "%%").replace("$", "$$")
-    return f"""[Unit]
+    return f"""{_OURS}
+[Unit]
 Description=Rozaneh: the local gateway
 After=network.target
 
@@ -73,3 +75,24 @@ LimitNOFILE=65536
 [Install]
 WantedBy=default.target
 """
+
+
+def install(text: str, environment: Mapping[str, str] = os.environ) -> Path:
+    """Write a unit where the user's systemd looks for it. Nothing is started, and root is not needed.
+
+    Raises:
+        LocalFault: it cannot be written, or somebody else's unit is there.
+    """
+    base = environment.get("XDG_CONFIG_HOME", "")
+    folder = (Path(base) if base.startswith("/") else Path.home() / ".config") / "systemd" / "user"
+    path = folder / "rozaneh.service"
+    try:
+        if path.exists() and not path.read_text(encoding="utf-8", errors="replace").startswith(_OURS):
+            raise LocalFault(f"{path} is not a unit that was written here; it is left as it is")
+        folder.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_suffix(".new")
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(path)
+    except OSError as error:
+        raise LocalFault(f"cannot write {path}: {error.strerror}") from error
+    return path

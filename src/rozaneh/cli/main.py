@@ -28,6 +28,7 @@ COMMANDS = {
     "observe": mark("Many measurements together: outages, curfews and blocks of a country."),
     "ooni": mark("Measurements in OONI's format, judged again from what was observed."),
     "pause": mark("Let nothing through the gateway for a while."),
+    "proxy": mark("Set the desktop's proxy to the gateway, and back as it was."),
     "share": mark("What waits to be shared: send it, carry it, or forget it. Nothing leaves by itself."),
     "status": mark("Whether the gateway works, through what, and what is blocked here."),
     "up": mark("Start the local gateway that finds the way that works."),

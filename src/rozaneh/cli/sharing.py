@@ -15,7 +15,8 @@ __all__ = ["PASSWORD", "Shared", "shared"]
 
 PASSWORD = "ROZANEH_PASSWORD"  # noqa: S105 - the name of a variable
 _USER = "rozaneh"
-_SHORTEST = 8
+_SHORTEST, _LONGEST = 8, 128
+"""Characters of a password; a longer one would not fit a QR code that an old camera reads."""
 
 
 class Shared(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,4 +67,6 @@ def shared(address: str, port: int) -> Shared:
     given = os.environ.get(PASSWORD, "")
     if given and len(given) < _SHORTEST:
         raise LocalFault(f"the password in {PASSWORD} has {len(given)} characters; at least {_SHORTEST} are needed")
+    if len(given) > _LONGEST:
+        raise LocalFault(f"the password in {PASSWORD} has {len(given)} characters; at most {_LONGEST} fit a QR code")
     return Shared(address=str(ip), port=port, password=given or secrets.token_urlsafe(12))

@@ -18,6 +18,7 @@ from rozaneh.cli.up_view import Screen
 from rozaneh.finder import Finder
 from rozaneh.finder.place import Here
 from rozaneh.finder.routes import Routes, parse_route
+from rozaneh.gateway import control
 from rozaneh.gateway.curfew import CurfewMode
 from rozaneh.gateway.desk import Desk
 from rozaneh.gateway.given import open_state, state_folder
@@ -28,7 +29,9 @@ from rozaneh.gateway.switch import Switch
 from rozaneh.net.clock import clock_from_environment
 from rozaneh.net.real import RealNetwork
 from rozaneh.net.trust import Trust
-from rozaneh.words import mark
+from rozaneh.words import Words, mark
+
+_NOT_OF_A_UNIT = ("--unit", "--install-unit", "--daemon", "--replace")
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -59,6 +62,13 @@ def up(
         typer.Option(metavar="ADDRESS", help=mark("Let others on the home network use it there, with a password.")),
     ] = None,
     daemon: Annotated[bool, typer.Option("--daemon", help=mark("Go on in the background."))] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help=mark("Take over from the gateway that runs; its connections finish."))
+    ] = False,
+    install: Annotated[
+        bool,
+        typer.Option("--install-unit", help=mark("Write that unit for the user's systemd, and say how to start it.")),
+    ] = False,
     unit: Annotated[bool, typer.Option("--unit", help=mark("Print a unit for systemd instead, and end."))] = False,
     page: Annotated[
         int, typer.Option("--page-port", help=mark("The status page's port; 0 takes a free one."), min=0, max=65535)
@@ -86,8 +96,9 @@ def up(
 ) -> None:
     """Parse, start, print."""
     tongue = words(lang)
-    if unit:
-        typer.echo(background.unit([each for each in sys.argv[2:] if each not in ("--unit", "--daemon")]), nl=False)
+    if unit or install:
+        text = background.unit([each for each in sys.argv[2:] if each not in _NOT_OF_A_UNIT])
+        _unit(text, tongue, install=install)
         return
     notes = console(errors=True)
 
@@ -134,9 +145,22 @@ def up(
         local=allow_local,
     )
     try:
-        anyio.run(run.serve, port, page, backend_options={"use_uvloop": True})
+        taken = control.take_over(folder) if replace and folder is not None else None
+        anyio.run(run.serve, port, page, taken, backend_options={"use_uvloop": True})
     finally:
         memory.close()
+
+
+def _unit(text: str, tongue: Words, *, install: bool) -> None:
+    """Print the unit, or write it."""
+    if not install:
+        typer.echo(text, nl=False)
+        return
+    path = background.install(text)
+    typer.echo(tongue.say("Written: {path}", path=path))
+    for command in ("systemctl --user daemon-reload", "systemctl --user enable --now rozaneh"):
+        typer.echo(tongue.say("Now: {command}", command=command))
+    typer.echo(tongue.say("To be there before you log in: {command}", command="loginctl enable-linger"))
 
 
 def _raise_limit() -> None:

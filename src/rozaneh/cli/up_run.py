@@ -2,25 +2,31 @@
 
 import os
 import signal
+import socket
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import anyio
-from anyio.abc import Listener
+from anyio.abc import Listener, SocketAttribute
 
 from rozaneh.cli import background
 from rozaneh.cli.sharing import Shared
 from rozaneh.cli.up_view import LOOPBACK, Screen
 from rozaneh.core import LocalFault
 from rozaneh.gateway import Event, Gateway, control
+from rozaneh.gateway.control import Taken
 from rozaneh.gateway.desk import Desk
 from rozaneh.gateway.page.guard import Guard
 from rozaneh.gateway.page.server import Page, place_of
 from rozaneh.net import ByteStream
 from rozaneh.net.real import RealNetwork
+from rozaneh.net.sockets import SocketListener
 from rozaneh.words import Words
 
 __all__ = ["Run"]
+
+_DRAIN = 600.0
+"""Seconds that connections are given to end after another process has taken over."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +51,13 @@ class Run:
     show_hosts: bool
     local: bool
 
-    async def serve(self, port: int, page_port: int) -> None:
-        """Listen and serve until a signal.
+    async def serve(self, port: int, page_port: int, taken: Taken | None = None) -> None:
+        """Listen and serve until a signal, or until another process has taken over and the last client has gone.
 
         Args:
             port: of the gateway.
             page_port: of its status page.
+            taken: the doors of the gateway that ran before; none to open them.
 
         Raises:
             LocalFault: one of the ports cannot be had.
@@ -58,21 +65,28 @@ class Run:
         if self.desk.curfew is not None:
             self.desk.curfew.tell = self.screen.prepared
         async with AsyncExitStack() as stack:
-            listener = await stack.enter_async_context(await _listen(LOOPBACK, port, "--port"))
+            doors = _Doors(list(taken.doors) if taken is not None else [])
+            if taken is not None and taken.paused:
+                self.desk.switch.pause()
+            listener = await stack.enter_async_context(await doors.open(LOOPBACK, port))
+            shared = None
+            if self.others is not None:
+                shared = await stack.enter_async_context(await doors.open(self.others.address, self.others.port))
+            doors.close_unused()
             paged = await stack.enter_async_context(await _listen(LOOPBACK, page_port, "--page-port"))
             tasks = await stack.enter_async_context(anyio.create_task_group())
             self.desk.proxy = place_of(listener)
             page = Page(self.desk, Guard(place_of(paged)), self.tongue.language)
             tasks.start_soon(_until_asked_to_stop, tasks.cancel_scope)
-            tasks.start_soon(page.serve, paged)
-            tasks.start_soon(self._answer_questions, page)
-            if self.desk.curfew is not None:
-                tasks.start_soon(self.desk.curfew.watch)
-            if self.others is not None:
-                tasks.start_soon(self._share, self.others)
+            tasks.start_soon(self._attend, page, paged, doors, tasks.cancel_scope)
             self._say_ready()
             with self.screen.showing(self.desk.proxy, page.guard.link):
-                await self._gateway(None).serve(listener)
+                async with anyio.create_task_group() as served:
+                    served.start_soon(self._gateway(None).serve, listener)
+                    if self.others is not None and shared is not None:
+                        self.screen.share(self.others.link, self.others.code())
+                        served.start_soon(self._gateway(self.others.credentials).serve, shared)
+            tasks.cancel_scope.cancel()
 
     def _say_ready(self) -> None:
         if self.ready is None:
@@ -98,12 +112,23 @@ class Run:
         self.desk.state.note(event)
         self.screen.tell(event)
 
-    async def _share(self, others: Shared) -> None:
-        async with await _listen(others.address, others.port, "--port") as listener:
-            self.screen.share(others.link, others.code())
-            await self._gateway(others.credentials).serve(listener)
+    async def _attend(
+        self, page: Page, paged: Listener[ByteStream], doors: "_Doors", everything: anyio.CancelScope
+    ) -> None:
+        """Everything beside the clients, until another process has the doors; then wait for those who are here."""
+        async with anyio.create_task_group() as duties:
+            duties.start_soon(page.serve, paged)
+            duties.start_soon(self._answer_questions, page, doors)
+            if self.desk.curfew is not None:
+                duties.start_soon(self.desk.curfew.watch)
+            await doors.left.wait()
+            duties.cancel_scope.cancel()
+        self.desk.warn("another process has taken over; what is open here goes on until it ends")
+        await doors.aclose()
+        await anyio.sleep(_DRAIN)
+        everything.cancel()
 
-    async def _answer_questions(self, page: Page) -> None:
+    async def _answer_questions(self, page: Page, doors: "_Doors") -> None:
         folder = self.desk.folder
         if folder is None:
             return
@@ -114,9 +139,56 @@ class Run:
             return
         with listening:
             try:
-                await control.serve(listening, self.desk, page.guard.link)
+                await control.serve(listening, self.desk, page.guard.link, doors)
             finally:
-                (folder / control.NAME).unlink(missing_ok=True)
+                if not doors.left.is_set():  # else another process listens there by now
+                    (folder / control.NAME).unlink(missing_ok=True)
+
+
+class _Doors:
+    """The sockets on which clients come, as they are opened here, taken from the process before, and given to the next.
+
+    Args:
+        taken: from the process before.
+    """
+
+    def __init__(self, taken: list[socket.socket]) -> None:
+        self.left = anyio.Event()
+        self._taken = taken
+        self._open: list[Listener[ByteStream]] = []
+
+    async def open(self, address: str, port: int) -> Listener[ByteStream]:
+        """The one of the process before at an address, else a new one.
+
+        Raises:
+            LocalFault: it cannot be had.
+        """
+        known = next((each for each in self._taken if each.getsockname()[0] == address), None)
+        if known is not None:
+            self._taken.remove(known)
+            found: Listener[ByteStream] = SocketListener(known)
+        else:
+            found = await _listen(address, port, "--port")
+        self._open.append(found)
+        return found
+
+    def close_unused(self) -> None:
+        """Close what was taken and is not wanted."""
+        while self._taken:
+            self._taken.pop().close()
+
+    def doors(self) -> list[socket.socket]:
+        """The sockets."""
+        return [each.extra(SocketAttribute.raw_socket) for each in self._open]
+
+    def given(self) -> None:
+        """Another process has them."""
+        self.left.set()
+
+    async def aclose(self) -> None:
+        """Accept nobody any more."""
+        for each in self._open:
+            await each.aclose()
 
 
 async def _listen(address: str, port: int, option: str) -> Listener[ByteStream]:

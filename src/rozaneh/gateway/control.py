@@ -7,8 +7,9 @@ line of JSON, and so is its answer.
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 import anyio
 import msgspec
@@ -19,25 +20,27 @@ from rozaneh.gateway.desk import Desk, Look
 from rozaneh.gateway.state import Snapshot
 from rozaneh.gateway.wiping import Wiped
 
-__all__ = ["Answer", "Question", "answer", "ask", "listen", "serve"]
+__all__ = ["Answer", "Handing", "Question", "Taken", "answer", "ask", "listen", "serve", "take_over"]
 
 NAME = "control"
 _LONGEST_QUESTION = 4096
 _LONGEST_ANSWER = 4 << 20
 _PATIENCE = 5.0
 _LONGEST_PATH = 100
+_MOST_DOORS = 4
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is asked, or asked for.
 
     Attributes:
-        ask: ``why``, ``state`` or ``look``; ``link`` to the status page; ``pause``, ``resume`` or ``wipe``.
+        ask: ``why``, ``state`` or ``look``; ``link`` to the status page; ``pause``, ``resume`` or ``wipe``;
+            ``doors``, by which another process takes over.
         host: whose choice is to be explained.
         servers: whether the user's servers are wiped too.
     """
 
-    ask: Literal["why", "state", "look", "link", "pause", "resume", "wipe"]
+    ask: Literal["why", "state", "look", "link", "pause", "resume", "wipe", "doors"]
     host: Annotated[str, msgspec.Meta(max_length=253)] = ""
     servers: bool = False
 
@@ -51,6 +54,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         look: what its status page shows.
         link: to that page, for one browser and once; empty where there is no page.
         wiped: what was removed.
+        doors: whether the sockets come beside this.
         error: why there is no answer.
     """
 
@@ -59,7 +63,31 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     look: Look | None = None
     link: str = ""
     wiped: Wiped | None = None
+    doors: bool = False
     error: str = ""
+
+
+class Handing(Protocol):
+    """How a gateway leaves its place to another process."""
+
+    def doors(self) -> list[socket.socket]:
+        """The sockets on which it listens for clients."""
+
+    def given(self) -> None:
+        """The other process has them: accept nobody any more, and let those who are here finish."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What another process was given.
+
+    Attributes:
+        doors: sockets that listen.
+        paused: whether nobody was let through.
+    """
+
+    doors: list[socket.socket]
+    paused: bool
 
 
 def listen(folder: Path) -> socket.socket:
@@ -89,29 +117,37 @@ def listen(folder: Path) -> socket.socket:
     return listening
 
 
-async def serve(listening: socket.socket, desk: Desk, link: Callable[[], str] = lambda: "") -> None:
-    """Answer questions until cancelled.
+async def serve(
+    listening: socket.socket, desk: Desk, link: Callable[[], str] = lambda: "", handing: Handing | None = None
+) -> None:
+    """Answer questions until cancelled, or until another process has taken over.
 
     Args:
         listening: from :func:`listen`.
         desk: what is asked about.
         link: makes a link to the status page.
+        handing: gives the gateway's place away; none where that cannot be.
     """
 
     async def one(asker: socket.socket) -> None:
         with asker, suppress(OSError):
             asker.setblocking(False)  # noqa: FBT003 - the system's own signature
             with anyio.fail_after(_PATIENCE):
-                await _answer(asker, desk, link)
+                await _answer(asker, desk, link, handing, listening)
 
     async with anyio.create_task_group() as tasks:
-        while True:
-            await anyio.wait_readable(listening)
+        while listening.fileno() >= 0:
+            with suppress(anyio.ClosedResourceError):
+                await anyio.wait_readable(listening)
+            if listening.fileno() < 0:
+                return
             with suppress(BlockingIOError):
                 tasks.start_soon(one, listening.accept()[0])
 
 
-async def _answer(asker: socket.socket, desk: Desk, link: Callable[[], str]) -> None:
+async def _answer(
+    asker: socket.socket, desk: Desk, link: Callable[[], str], handing: Handing | None, listening: socket.socket
+) -> None:
     data = b""
     while not data.endswith(b"\n") and len(data) <= _LONGEST_QUESTION:
         await anyio.wait_readable(asker)
@@ -119,10 +155,25 @@ async def _answer(asker: socket.socket, desk: Desk, link: Callable[[], str]) -> 
         if not more:
             return
         data += more
-    left = msgspec.json.encode(answer(data, desk, link)) + b"\n"
+    answered = answer(data, desk, link)
+    left = msgspec.json.encode(answered) + b"\n"
+    if answered.doors and handing is not None:
+        await anyio.wait_writable(asker)
+        left = left[socket.send_fds(asker, [left], [door.fileno() for door in handing.doors()]) :]
+        # Gone before the other process sees the end of this, so that it can listen here.
+        _leave(listening)
+        handing.given()
     while left:
         await anyio.wait_writable(asker)
         left = left[asker.send(left) :]
+
+
+def _leave(listening: socket.socket) -> None:
+    """Listen here no more."""
+    path = Path(listening.getsockname())
+    anyio.notify_closing(listening)
+    listening.close()
+    path.unlink(missing_ok=True)
 
 
 def answer(data: bytes, desk: Desk, link: Callable[[], str] = lambda: "") -> Answer:
@@ -140,11 +191,46 @@ def answer(data: bytes, desk: Desk, link: Callable[[], str] = lambda: "") -> Ans
             return Answer(link=link())
         case "wipe":
             return Answer(wiped=desk.wipe(servers=question.servers))
+        case "doors":
+            return Answer(look=desk.look(), doors=True)
         case "pause":
             desk.switch.pause()
         case "resume":
             desk.switch.resume()
     return Answer(look=desk.look())
+
+
+def take_over(folder: Path) -> Taken | None:
+    """Take the place of the gateway of a folder; none when no gateway runs there.
+
+    Raises:
+        LocalFault: it does not give its place away.
+    """
+    data, descriptors = b"", list[int]()
+    with socket.socket(socket.AF_UNIX) as stream:
+        stream.settimeout(_PATIENCE)
+        try:
+            stream.connect(str(folder / NAME))
+            stream.sendall(msgspec.json.encode(Question(ask="doors")) + b"\n")
+            while len(data) < _LONGEST_ANSWER:
+                more, given, _, _ = socket.recv_fds(stream, 1 << 16, _MOST_DOORS, socket.MSG_CMSG_CLOEXEC)
+                descriptors += given
+                if not more:
+                    break
+                data += more
+        except (OSError, ValueError):
+            if not descriptors:
+                return None
+    doors = [socket.socket(fileno=descriptor) for descriptor in descriptors]
+    try:
+        answered = msgspec.json.decode(data, type=Answer)
+    except msgspec.DecodeError as error:
+        raise LocalFault(f"what listens at {folder / NAME} is no gateway: {error}") from error
+    if not doors or answered.look is None:
+        raise LocalFault("the gateway that runs does not give its place away; stop it and start this one")
+    for door in doors:
+        door.setblocking(False)  # noqa: FBT003 - the system's own signature
+    return Taken(doors=doors, paused=answered.look.paused)
 
 
 def ask(folder: Path, question: Question) -> Answer | None:
