@@ -14,7 +14,7 @@ Notice = Callable[[str], None]
 """Called in the background process with one line when it is ready; what waits for it prints that and ends."""
 
 _LONGEST_LINE = 4096
-_OURS = "# Written by rozaneh up --unit."
+_OURS = "# Written by rozaneh."
 
 
 def detach() -> tuple[str, Notice | None]:

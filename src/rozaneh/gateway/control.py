@@ -4,6 +4,7 @@ Only this user's programs can open the socket; a web page cannot, and nothing li
 line of JSON, and so is its answer.
 """
 
+import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -108,8 +109,11 @@ def listen(folder: Path) -> socket.socket:
     listening = socket.socket(socket.AF_UNIX)
     try:
         listening.setblocking(False)  # noqa: FBT003 - the system's own signature
-        listening.bind(str(path))
-        path.chmod(0o600)
+        before = os.umask(0o177)  # nobody else for a moment either
+        try:
+            listening.bind(str(path))
+        finally:
+            os.umask(before)
         listening.listen()
     except OSError as error:
         listening.close()

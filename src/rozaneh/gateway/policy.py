@@ -5,9 +5,12 @@ router, printers. Unless the user allows it, those are refused, by address and b
 address is refused further down, where it is resolved.
 """
 
+import re
+
 from rozaneh.core import Target
 from rozaneh.core.addresses import is_bogon
 
+_NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
 _LOCAL_SUFFIXES = ("localhost", "local", "internal", "lan", "home.arpa", "localdomain")
 
 
@@ -16,4 +19,6 @@ def is_local(target: Target) -> bool:
     if target.is_literal:
         return is_bogon(target.host)
     name = target.host
+    if _NUMBER.fullmatch(name.rpartition(".")[2]):
+        return True  # no public name ends in a number (RFC 3696, section 2); resolvers take 127.1 for an address
     return "." not in name or any(name == suffix or name.endswith(f".{suffix}") for suffix in _LOCAL_SUFFIXES)

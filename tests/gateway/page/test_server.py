@@ -86,6 +86,11 @@ async def test_pause_and_wipe(tmp_path: Path) -> None:
         (tmp_path / name).write_text("x")
     (tmp_path / "share" / "waiting").mkdir(parents=True)
     (tmp_path / "share" / "waiting" / "one.json").write_text("{}")
+    elsewhere = tmp_path.parent / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "theirs").write_text("x")
+    (tmp_path / "share" / "waiting" / "link").symlink_to(elsewhere / "theirs")
+    (tmp_path / "share" / "folder").symlink_to(elsewhere)
     async with running(tmp_path) as front:
         front.some_evening()
         cookie = await front.let_in()
@@ -97,6 +102,7 @@ async def test_pause_and_wipe(tmp_path: Path) -> None:
         assert not front.page.desk.switch.paused
         await form(front, cookie, "wipe")
         assert names(tmp_path) == ["not-ours", FILE]
+        assert names(elsewhere) == ["theirs"], "links are not followed"
         await form(front, cookie, "wipe", servers="yes")
         _, _, shown = await front.ask("GET", f"{front.base}en/status", cookie=cookie)
         assert "Nothing that was asked for" in shown
