@@ -70,7 +70,8 @@ class Screen:
         self._out.print(say("Listening on {place}: SOCKS5 and HTTP CONNECT.", place=place))
         self._out.print(say("For browsers: {url}", url=f"http://{place}/proxy.pac"))
         if self._out.is_terminal:
-            self._out.print(say("Status page, by this link once: {url}", url=link()))
+            self._out.print(say("Its status page, by this link, for one browser:"))
+            self._out.print(link())  # alone on its line: a terminal takes the marks around a value for a part of it
         else:
             self._out.print(say("Its status page: {command}", command="rozaneh status --page"))
         example = f"curl --socks5-hostname {place} https://www.wikipedia.org/"
