@@ -25,6 +25,15 @@ def test_a_signature_far_down_is_named_and_decides_nothing() -> None:
         assert found["page_block"] is (before < 8192 - len(BLOCK))
 
 
+def test_a_body_of_nothing_but_signatures_is_searched_in_steps() -> None:
+    texts = sorted(signatures().pages)
+    body = "".join(texts) * ((2 * pages._STEP) // sum(map(len, texts)) + 1)
+    found = columns(body)["signatures"]
+    assert isinstance(found, list)
+    assert len(found) == len({*found}) == len({page.id for page in signatures().pages.values()})
+    assert len(pages._automaton().room) < 2 * pages._STEP
+
+
 def test_every_signature_is_found_in_either_case() -> None:
     for text, page in signatures().pages.items():
         for shown in (text, text.upper(), text.title()):

@@ -17,7 +17,7 @@ from rozaneh.observatory.window import SORTED
 
 MOST: Final = 8
 """Small files that a partition may have."""
-ROWS: Final = 120_000
+ROWS: Final = 60_000
 """Rows of a file from which on it is not small; no more are held in memory at once."""
 
 

@@ -4,6 +4,7 @@ DuckDB on the store's own Parquet files is what everybody has. A ClickHouse serv
 tables under the same names; ``docs/scale.md`` says how they get there, and how Spark reads them.
 """
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -76,6 +77,7 @@ def clickhouse(address: str) -> Any:
         from ibis.backends.clickhouse import Backend  # noqa: PLC0415 - the same
     except ImportError as error:
         raise LocalFault(f"this engine needs what requirements/scale.lock lists: {error}") from None
+    logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())  # what it would print is told below
     parts = urlsplit(address)
     try:
         if parts.hostname == "chdb":

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from rozaneh.observatory import schema
-from rozaneh.observatory.engine import DUCKDB, clickhouse, duckdb, expression, fetch, show
+from rozaneh.observatory.engine import DUCKDB, clickhouse, duckdb, expression, show
 from rozaneh.observatory.partitions import parts
 from rozaneh.observatory.store import Change, Partition, Store, files, partitions_of
 from rozaneh.observatory.verdicts import hourly, judged
@@ -24,6 +24,8 @@ _ROWS: Final = 200_000
 """Observations that are judged at once: bounds memory, and spreads the cost of planning."""
 _ORDER: Final = [(name, "ascending") for name in ("country", "day", "asn", "domain", "time", "measurement", "target")]
 _HOURS: Final = [(name, "ascending") for name in ("country", "day", "asn", "subject", "hour", "mechanism", "source")]
+
+_IN_HAND: Final = "verdicts_in_hand"
 
 Progress = Callable[[int, int], None]
 """Is told how many partitions are done, and of how many."""
@@ -79,14 +81,19 @@ class _Here:
         show(self._connection, schema.OBSERVATIONS, [])
         # Compiling costs more than a small query does, so it is done once.
         self._to_verdicts = str(self._connection.compile(judged(expression(schema.OBSERVATIONS))))
+        self._to_hours = str(self._connection.compile(hourly(expression(schema.VERDICTS, _IN_HAND))))
 
     def judge(self, group: Sequence[Partition]) -> tuple[pa.Table, pa.Table]:
-        import ibis  # noqa: PLC0415 - the engine is loaded already, its name is needed here alone
-
         show(self._connection, schema.OBSERVATIONS, files(self._place, schema.OBSERVATIONS, group))
-        found = self._connection.con.sql(self._to_verdicts).to_arrow_table()
-        verdicts = found.select(schema.VERDICT.names).cast(schema.VERDICT)
-        return verdicts, fetch(self._connection, hourly(ibis.memtable(verdicts)), schema.HOUR)
+        verdicts = self._run(self._to_verdicts, schema.VERDICT)
+        # Lent, not given: what Ibis is given it keeps, and history would pile up in memory.
+        self._connection.con.register(_IN_HAND, verdicts)
+        hours = self._run(self._to_hours, schema.HOUR)
+        self._connection.con.unregister(_IN_HAND)
+        return verdicts, hours
+
+    def _run(self, query: str, kind: pa.Schema) -> pa.Table:
+        return self._connection.con.sql(query).to_arrow_table().select(kind.names).cast(kind)
 
 
 def _replace(store: Store, group: Sequence[Partition], verdicts: pa.Table, hours: pa.Table) -> None:

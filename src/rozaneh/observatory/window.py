@@ -25,8 +25,8 @@ from rozaneh.observatory.partitions import parts
 from rozaneh.observatory.rows import Key, Rows
 from rozaneh.observatory.store import Change, Input, Partition, new_file, staged
 
-WINDOW = 120_000
-"""Rows that are held before they are written: about 100 MB."""
+WINDOW = 60_000
+"""Rows that are held before they are written: with sorting and writing them about 150 MB."""
 SORTED = tuple(
     (name, "ascending") for name in ("country", "day", "asn", "domain", "time", "measurement", "target", "dial")
 )
