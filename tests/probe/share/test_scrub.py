@@ -358,3 +358,19 @@ def test_what_ties_measurements_together_is_not_shared() -> None:
         "measurement_uid": "",
         "id": "",
     }
+
+
+@pytest.mark.parametrize("unit", ["1.", "a:", "85-", "\uff11\uff0e", "::"])
+def test_a_page_that_repeats_what_looks_like_an_address_costs_it_once(
+    unit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owns, asked = Private.owns, list[object]()
+
+    def counted(private: Private, ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+        asked.append(ip)
+        return owns(private, ip)
+
+    monkeypatch.setattr(Private, "owns", counted)
+    page = unit * 3000 + V4
+    assert scrub({"test_keys": {"body": page}}, PRIVATE)["test_keys"]["body"].count(SCRUBBED) == 1
+    assert len(asked) < 1500

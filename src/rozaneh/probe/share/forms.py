@@ -15,7 +15,7 @@ import binascii
 import html
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address
 
@@ -25,6 +25,7 @@ _DEEPEST = 4
 """Layers of encoding that are undone. A text that has more is not vouched for: it counts as holding something."""
 
 _SHORTEST = 4
+_MOST_KNOWN = 1 << 16
 _FEWEST_COLONS = 6
 _SHORT, _APART = 96, b"\xff\n\xff"
 _URLSAFE = str.maketrans("-_", "+/")
@@ -64,6 +65,7 @@ class Finder:
 
     def __init__(self, private: Private) -> None:
         self._private = private
+        self._known: dict[str, bool] = {}
 
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Where in a text, as it stands, something private is; in order, without overlaps."""
@@ -176,16 +178,23 @@ class Finder:
     def _candidates(self, text: str) -> Iterator[tuple[int, int]]:
         """Texts that read as an address, forwards or backwards, and are one of ours."""
         for start, end in _within(text, _V4_RUN, _V4):
-            if any(self._private.owns(ip) for ip in _as_v4(text[start:end])):
+            if self._is_ours(text[start:end], _as_v4):
                 yield start, end
         for start, end in (*_within(text, _V6_RUN, _V6), *_within(text, _DASHED_RUN, _DASHED)):
-            ip = _as_v6(text[start:end].replace("-", ":"))
-            if ip is not None and self._private.owns(ip):
+            if self._is_ours(text[start:end].replace("-", ":"), _as_v6):
                 yield start, end
         for start, end in _within(text, _NIBBLE_RUN, _NIBBLES):
-            digits = re.sub(r"[.\-]", "", text[start:end])
-            if any(self._private.owns(IPv6Address(int(order.ljust(32, "0"), 16))) for order in (digits, digits[::-1])):
+            if self._is_ours(text[start:end], _as_nibbles):
                 yield start, end
+
+    def _is_ours(self, text: str, read: Callable[[str], Iterator[IPv4Address | IPv6Address]]) -> bool:
+        """Whether a text reads as an address of ours. One that stands there often is read once."""
+        known = self._known.get(text)
+        if known is None:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            known = self._known[text] = any(map(self._private.owns, read(text)))
+        return known
 
 
 def _within(text: str, run: re.Pattern[str], wanted: re.Pattern[str]) -> Iterator[tuple[int, int]]:
@@ -224,15 +233,22 @@ def _part(text: str, *, octal: bool) -> int:
     return int(text, 8) if octal and text[0] == "0" else int(text)
 
 
-def _as_v6(text: str) -> IPv6Address | None:
+def _as_v6(text: str) -> Iterator[IPv6Address]:
     if "::" not in text and text.count(":") < _FEWEST_COLONS:
-        return None
+        return
     for candidate in (text, text.rstrip(":"), text.lstrip(":"), text.removesuffix(":").removeprefix(":")):
         try:
-            return IPv6Address(candidate)
+            yield IPv6Address(candidate)
         except ValueError:
             continue
-    return None
+        return
+
+
+def _as_nibbles(text: str) -> Iterator[IPv6Address]:
+    """An address or the beginning of one, nibble by nibble, forwards or backwards."""
+    digits = re.sub(r"[.\-]", "", text)
+    for order in (digits, digits[::-1]):
+        yield IPv6Address(int(order.ljust(32, "0"), 16))
 
 
 def _unescaped(text: str) -> str:
