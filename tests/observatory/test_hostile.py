@@ -62,6 +62,21 @@ def test_a_time_that_is_none_costs_its_own_line(tmp_path: Path, time: str) -> No
     assert (summary.kept, sum(summary.rejected.values())) == (1, 1)
 
 
+@pytest.mark.parametrize("number", [True, -1, 1 << 31, (1 << 64) - 1])
+def test_a_number_that_cannot_be_costs_no_other_line(tmp_path: Path, number: int) -> None:
+    """Whoever writes the key of our own probe can write any number into its evidence."""
+    target = {"host": "site.example", "port": int(number)}
+    page = {"op": "first_byte", "t0": 0.0, "took": 0.1, "tags": {"status": number}}
+    attempt = {"target": target, "spec": "tcp", "started": 0.0, "took": 1.0, "failure": None, "observations": [page]}
+    control = {"vantage": "one", "addresses": [], "http": True, "status": int(number)}
+    evidence = {"tried": [{"role": "system", "attempt": attempt}], "control": [control]}
+    keys = {**web(1)["test_keys"], "x_rozaneh": {"evidence": evidence}}
+    with Store(tmp_path / "store") as store:
+        summary = ingest([write(tmp_path / "a.jsonl.gz", [{**web(1), "test_keys": keys}, web(2)])], store, NOW)
+        judge_stale(store)
+    assert (summary.kept, summary.rejected) == (2, {})
+
+
 def test_fields_are_data_and_stay_in_their_place(place: Path) -> None:
     tables = {name: [row for path in files(place, name) for row in pq.read_table(path, partitioning=None).to_pylist()]
               for name in (schema.OBSERVATIONS, schema.VERDICTS, schema.HOURLY)}  # fmt: skip

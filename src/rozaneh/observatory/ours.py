@@ -13,6 +13,7 @@ from rozaneh.observatory import schema
 from rozaneh.ooni.dials import MOST_DIALS, bogon
 
 _FORBIDDEN = (401, 403, 451)
+_LAST_PORT, _LAST_STATUS = 65535, 999
 _ENDED = {
     Op.RESOLVE: "resolve",
     Op.CONNECT: "connect",
@@ -59,7 +60,9 @@ def _control_of(control: tuple[Control, ...]) -> dict[str, Any]:
         "control_tcp": _either(known, "control.tcp.ok", "control.tcp.failed"),
         "control_tls": _either(known, "control.tls.ok", "control.tls.failed"),
         "control_quic": True if "control.quic.ok" in known else None,
-        "control_status": next((c.status for c in control if c.status and not c.age and _fits(c.status, known)), 0),
+        "control_status": _number(
+            next((c.status for c in control if c.status and not c.age and _fits(c.status, known)), 0), _LAST_STATUS
+        ),
         "control_failure": next((c.failure.value for c in control if c.failure), None),
     }
 
@@ -118,7 +121,7 @@ def dial_of(attempt: Attempt, evidence: Evidence) -> dict[str, Any]:
         "ip_asn": 0,
         "ip_bogon": any(map(bogon, went)),
         "ip_trusted": not trusted.isdisjoint(went),
-        "port": attempt.target.port,
+        "port": _number(attempt.target.port, _LAST_PORT),
         "connected": readings.connected(attempt),
         "tcp_failure": next((step.failure.value for step in connects if step.failure), None),
         "tcp_took": min((step.took for step in connects if step.failure is None), default=None),
@@ -129,13 +132,18 @@ def dial_of(attempt: Attempt, evidence: Evidence) -> dict[str, Any]:
         "tls_took": failed_shake.took if failed_shake else shakes[-1].took if shakes else None,
         "certificate_issuer": issuer,
         "issuer_known": bool(issuer) and signatures().known_issuer(issuer or ""),
-        "status": readings.status(attempt),
+        "status": _number(readings.status(attempt), _LAST_STATUS),
         "location": readings.location(attempt) or None,
         "page_block": any(page.kind == "block" for page in pages),
         "page_refusal": any(page.kind == "refusal" for page in pages),
         "page_challenge": any(page.kind == "challenge" for page in pages),
         "signatures": [page.id for page in pages],
     }
+
+
+def _number(told: int, last: int) -> int:
+    """A number that a stranger may have written; one that cannot be is none."""
+    return int(told) if 0 <= told <= last else 0
 
 
 def _failure(attempt: Attempt) -> str | None:
