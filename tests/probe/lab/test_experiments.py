@@ -125,7 +125,7 @@ def findings() -> Iterator[dict[Case, Finding]]:
 
     async def every(lab: Lab) -> None:
         left = list(CASES)
-        for at_once in (14, 4, 2):
+        for at_once in (10, 4, 2):
             turns = anyio.Semaphore(at_once)
             async with anyio.create_task_group() as group:
                 for case in left:

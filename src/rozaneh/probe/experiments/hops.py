@@ -76,6 +76,12 @@ async def run(tools: Tools, endpoint: Endpoint) -> Finding:
         if any(hop.neutral == "answer" for hop in hops):
             break
     box = next((hop.ttl for hop in hops if hop.target == "reset" and hop.neutral != "reset"), 0)
+    # A reset that was late or lost puts the box too far away: the hops just before it are asked again, alone.
+    while (
+        box > 1 and _came(await _limited(tools, endpoint.target.at(address), endpoint.target.host, box - 1)) == "reset"
+    ):
+        box -= 1
+        hops[box - 1] = msgspec.structs.replace(hops[box - 1], target="reset")
     server = next((hop.ttl for hop in hops if hop.neutral == "answer"), 0)
     keys = Hops(address=address, hops=tuple(hops), box=box, server=server)
     # Hellos that die on purpose are no evidence: what the verdict rests on are those that could reach the server.
