@@ -63,13 +63,15 @@ class Site(QuicConnectionProtocol):
 
 
 @asynccontextmanager
-async def site(authority: trustme.CA, tmp_path: Path, *, name: str = NAME, **options: Any) -> AsyncIterator[Target]:
+async def site(
+    authority: trustme.CA, tmp_path: Path, *, name: str = NAME, at: int = 0, **options: Any
+) -> AsyncIterator[Target]:
     leaf = authority.issue_cert(name)
     leaf.cert_chain_pems[0].write_to_path(str(tmp_path / "leaf.pem"))
     leaf.private_key_pem.write_to_path(str(tmp_path / "leaf.key"))
     configuration = QuicConfiguration(is_client=False, alpn_protocols=H3_ALPN, **options)
     configuration.load_cert_chain(tmp_path / "leaf.pem", tmp_path / "leaf.key")
-    server = await serve("127.0.0.1", 0, configuration=configuration, create_protocol=Site)
+    server = await serve("127.0.0.1", at, configuration=configuration, create_protocol=Site)
     assert server._transport is not None
     port = server._transport.get_extra_info("sockname")[1]
     try:
