@@ -10,11 +10,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
+from rozaneh.observatory import schema
 from rozaneh.observatory.events.counts import Counts
 from rozaneh.observatory.events.curfews import NetworkCuts, NetworkSettings, find_on_networks
 from rozaneh.observatory.events.on_signals import signal_events
-from rozaneh.observatory.events.on_store import StoreFindings, claims_of, settings_of
+from rozaneh.observatory.events.on_store import StoreFindings, claims_of, settings_of, store_events
 from rozaneh.observatory.events.recurring import RecurrenceSettings
 from rozaneh.observatory.events.rules import event_rules
 from rozaneh.observatory.events.services import ServiceSettings, find_on_services
@@ -79,6 +81,46 @@ def quiet(per_hour: float, countries: int, seed: int, *, flood: bool = False) ->
                 n[part] += np.rint(add)
                 k[part] += np.rint(add)
     return sum(len(each.curfews) for each in _find(made))
+
+
+def flooded(countries: int, seed: int) -> int:
+    """Events in tables of hours where one source says for eight hours on five days that five services are blocked."""
+    import ibis  # noqa: PLC0415 - the other figures need no engine
+
+    found = 0
+    for number in range(countries):
+        rng = np.random.default_rng(seed + number)
+        n, _ = counts(20, None, seed + number)
+        hour, service, source = np.meshgrid(np.arange(len(n)), np.arange(5), np.arange(8), indexing="ij")
+        tried = rng.poisson(n[:, None, None] / 40, hour.shape)
+        failed = rng.binomial(tried, _USUAL)
+        flood = np.flatnonzero(
+            (np.arange(len(n)) % 24 >= 16) & (np.arange(len(n)) // 24 >= 15) & (np.arange(len(n)) // 24 < 20)
+        )
+        loud = [(h, s, 8, 12, 12) for h in flood.tolist() for s in range(5)]
+        there = tried > 0
+        rows = np.concatenate(
+            [np.stack([each[there] for each in (hour, service, source, tried, failed)], axis=1), loud]
+        )
+        connection = ibis.duckdb.connect()
+        connection.con.register("hourly", _hourly(rows))
+        found += len(store_events(connection).found)
+    return found
+
+
+def _hourly(rows: Array) -> Any:
+    """Hour, service, source, measurements and failures as the table of hours of one network."""
+    moments = np.datetime64("2022-01-01T00", "us") + rows[:, 0].astype("timedelta64[h]")
+    nought = np.zeros(len(rows), np.int64)
+    columns: dict[str, Any] = dict.fromkeys(schema.HOUR.names, nought)
+    columns |= {name: pa.array([""] * len(rows)) for name in ("network_type", "mechanism", "reading")}
+    columns |= {
+        "country": pa.array(["IR"] * len(rows)), "day": moments.astype("datetime64[D]"), "asn": nought + 44244,
+        "subject": pa.array([f"s{x}.example" for x in rows[:, 1]]), "test_name": pa.array(["x"] * len(rows)),
+        "hour": moments, "received": moments, "source": pa.array([f"source-{x}" for x in rows[:, 2]]), "n": rows[:, 3],
+        "ok": rows[:, 3] - rows[:, 4], "failed": rows[:, 4],
+    }  # fmt: skip
+    return pa.table({name: pa.array(columns[name]).cast(schema.HOUR.field(name).type) for name in schema.HOUR.names})
 
 
 def onsets(per_hour: float, services: int, seed: int) -> tuple[float, float]:
@@ -161,6 +203,7 @@ def main(part: float = 1.0) -> list[dict[str, Any]]:
         ("curfew, a quarter fail, 20/h: hours right to 1 h", weak[2], "of countries", ">= 0.80"),
         ("quiet countries: curfews", quiet(20, 2 * many, 50_000), "of 200", "<= 0"),
         ("one source floods 5 days: curfews before the gate", quiet(20, many, 60_000, flood=True), "of 100", ""),
+        ("one source floods 5 days: events", flooded(max(int(20 * part), 2), 70_000), "of 20", "<= 0"),
         ("block of a service, 20/h: onset within 6 h", onset, "of services", ">= 0.98"),
         ("block of a service, 20/h: precision", precision, "of events", ">= 0.98"),
         ("signal cut for a month: one event, opened within 1 h, not closed early", whole, "of series", ">= 0.98"),

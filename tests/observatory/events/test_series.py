@@ -85,3 +85,28 @@ def test_the_recursions_are_the_sum_over_all_ways_through_two_states() -> None:
         found += weight * np.array(path)
     odds = of_one_step(gain[None], enter, leave)[0]
     np.testing.assert_allclose(1 / (1 + np.exp(-odds)), found / total, atol=1e-9)
+
+
+def test_hours_in_which_nobody_measured_do_not_end_a_cut_and_phases_at_home_are_told_apart() -> None:
+    from rozaneh.observatory.events import StoreFindings
+    from rozaneh.observatory.events.counts import KINDS, Counts
+    from rozaneh.observatory.events.on_store import claims_of, settings_of
+
+    rng = np.random.default_rng(11)
+    subjects = ["github", "instagram", "signal", "wikipedia", "digikala"]
+    n = rng.poisson(2.0, (5, _HOURS))
+    share = np.full(n.shape, 0.04)
+    share[:, 500:644] = 0.97  # everything, six days
+    share[:4, 644:800] = 0.97  # then only what is abroad
+    n[:, 540:600] = 0
+    n[:, 500:800] = rng.binomial(n[:, 500:800], 0.3)  # few measure while it lasts
+    kinds = {kind: np.zeros(n.shape, np.uint16) for kind in KINDS}
+    kinds["failed"] = rng.binomial(n, share).astype(np.uint16)
+    series = [(44244, subject) for subject in subjects]
+    counts = Counts(country="IR", start=_START, series=series, n=n.astype(np.uint16), kinds=kinds)
+    found = [
+        (each.kind, each.start, each.end) for each in claims_of(counts, settings_of(event_rules()), StoreFindings())
+    ]
+    assert [kind for kind, _, _ in found] == ["domestic_only", "outage"]
+    (_, change, end), (_, begin, also) = found
+    assert (abs(begin - 500) <= 3, abs(change - 644) <= 12, also == change, abs((end or 0) - 800) <= 3) == (True,) * 4

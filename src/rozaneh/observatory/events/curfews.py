@@ -14,6 +14,8 @@ from rozaneh.observatory.events.recurring import Night, Pattern, RecurrenceSetti
 
 _HOUR = timedelta(hours=1)
 _CHUNK = 128
+_PLAIN = 3  # the step of a cut that most of what is tried fails in
+_RECOVERED = 6.0  # nats that must speak for a recovery between two cuts: hours in which nobody measured say nothing
 _GAP = 1  # hour of a night in which nothing failed, or nothing was measured
 
 
@@ -99,7 +101,8 @@ def _of_series(
 ) -> NetworkCuts:
     gains, odds, hours = series.gains, series.odds, len(series.n)
     local = (start.astimezone(zone).hour) % DAY
-    found = [run for run in states.runs(odds, settings.opens, settings.holds, _GAP) if run[0] >= 1]
+    runs = states.runs(odds, settings.opens, settings.holds, _GAP)
+    found = [run for run in states.bridged(runs, gains[_PLAIN], _RECOVERED) if run[0] >= 1]
     spans = [(start + a * _HOUR, None if b >= hours else start + b * _HOUR) for a, b in found]
     until = start + hours * _HOUR
     patterns = find_patterns(spans, zone, until, recurrence)

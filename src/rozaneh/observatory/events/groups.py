@@ -3,14 +3,22 @@
 from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 
 import msgspec
+import numpy as np
 
 from rozaneh.observatory.events.claims import Claim, together
+from rozaneh.observatory.events.counts import Counts, as_float
+from rozaneh.observatory.events.states import posterior
 from rozaneh.observatory.subjects import is_domestic
 
 DOMESTIC = 5
 """Measurements of domestic subjects from which it is told whether they work."""
+
+_PHASE = 12  # hours
+_EACH = 2.0  # nats that one measurement says
+_RARE = (0.005, 0.005)  # chances of an hour that it changes
 
 QUIC = "quic."
 """What stands before a service that is measured over QUIC."""
@@ -51,6 +59,20 @@ def domestic_subjects(country: str) -> Callable[[str], bool]:
     """Whether a subject stands in the country: by the catalogue, which knows Iran's, or by its top-level domain."""
     known = _of_catalogue() if country == "IR" else frozenset()
     return lambda subject: subject in known or is_domestic(subject, country)
+
+
+def at_home_phases(counts: Counts, rows: np.ndarray, first: int, last: int) -> list[tuple[int, int]]:
+    """The parts of a cut in which what is at home keeps working, or keeps not working; one where nobody can tell."""
+    if not len(rows) or last - first < 2 * _PHASE:
+        return [(first, last)]
+    n = as_float(counts.n[rows, first:last]).sum(0)
+    k = as_float(counts.kinds["failed"][rows, first:last]).sum(0)
+    says = np.where(n > 0, (2 * k - n) * _EACH, 0.0)
+    odds, _ = posterior(says[None], *_RARE)
+    down = odds[:, 0] > 1
+    edges = [0, *(np.flatnonzero(np.diff(down.astype(np.int8))) + 1).tolist(), last - first]
+    ends = [edge for before, edge in pairwise(edges) if edge - before >= _PHASE]
+    return [(first + a, first + b) for a, b in pairwise([0, *ends[:-1], last - first])]
 
 
 def as_protocols(claims: Sequence[Claim], settings: GroupSettings) -> list[Claim]:

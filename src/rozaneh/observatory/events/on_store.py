@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from rozaneh.observatory.events.counts import Counts, as_float, countries, load_
 from rozaneh.observatory.events.curfews import NetworkCuts, NetworkSettings, find_on_networks
 from rozaneh.observatory.events.event import Evidence, Found, Withheld
 from rozaneh.observatory.events.gate import GateSettings
-from rozaneh.observatory.events.groups import DOMESTIC, GroupSettings, as_protocols, domestic_subjects
+from rozaneh.observatory.events.groups import DOMESTIC, GroupSettings, as_protocols, at_home_phases, domestic_subjects
 from rozaneh.observatory.events.joining import joined, volumes
 from rozaneh.observatory.events.on_signals import signal_events
 from rozaneh.observatory.events.published import judged
@@ -140,10 +140,7 @@ def claims_of(counts: Counts, rules: Settings, result: StoreFindings) -> list[Cl
             online = np.stack([~cut_hours[counts.series[row][0]] for row in rows])
             asked = counts.kinds["compared"] if kind == "throttled" else counts.n
             other = find_on_services(asked[rows] * online, counts.kinds[kind][rows] * online, local, rules.service)
-            claims += [
-                _of_service(counts, Stretch(int(rows[s.row]), s.first, s.last, s.before, s.share, s.usual), kind)
-                for s in other
-            ]
+            claims += [_of_service(counts, replace(s, row=int(rows[s.row])), kind) for s in other]
     return as_protocols(merged(claims), rules.group)
 
 
@@ -206,14 +203,14 @@ def _one_of_many(stretch: Stretch, counts: Counts, network: _Network, last: int,
     down = {
         other.row
         for other in network.stretches
-        if other.first < stretch.first - _TOGETHER and (other.last is None or other.last > stretch.first)
+        if other.first < stretch.since - _TOGETHER and (other.last is None or other.last > stretch.first)
     }
     up = [row for row in network.abroad.tolist() if row not in down]
     measured = int(counts.n[up, stretch.first : last].any(1).sum())
     # Services that are blocked for good on one day fall together too, but not for as long as all of them.
     beside = sum(
         not other.before
-        and abs(other.first - stretch.first) <= _TOGETHER
+        and max(other.since, stretch.since) - min(other.first, stretch.first) <= _TOGETHER
         and min(last, other.last or counts.hours) - max(stretch.first, other.first) >= (last - stretch.first) / 2
         for other in network.stretches
     )
@@ -264,21 +261,22 @@ def _claims(  # noqa: PLR0917 - one network and what it is judged by
         if not _broad(n, k, [(first, last)], rules.network):
             continue
         cut[max(first - 2, 0) : last + 2] = True
-        mechanism = _at_home(counts, at_home, [(first, last)])
-        found.append(
-            Claim(
-                kind="domestic_only" if mechanism == Mechanism.DOMESTIC_ONLY else "outage",
-                networks=(asn,),
-                about=_telling(counts, network, n, [(first, last)]),
-                windows=((first, last),),
-                start=first,
-                end=None if last >= counts.hours else last,
-                mechanism=mechanism,
-                evidence=Evidence(state="down" if last >= counts.hours else "over", would_change=("late-data",)),
-                share=_share(n, k, [(first, last)]),
-                rule=NETWORK,
+        for begin, end in at_home_phases(counts, at_home, first, last):
+            mechanism = _at_home(counts, at_home, [(begin, end)])
+            found.append(
+                Claim(
+                    kind="domestic_only" if mechanism == Mechanism.DOMESTIC_ONLY else "outage",
+                    networks=(asn,),
+                    about=_telling(counts, network, n, [(begin, end)]),
+                    windows=((begin, end),),
+                    start=begin,
+                    end=None if end >= counts.hours else end,
+                    mechanism=mechanism,
+                    evidence=Evidence(state="down" if end >= counts.hours else "over", would_change=("late-data",)),
+                    share=_share(n, k, [(begin, end)]),
+                    rule=NETWORK,
+                )
             )
-        )
     return found
 
 
@@ -337,7 +335,7 @@ def _online(
         return kept
     on = np.stack([~cut[counts.series[row][0]] for row in rows])
     again = find_on_services(counts.n[rows] * on, counts.kinds["failed"][rows] * on, local, rules.service)
-    return kept + [Stretch(int(rows[s.row]), s.first, s.last, s.before, s.share, s.usual) for s in again]
+    return kept + [replace(s, row=int(rows[s.row])) for s in again]
 
 
 def _of_service(counts: Counts, stretch: Stretch, kind: str) -> Claim:

@@ -38,6 +38,7 @@ class Stretch:
     Attributes:
         row: of the series.
         first: hour.
+        since: hour from which it may have been so: nobody measured between that and ``first``.
         last: the hour after it; none while it lasts.
         before: whether it was so when the data begin.
         share: of its measurements failed.
@@ -46,6 +47,7 @@ class Stretch:
 
     row: int
     first: int
+    since: int
     last: int | None
     before: bool
     share: float
@@ -118,7 +120,7 @@ def _stretches(  # noqa: PLR0917 - one series and what it is judged by
     found = []
     hours = len(n)
     best = gains[int(np.argmax(np.where(odds > 0, gains, 0).sum(1)))]
-    for opens, closes in _bridged(states.runs(odds, settings.opens, settings.holds, _GAP), best):
+    for opens, closes in states.bridged(states.runs(odds, settings.opens, settings.holds, _GAP), best, _RECOVERED):
         # It begins and ends with a measurement: what lies between is not known.
         total = gains[:, opens:closes].sum(1)
         begin, end = (opens + place for place in _changes(gains[int(np.argmax(total)), opens:closes]))
@@ -136,6 +138,7 @@ def _stretches(  # noqa: PLR0917 - one series and what it is judged by
             Stretch(
                 row=row,
                 first=first,
+                since=int(np.flatnonzero(n[:first] > 0)[-1]) + 1 if np.any(n[:first] > 0) else 0,
                 last=None if after >= hours else int(seen[-1]) + 1,
                 before=before and not np.any(n[:first] > 0),
                 share=failed,
@@ -143,17 +146,6 @@ def _stretches(  # noqa: PLR0917 - one series and what it is judged by
             )
         )
     return found
-
-
-def _bridged(found: list[tuple[int, int]], gain: Array) -> list[tuple[int, int]]:
-    """Stretches between which too little speaks for a recovery are one."""
-    joined: list[tuple[int, int]] = []
-    for first, after in found:
-        if joined and gain[joined[-1][1] : first].sum() > -_RECOVERED:
-            joined[-1] = (joined[-1][0], after)
-        else:
-            joined.append((first, after))
-    return joined
 
 
 def _changes(gain: Array) -> tuple[int, int]:

@@ -140,6 +140,17 @@ def runs(odds: Array, opens: float, holds: float, gap: int = 0) -> list[tuple[in
     return [(a, b) for a, b in joined if odds[a:b].max() > opens]
 
 
+def bridged(found: Sequence[tuple[int, int]], gain: Array, recovered: float) -> list[tuple[int, int]]:
+    """Stretches between which less than so many nats speak for a recovery are one."""
+    joined: list[tuple[int, int]] = []
+    for first, after in found:
+        if joined and gain[joined[-1][1] : first].sum() > -recovered:
+            joined[-1] = (joined[-1][0], after)
+        else:
+            joined.append((first, after))
+    return joined
+
+
 def most_for(gains: Array) -> Array:
     """The most that speaks for the other state in hours in a row, under any of the steps: nats, for each series.
 
