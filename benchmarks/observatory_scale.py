@@ -81,6 +81,7 @@ def _made(place: Path) -> int:
     given = place.parent / "base.parquet"
     base.rename(given)
     connection = duckdb.connect()
+    connection.execute("SET enable_progress_bar = false")
     total = 0
     for day in range(DAYS):
         there = Partition("IR", _FIRST + dt.timedelta(days=day)).inside(place / schema.OBSERVATIONS)

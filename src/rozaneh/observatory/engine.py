@@ -44,6 +44,7 @@ def duckdb(place: Path | None = None, *, serving: bool = False, threads: int | N
     if threads is not None:
         settings["threads"] = threads
     connection = ibis.duckdb.connect(**settings)
+    connection.raw_sql("SET enable_progress_bar = false")  # it would be drawn into what a command prints
     if serving:
         shut = [f"SET allowed_directories = [{_quoted(str((place or Path()).absolute()))}]"]
         shut += ["SET enable_external_access = false", "SET lock_configuration = true"]

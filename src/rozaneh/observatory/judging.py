@@ -20,7 +20,7 @@ from rozaneh.observatory.store import Change, Partition, Store, files, partition
 from rozaneh.observatory.verdicts import hourly, judged
 from rozaneh.observatory.warehouse import Warehouse
 
-_ROWS: Final = 200_000
+_ROWS: Final = 100_000
 """Observations that are judged at once: bounds memory, and spreads the cost of planning."""
 _ORDER: Final = [(name, "ascending") for name in ("country", "day", "asn", "domain", "time", "measurement", "target")]
 _HOURS: Final = [(name, "ascending") for name in ("country", "day", "asn", "subject", "hour", "mechanism", "source")]
