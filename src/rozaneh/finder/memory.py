@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from rozaneh.core import Context
+from rozaneh.core.private import private_folder
 from rozaneh.finder.curfew import Hour
 
 __all__ = ["Memory"]
@@ -130,7 +131,7 @@ class Memory:
         if path is None:
             return _connect(":memory:")
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(path.parent)
             with suppress(FileExistsError), open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)):  # noqa: PTH123 - only open takes a descriptor
                 pass
             return _connect(str(path))

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from rozaneh.core import Context
+from rozaneh.core.private import private_folder
 from rozaneh.net.clock import Clock
 
 _SALT_BYTES = 16
@@ -108,7 +109,7 @@ def read_salt(path: Path | None) -> bytes:
         known = path.read_bytes() if path.exists() else b""
         if len(known) == _SALT_BYTES:
             return known
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(path.parent)
         path.touch(mode=0o600)
         path.write_bytes(fresh)
     except OSError:

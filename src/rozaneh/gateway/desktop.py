@@ -15,6 +15,7 @@ from typing import Annotated, Literal, Protocol
 import msgspec
 
 from rozaneh.core import LocalFault
+from rozaneh.core.private import private_folder
 
 __all__ = ["Desktop", "Setting", "desktop", "environment", "turn_off", "turn_on"]
 
@@ -194,7 +195,7 @@ def _remembered(folder: Path) -> _Remembered | None:
 def _write(folder: Path, remembered: _Remembered) -> None:
     fresh = folder / f"{FILE}.new"
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_folder(folder)
         with suppress(FileNotFoundError):
             fresh.unlink()
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -20,6 +20,7 @@ import msgspec
 
 from rozaneh.codecs.http1 import Body, End, Exchange, Head
 from rozaneh.core import DialFailed, Failure, LocalFault, RemoteFault, Target, TargetError
+from rozaneh.core.private import private_folder
 from rozaneh.finder import Finder, Found
 from rozaneh.gateway.policy import is_local
 from rozaneh.net import ByteStream, Deadlines, Trace, measure
@@ -95,7 +96,7 @@ class Keeper:
         return kept
 
     async def _one(self, url: str, most: int) -> tuple[Path, int]:
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_folder(self.folder)
         path = self.folder / _name(url)
         fresh = path.with_name(path.name + ".part")
         with contextlib.suppress(FileNotFoundError):

@@ -14,6 +14,7 @@ from typing import Annotated
 import msgspec
 
 from rozaneh.core import LocalFault, Spec, SpecError
+from rozaneh.core.private import private_folder
 from rozaneh.dialers import build
 from rozaneh.links import Given, parse
 from rozaneh.links import given as as_way
@@ -142,7 +143,7 @@ class WayFile:
         data = b"".join((line if isinstance(line, bytes) else _printed(line)) + b"\n" for line in lines)
         fresh = self.path.with_suffix(".new")
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            private_folder(self.path.parent)
             with suppress(FileNotFoundError):
                 fresh.unlink()
             descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

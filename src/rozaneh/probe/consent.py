@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from rozaneh.core import LocalFault
+from rozaneh.core.private import private_folder
 from rozaneh.probe.services import RISKY, Service
 from rozaneh.probe.vantages import IN_LAB
 from rozaneh.words import mark
@@ -161,7 +162,7 @@ def agree(path: Path, categories: Iterable[str], today: dt.date) -> Consent:
     kept = set(before.categories) if before.version == VERSION else set()
     made = Consent(version=VERSION, categories=tuple(sorted(asked | kept)), date=today)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_folder(path.parent)
         path.write_bytes(msgspec.json.encode(made) + b"\n")
     except OSError as error:
         raise LocalFault(f"cannot keep your answer in {path}: {error.strerror}") from error

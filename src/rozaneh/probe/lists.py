@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from rozaneh.core import LocalFault
+from rozaneh.core.private import private_folder
 from rozaneh.ooni.listupdate import LARGEST_BUNDLE, BadUpdate, Update, open_update
 from rozaneh.ooni.testlists import LARGEST, TestList, read_list
 
@@ -183,7 +184,7 @@ class Lists:
     def _alone(self) -> Iterator[None]:
         """Wait until no other program changes the folder."""
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(self.folder)
             descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise LocalFault(f"cannot use {self.folder}: {error.strerror}") from error
@@ -236,7 +237,7 @@ class Lists:
         path = self.folder / name
         fresh = path.with_suffix(".new")
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(path.parent)
             fresh.touch(mode=0o600)
             with fresh.open("wb") as file:
                 file.write(data)

@@ -9,6 +9,7 @@ from time import time
 import msgspec
 
 from rozaneh.core import LocalFault
+from rozaneh.core.private import private_folder
 from rozaneh.diagnosis import Control
 from rozaneh.probe.services import Endpoint
 
@@ -64,7 +65,7 @@ class Remembered:
             LocalFault: it cannot be written.
         """
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(path.parent)
             fresh = path.with_suffix(".new")
             fresh.touch(mode=0o600)
             fresh.write_bytes(msgspec.json.encode([each for each in self._kept.values() if self._counts(each)]))

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from rozaneh.core import LocalFault, RemoteFault
+from rozaneh.core.private import private_folder
 from rozaneh.probe.share.coarse import coarse
 from rozaneh.probe.share.private import Private
 from rozaneh.probe.share.scrub import scrub, vouch
@@ -167,7 +168,7 @@ class Waiting:
     def _make(self) -> None:
         try:
             for part in ("waiting", "sent"):
-                self._of(part).mkdir(mode=0o700, parents=True, exist_ok=True)
+                private_folder(self._of(part))
         except OSError as error:
             raise LocalFault(f"cannot make {self.folder}: {error.strerror}") from error
 
