@@ -30,7 +30,7 @@ from rozaneh.trial import get
 
 COMMAND = "python -m benchmarks changes"
 REPETITIONS = 10
-_AT_ONCE = 5
+_AT_ONCE = 2
 _AGAIN = 0.5
 _LONGEST = 30.0
 _CLIENTS = 4

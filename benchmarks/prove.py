@@ -3,6 +3,7 @@
 - every fuzz target for ``--seconds`` (by atheris where it is installed, else by hypothesis with fresh examples);
 - ``--controls`` checks in networks without a censor: not one may blame the state;
 - the matrix of scenarios and ways ``--matrices`` times in a row: no cell may differ, cells with configured loss apart;
+- ``--connections`` connections through the gateway: at the end it holds no more memory and no more files than at first;
 - a Tor network of its own on loopback, and our way by a bridge with obfs4 through it.
 """
 
@@ -20,11 +21,15 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from benchmarks._controls import controls, lines
+from benchmarks._traffic import GET, connected, resident_megabytes, running_gateway, running_origin
 from benchmarks.tor_network import tor_network
 from tests.fuzz.runner import LONGEST, Target, targets
 
 _CONSOLE = Console(highlight=False)
 _TOP = Path(__file__).parent.parent
+_MEGABYTES_MORE = 3.0
+"""An allocator gives some back late; a hundred bytes a connection would be eight over eighty thousand."""
+_FILES_MORE = 4
 _IDENTITY = ("scenario", "vary", "network", "at", "spec", "target")
 
 
@@ -55,6 +60,19 @@ def fuzz(name: str, target: Target, seconds: float) -> str:
             return f"{type(error).__name__}: {error} {' '.join(getattr(error, '__notes__', ()))}"
     _CONSOLE.print(f"  {name}: {examples} inputs, nothing found")
     return ""
+
+
+def fuzz_all(seconds: float) -> list[str]:
+    """What went wrong, one line for each target."""
+    by = "atheris" if find_spec("atheris") else "hypothesis"
+    found = targets()
+    wrong = []
+    _CONSOLE.print(f"fuzzing {len(found)} parsers by {by}, {seconds:.0f} s each")
+    for name, target in found.items():
+        with _CONSOLE.status(f"{name} ..."):
+            if failed := fuzz(name, target, seconds):
+                wrong.append(f"fuzzing {name}: {failed}")
+    return wrong
 
 
 def _by_atheris(name: str, seconds: float) -> str:
@@ -110,23 +128,46 @@ def matrices(times: int) -> list[str]:
     ]
 
 
-def main() -> int:
+def leaks(count: int) -> list[str]:
+    """What a gateway holds after so many connections and did not after the first fifth, one line each."""
+    with running_origin() as origin, running_gateway() as (pid, port):
+        held = []
+        for part in (count // 5, count - count // 5):
+            for _ in range(part):
+                with connected(origin, port) as stream:
+                    stream.sendall(GET)
+                    while stream.recv(65536):
+                        pass
+            time.sleep(2.0)  # the last ones are still being closed
+            held.append((resident_megabytes(pid), len(list(Path(f"/proc/{pid}/fd").iterdir()))))
+            _CONSOLE.print(f"  after {part} more: {held[-1][0]:.1f} MB, {held[-1][1]} files")
+    (megabytes, files), (later, more) = held
+    wrong = []
+    if later > megabytes + _MEGABYTES_MORE:
+        wrong.append(f"memory grew from {megabytes:.1f} to {later:.1f} MB over {count} connections")
+    if more > files + _FILES_MORE:
+        wrong.append(f"open files grew from {files} to {more} over {count} connections")
+    return wrong
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.prove", description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=30, help="for each fuzz target (default 30; 0 for none)")
     parser.add_argument("--matrices", type=int, default=20, help="how many in a row (default 20)")
     parser.add_argument("--no-tor", action="store_true", help="leave the private Tor network out")
+    parser.add_argument(
+        "--connections", type=int, default=100_000, help="through the gateway (default 100000; 0: none)"
+    )
     parser.add_argument("--controls", type=int, default=1000, help="checks without a censor (default 1000; 0 for none)")
     parser.add_argument("--first", type=int, default=0, help="number of the first of them, to make them in pieces")
-    options = parser.parse_args()
-    wrong = []
-    by = "atheris" if find_spec("atheris") else "hypothesis"
-    found = targets()
+    return parser
+
+
+def main() -> int:
+    options = _parser().parse_args()
+    wrong: list[str] = []
     if options.seconds:
-        _CONSOLE.print(f"fuzzing {len(found)} parsers by {by}, {options.seconds:.0f} s each")
-    for name, target in found.items() if options.seconds else ():
-        with _CONSOLE.status(f"{name} ..."):
-            if failed := fuzz(name, target, options.seconds):
-                wrong.append(f"fuzzing {name}: {failed}")
+        wrong += fuzz_all(options.seconds)
     if options.controls:
         _CONSOLE.print(f"{options.controls} checks where there is no censor")
         blamed, said = controls(options.controls, options.first)
@@ -136,6 +177,9 @@ def main() -> int:
     if options.matrices:
         _CONSOLE.print(f"{options.matrices} matrices in a row")
         wrong += matrices(options.matrices)
+    if options.connections:
+        _CONSOLE.print(f"{options.connections} connections through the gateway")
+        wrong += leaks(options.connections)
     if not options.no_tor:
         _CONSOLE.print("a private Tor network, and a bridge by obfs4 into it")
         if failed := tor_network():

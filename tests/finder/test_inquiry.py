@@ -45,7 +45,7 @@ async def test_whether_a_service_refuses_is_asked_once_and_only_where_the_answer
 async def test_questions_end_with_the_budget() -> None:
     finder = made()
     asked = sum(finder.may_inquire(target(f"h{index}.example"), "stall") for index in range(100))
-    assert 30 < asked < 40, "four dials each, of 150 in an hour"
+    assert 15 < asked < 20, "four dials each, of 75 at once"
 
 
 def test_what_makes_a_client_ask_again() -> None:

@@ -43,7 +43,7 @@ async def silent_flow(found: Finder, lives: Lives) -> Flow:
     """A connection on which something was asked and nothing came for a while."""
     made = await found.connect(target(), flight(hello()))
     assert isinstance(made, Connection)
-    flow = lives.begin(target(), made, anyio.CancelScope())
+    flow = lives.begin(target(), made)
     flow.up, flow.down, flow.began = 2000, 1200, anyio.current_time() - 9
     flow.last_up = anyio.current_time() - 5
     return flow

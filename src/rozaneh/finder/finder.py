@@ -233,8 +233,7 @@ class Finder:
         if target.port != _TLS_PORT or now < known.inquired_until or knowledge.budget.left(now) < _COST_OF_INQUIRY:
             return False
         known.inquired_until = now + (_REFUSED_FOR if doubt == REFUSES else _INQUIRED_FOR)
-        for _ in range(_COST_OF_INQUIRY):
-            knowledge.budget.spend(now)
+        knowledge.budget.spend(now, _COST_OF_INQUIRY)
         return True
 
     def why(self, host: str) -> tuple[Why, ...]:

@@ -19,6 +19,7 @@ __all__ = ["Knowledge", "Suspect", "unheard"]
 Suspect = Callable[[Attempt], Iterable[tuple[str, float]]]
 """What one failed attempt suggests, with weights: :func:`rozaneh.diagnosis.suspect`."""
 
+_PROVED = 0.5
 _AVOIDED = 120.0
 """Seconds for which a resolver that failed is asked last."""
 _SILENCE = {Failure.GENERIC_TIMEOUT_ERROR, Failure.NETWORK_UNREACHABLE, Failure.HOST_UNREACHABLE, Failure.NETWORK_DOWN}
@@ -90,6 +91,11 @@ class Knowledge:
     def seen(self, obstacle: str, way: str) -> tuple[float, float]:
         """Decayed counts of successes and failures here, around this hour."""
         return self.memory.seen(self.context, obstacle, way, self.clock.now().timestamp())
+
+    def is_proven(self, obstacle: str, way: Way) -> bool:
+        """Whether a way has got past an obstacle here lately, three times of four or more."""
+        good, bad = self.seen(obstacle, way.key)
+        return good > _PROVED and good >= 3 * bad
 
     def remember(self, obstacle: str, way: Way, *, worked: bool) -> None:
         """Keep an outcome."""

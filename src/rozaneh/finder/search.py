@@ -22,6 +22,8 @@ from rozaneh.finder.ways import DIRECT, Way
 
 __all__ = ["NAMED_IN_CLEAR", "REFUSES", "Search"]
 
+_COST_OF_LOOKUP = 5.0
+"""What a dial weighs that asks a resolver in TLS first: the certificates alone are several kilobytes."""
 _IN_DOUBT = 0.7
 """What a suspicion weighs that rests on a runner which is stuck but may still arrive."""
 _SURE = 0.5
@@ -130,7 +132,7 @@ class Search:
             return Ranked(way=way, obstacle=known.obstacle, score=1.0)
         if self.someone_else_searches:
             return None
-        if knowledge.weather.outage(now) or not knowledge.budget.left(now):
+        if knowledge.weather.outage(now):
             return None
         known.explorer = self
         ranked = rank(
@@ -140,6 +142,8 @@ class Search:
             knowledge.seen,
             knowledge.today,
         )
+        if not knowledge.budget.left(now):
+            ranked = [each for each in ranked if knowledge.is_proven(each.obstacle, each.way)]
         # Ways that share a server with one that could not be reached would share its fate. What failed at the addresses
         # that the system gave is tried last at those of another resolver.
         ranked.sort(key=lambda each: (bool(each.way.depends & self._lost), each.way.key in self._tried_lent))
@@ -199,8 +203,9 @@ class Search:
         """A way is being tried. With a resolver that has to be asked it may be tried again with another one."""
         self.dials += 1
         known = self.known.way
-        if runner.way.key != DIRECT and (known is None or known.key != runner.way.key):
-            self.knowledge.budget.spend(runner.since)
+        usual = known is not None and known.key == runner.way.key
+        if runner.way.key != DIRECT and not usual and not self.knowledge.is_proven(runner.obstacle, runner.way):
+            self.knowledge.budget.spend(runner.since, _COST_OF_LOOKUP if runner.way.asks else 1.0)
         self._asked_in_clear |= runner.way.key == DIRECT
         if runner.way.borrowed:
             self._tried_lent.add(runner.way.key)

@@ -227,14 +227,13 @@ class Gateway:
         return http_connect.reply(502, "Bad Gateway", why_not(refusal, self._words))
 
     async def _move(self, client: ByteStream, target: Target, made: Connection) -> None:
-        with anyio.CancelScope() as scope:
-            flow = self._lives.begin(target, made, scope)
-            over = False
-            try:
-                await self._pump.run(client, made.stream, to_near=made.first, to_far=made.rest, flow=flow)
-                over = True
-            finally:
-                self._lives.end(flow, broken_off=not (over or scope.cancel_called))
+        flow = self._lives.begin(target, made)
+        over = False
+        try:
+            await self._pump.run(client, made.stream, to_near=made.first, to_far=made.rest, flow=flow)
+            over = True
+        finally:
+            self._lives.end(flow, broken_off=not over)
         now = anyio.current_time()
         failure = flow.failure.value if flow.failure is not None else ""
         seconds = round(now - flow.began, 6)

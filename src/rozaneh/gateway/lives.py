@@ -34,7 +34,6 @@ class _Life:
     made: Connection
     flow: Flow
     pulse: Pulse
-    scope: anyio.CancelScope
     place: _Place
     doubted: bool = False
     ended: float = 0.0
@@ -57,16 +56,10 @@ class Lives:
     _inquiries: dict[_Place, anyio.Event] = field(default_factory=dict)
     _tasks: TaskGroup | None = None
 
-    def begin(self, target: Target, made: Connection, scope: anyio.CancelScope) -> Flow:
-        """A connection has been made; the flow in which the pump is to count.
-
-        Args:
-            target: what it leads to.
-            made: how.
-            scope: cancelled to end it when it turns out that nothing more will come.
-        """
+    def begin(self, target: Target, made: Connection) -> Flow:
+        """A connection has been made; the flow in which the pump is to count."""
         flow = Flow(began=anyio.current_time())
-        life = self._open[flow] = _Life(target, made, flow, Pulse(flow), scope, (target.host, target.port))
+        life = self._open[flow] = _Life(target, made, flow, Pulse(flow), (target.host, target.port))
         self._places.setdefault(life.place, {})[flow] = life
         return flow
 
@@ -108,7 +101,7 @@ class Lives:
                 continue
             if life.flow.half_closed and self.finder.disbelieved(life.target, life.made, life.flow, now):
                 self._look_into(life, "tls_interception")
-            elif not life.doubted and (doubt := asks_anew(life.flow, now)):
+            elif not life.doubted and (doubt := asks_anew(life.flow, life.ended or now)):
                 self._doubt(life, doubt, now)
         lately = [life for life in known if life.ended and now - life.ended < _A_WHILE]
         if lately and left_unsaid(lately[-1].flow, lately[-1].ended):
@@ -138,9 +131,10 @@ class Lives:
             self._inquiries.pop(life.place, None)
             over.set()
         flow = life.flow
-        if settled and doubt == "stall" and flow in self._open and flow.down < PROVEN and flow.last_up > flow.last_down:
+        waits = flow in self._open and flow.down < PROVEN and flow.last_up > flow.last_down
+        if settled and doubt == "stall" and waits and flow.stop is not None:
             # Nothing will come, and another way works: its client should not have to wait to try again.
-            life.scope.cancel()
+            flow.stop()
 
     async def watch(self) -> None:
         """Look at all of them once in a while, until cancelled. Where there are very many, at the latest."""

@@ -121,6 +121,7 @@ class _Chunks:
 
     async def run(self) -> None:
         async with anyio.create_task_group() as tasks:
+            self.flow.stop = tasks.cancel_scope.cancel
             for upward in (True, False):
                 tasks.start_soon(self._carry, upward, tasks)
 

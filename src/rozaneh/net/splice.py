@@ -11,6 +11,7 @@ import errno
 import os
 import socket
 import struct
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -48,6 +49,7 @@ class Flow:
         failure: how it ended, or none for an orderly end or none yet.
         broken_by: which end broke it, ``near`` or ``far``, when ``failure`` is set.
         half_closed: whether one end has finished sending.
+        stop: ends the connection at once; none before the pump has begun.
     """
 
     up: int = 0
@@ -58,6 +60,7 @@ class Flow:
     failure: Failure | None = None
     broken_by: str = ""
     half_closed: bool = False
+    stop: Callable[[], None] | None = None
 
     @property
     def last(self) -> float:
@@ -137,6 +140,7 @@ class Pair:
 
     def start(self) -> None:
         """Begin to move bytes."""
+        self.flow.stop = self.finish
         for each in self._sockets:
             _keep_alive(each)
         for half in self._halves:
