@@ -4,7 +4,8 @@ A benchmark is a file whose ``main()`` returns rows, each a mapping with ``name`
 (what to type to get it again), and where there is one a ``target`` such as ``<= 0.3`` and a ``peer``, whose figure it
 is. A row whose value is a text says why there is no figure, for instance because a peer is absent here.
 
-``python -m benchmarks [NAME…]`` prints; ``--write`` also puts the table into docs/performance.md, between its markers.
+``python -m benchmarks [NAME…]`` prints; ``--write`` also puts the rows into docs/performance.md, between its markers,
+in place of what the same commands measured there before. Each row has its day; those of other commands stay.
 """
 
 import argparse
@@ -72,24 +73,30 @@ def machine() -> str:
     )
 
 
-def page_table(rows: list[Row], when: datetime) -> str:
-    lines = [
-        f"Measured on {when:%Y-%m-%d} with `make bench` on {machine()}.",
-        "",
-        "| what | figure | target | met | peer | command |",
-        "|---|---:|---|---|---|---|",
-    ]
-    lines += ["| " + " | ".join([*cells(row), f"`{row['command']}`"]).replace("\n", " ") + " |" for row in rows]
-    return "\n".join(lines)
+def page_table(rows: list[Row], when: datetime, before: str = "") -> str:
+    """The table of a page.
+
+    Args:
+        rows: what was measured now.
+        when: now.
+        before: the table that stood there.
+    """
+    again = {f"`{row['command']}`" for row in rows}
+    lines = [line for line in before.splitlines() if line.endswith("` |") and line.split(" | ")[-1][:-2] not in again]
+    for row in rows:
+        line = " | ".join([*cells(row), f"{when:%Y-%m-%d}", f"`{row['command']}`"])
+        lines.append(f"| {line} |".replace("\n", " "))
+    head = "| what | figure | target | met | peer | day | command |\n|---|---:|---|---|---|---|---|"
+    return "\n".join((f"Measured with `make bench` on {machine()}.", "", head, *lines))
 
 
 def write(rows: list[Row], when: datetime) -> None:
     text = _PAGE.read_text(encoding="utf-8")
     before, begin, rest = text.partition(_BEGIN)
-    _, end, after = rest.partition(_END)
+    there, end, after = rest.partition(_END)
     if not begin or not end:
         sys.exit(f"{_PAGE} has lost its markers; put back {_BEGIN} and {_END}")
-    _PAGE.write_text(f"{before}{_BEGIN}\n{page_table(rows, when)}\n{_END}{after}", encoding="utf-8")
+    _PAGE.write_text(f"{before}{_BEGIN}\n{page_table(rows, when, there)}\n{_END}{after}", encoding="utf-8")
 
 
 def main() -> int:

@@ -38,9 +38,15 @@ def test_the_page_gets_the_table_and_keeps_its_text(tmp_path: Path, monkeypatch:
     assert text.startswith("before\n")
     assert text.endswith("\nafter\n")
     assert "old" not in text
-    assert "| x | 0.123 s | <= 0.3 | yes |  | `make bench` |" in text
+    assert "| x | 0.123 s | <= 0.3 | yes |  | 2026-11-24 | `make bench` |" in text
     assert "| x | no namespaces here |" in text
-    assert "Measured on 2026-11-24" in text
+    bench.write([{**_row(7), "command": "other"}], datetime(2026, 11, 25, tzinfo=UTC))
+    bench.write([_row(0.5, "<= 0.3")], datetime(2026, 11, 26, tzinfo=UTC))
+    rows = [line for line in page.read_text().splitlines() if line.startswith("| x")]
+    assert rows == [
+        "| x | 7 s |  |  |  | 2026-11-25 | `other` |",
+        "| x | 0.5 s | <= 0.3 | NO |  | 2026-11-26 | `make bench` |",
+    ]
 
 
 def test_a_page_without_its_markers_is_not_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
