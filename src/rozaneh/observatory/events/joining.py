@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 import numpy as np
 
+from rozaneh.observatory.events.baseline import DAY
 from rozaneh.observatory.events.counts import Counts
 from rozaneh.observatory.events.event import Event, Found, Vote, Withheld, order
 from rozaneh.observatory.events.on_signals import Findings
@@ -27,7 +28,9 @@ _LIFTED = ("mark", "software")
 
 
 def volumes(counts: Counts) -> list[Signal]:
-    """How many measurements came, for the country and for each of its networks."""
+    """How many measurements came, for the country and for each of its networks; none where there is hardly a day."""
+    if counts.hours < DAY:
+        return []
     times = counts.start.timestamp() + HOUR * np.arange(counts.hours, dtype=np.float64)
     rows: dict[int, list[int]] = {}
     for row, (asn, _) in enumerate(counts.series):

@@ -63,6 +63,8 @@ def find_on_services(n: np.ndarray, k: np.ndarray, local: int, settings: Service
         local: local hour of the day of the first column.
         settings: the detector's numbers.
     """
+    if n.shape[1] < DAY:
+        return []
     suspects: list[np.ndarray] = []
     for rows in states.parts(np.arange(len(n)), _CHUNK):
         some, failed = n[rows].astype(np.float64), k[rows].astype(np.float64)
