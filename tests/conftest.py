@@ -11,6 +11,7 @@ import functools
 import ipaddress
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -23,6 +24,16 @@ from types import ModuleType
 
 import hypothesis
 import pytest
+
+# Who is started in the background of a script, or by nohup, ignores these, and whatever it starts inherits that:
+# programs that a test interrupts would never hear of it.
+for _number, _usual in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGQUIT, signal.SIG_DFL),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _usual)
 
 _HERE = Path(__file__).parent
 _PEERS: dict[str, str] = tomllib.loads((_HERE / "peers.toml").read_text())

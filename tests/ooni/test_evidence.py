@@ -112,7 +112,7 @@ def test_a_handshake_that_fails_without_a_harmless_name_beside_it_accuses_nobody
     assert (found.verdict, found.who) == (Outcome.BLOCKED, Who.UNKNOWN)
     assert found.confidence <= 0.55
     assert "neutral_name.tried" in found.missing
-    assert "so may the service itself" in sentence(found)
+    assert "The filter may do that, or the service itself." in sentence(found)
     alone = replay(measurement(**lost(failure, tls=True))).verdict
     assert alone.verdict is Outcome.CANNOT_TELL
     down = helper(RIGHT, OTHER, tls={f"{a}:443": failure for a in (RIGHT, OTHER)}, http=failure)

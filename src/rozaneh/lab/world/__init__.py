@@ -19,6 +19,8 @@ kind               what it is, its own ports, and its options
 ``socks5``         on 1080; ``user`` and ``password``
 ``https-proxy``    HTTP CONNECT inside TLS on 443; ``user`` and ``password``; anything else gets a web page
 ``shadowsocks``    on 8388; ``method`` and ``password``
+``trojan``         inside TLS on 443; ``password``; anything else gets a web page
+``vless``          inside WebSocket and TLS on 443; ``user`` and ``path``; anything else gets a web page
 ``echo``           sends back what it gets, TCP and UDP, on 7
 ``banner``         says ``text`` and a line end first, as SSH does, on 22
 ``opaque``         takes bytes, answers once with as many bytes that mean nothing: MTProto, Noise, obfs4; on 443
