@@ -229,6 +229,20 @@ def test_two_labs_run_at_once(lab: Lab) -> None:
         assert _curl(lab.client("mobile"), URL).stdout == "200"
 
 
+def test_no_two_labs_stand_on_the_same_addresses_and_who_finds_none_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rozaneh.lab.loopback.addresses._NETS", 2)
+    monkeypatch.setattr("rozaneh.lab.loopback.addresses._FIRST_NET", 240)
+    one, other = LoopbackAddresses(), LoopbackAddresses()
+    assert {one.of("8.8.8.8"), other.of("8.8.8.8")} == {"127.240.0.2", "127.241.0.2"}
+    with pytest.raises(LocalFault, match="taken by another lab"):
+        LoopbackAddresses()
+    one.close()
+    again = LoopbackAddresses()
+    assert again.of("8.8.8.8") == one.of("8.8.8.8")
+    again.close()
+    other.close()
+
+
 def test_addresses_go_there_and_back() -> None:
     addresses = LoopbackAddresses(net=99)
     one, two = addresses.of("2001:db8::1"), addresses.of("93.184.216.34")

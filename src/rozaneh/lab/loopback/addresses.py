@@ -2,7 +2,6 @@
 
 import secrets
 import socket
-import struct
 from ipaddress import IPv4Address
 
 from rozaneh.core import LocalFault
@@ -13,16 +12,27 @@ _PRIVILEGED = 1024
 _FIRST_NET = 16
 _NETS = 200
 _MOST = 65_000
+_CLAIM_PORT = 19_999
 
 
 class LoopbackAddresses:
     """One /16 of 127.0.0.0/8 for one lab: addresses are handed out in the order in which they are first asked for.
 
-    Ports below 1024 are moved up by 20,000, so that no privilege is needed.
+    Ports below 1024 are moved up by 20,000, so that no privilege is needed. A socket on its first address claims the
+    whole for as long as the lab lives, so that no other lab of this machine takes it; the system ends a claim with its
+    holder.
+
+    Args:
+        net: a certain one, without a claim.
+
+    Raises:
+        LocalFault: all are taken.
     """
 
     def __init__(self, net: int | None = None) -> None:
-        self._base = struct.unpack("!I", bytes((127, net or _FIRST_NET + secrets.randbelow(_NETS), 0, 0)))[0]
+        self._claim = None if net else _claimed()
+        base = self._claim.getsockname()[0] if self._claim else f"127.{net}.0.1"
+        self._base = int(IPv4Address(base)) - 1
         self._loop: dict[str, str] = {}
         self._real: dict[str, str] = {}
 
@@ -41,9 +51,26 @@ class LoopbackAddresses:
             self._real[found] = address
         return found
 
+    def close(self) -> None:
+        """Let another lab have it."""
+        if self._claim is not None:
+            self._claim.close()
+
     def behind(self, loopback: str) -> str:
         """The address of the lab that a loopback address stands for, or itself."""
         return self._real.get(loopback, loopback)
+
+
+def _claimed() -> socket.socket:
+    for net in secrets.SystemRandom().sample(range(_FIRST_NET, _FIRST_NET + _NETS), _NETS):
+        claim = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            claim.bind((f"127.{net}.0.1", _CLAIM_PORT))
+        except OSError:
+            claim.close()
+        else:
+            return claim
+    raise LocalFault("every network of the loopback tier is taken by another lab")
 
 
 def moved(port: int) -> int:

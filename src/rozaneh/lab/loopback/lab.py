@@ -56,7 +56,11 @@ class LoopbackLab:
         self._failed: list[Exception] = []
         self._thread = threading.Thread(target=self._run, name="rozaneh-lab", daemon=True)
         self._thread.start()
-        self.wait_ready(_START_SECONDS)
+        try:
+            self.wait_ready(_START_SECONDS)
+        except LocalFault:
+            self.close()
+            raise
 
     @property
     def ca_file(self) -> FilePath:
@@ -160,6 +164,7 @@ class LoopbackLab:
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._ended.set)
             self._thread.join(_CALL_SECONDS)
+        self._addresses.close()
         self._room.remove()
 
     def _customer(self, name: str) -> Customer:
