@@ -17,10 +17,10 @@ from rozaneh.observatory import schema
 from rozaneh.observatory.rows import Refused, Rows, head_of
 from rozaneh.ooni import BadLine, BadMeasurement, Line, Lines, classic, decode, flatten, web_keys
 from rozaneh.ooni.decode import at_once, keys_of
-from rozaneh.ooni.dials import Sight, sights_of_web
 from rozaneh.ooni.own import Own, own
 from rozaneh.ooni.records import MOST_RECORDS, NOTHING, Envelope, HttpResponse, HttpTransaction
 from rozaneh.ooni.sights import WEB, sights
+from rozaneh.ooni.targets import Sight, sights_of_web
 from rozaneh.ooni.values import MaybeBinary
 from rozaneh.ooni.webkeys import WebKeys
 

@@ -20,9 +20,10 @@ from rozaneh.diagnosis import signatures
 from rozaneh.observatory import ours, pages, schema
 from rozaneh.observatory.certificates import NO_CERTIFICATE, certificate_of
 from rozaneh.observatory.subjects import is_domestic, service_of
-from rozaneh.ooni.dials import Dial, Sight, bogon, host_of, is_literal
+from rozaneh.ooni.dials import Dial, bogon, host_of, is_literal
 from rozaneh.ooni.own import Own
 from rozaneh.ooni.records import Envelope, Handshake, Query, asn_of
+from rozaneh.ooni.targets import Sight
 from rozaneh.ooni.values import annotations
 
 EARLIEST = dt.datetime(2012, 1, 1)  # noqa: DTZ001 - times of a store are UTC and say no zone

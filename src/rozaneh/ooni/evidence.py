@@ -19,12 +19,13 @@ from rozaneh.core.target import Speaks
 from rozaneh.diagnosis import Control, Evidence, Role, Tried
 from rozaneh.diagnosis.evidence import Kind
 from rozaneh.ooni.decode import web_keys
-from rozaneh.ooni.dials import Dial, Helped, Sight, sights_of_web
+from rozaneh.ooni.dials import Dial
 from rozaneh.ooni.httpdiff import compare
 from rozaneh.ooni.observations import control_page, page_of, title_of
 from rozaneh.ooni.own import Own, own
 from rozaneh.ooni.records import Handshake, HttpTransaction, Measurement
 from rozaneh.ooni.sights import sights
+from rozaneh.ooni.targets import Helped, Sight, sights_of_web
 from rozaneh.ooni.values import certificates, head, header_pairs
 from rozaneh.ooni.webkeys import HelperAnswer, WebKeys
 

@@ -12,8 +12,9 @@ from msgspec import Meta
 
 from rozaneh.core import Failure
 from rozaneh.ooni.decode import BadMeasurement, decode_part
-from rozaneh.ooni.dials import MOST_DIALS, Dial, Sight, failure_of, is_literal, sights_of_web, targets_of
+from rozaneh.ooni.dials import MOST_DIALS, Dial, failure_of, is_literal
 from rozaneh.ooni.records import Measurement
+from rozaneh.ooni.targets import Sight, sights_of_web, targets_of
 from rozaneh.ooni.webkeys import WebKeys
 
 _Name = Annotated[str, Meta(max_length=1 << 16)]
