@@ -25,6 +25,7 @@ from rozaneh.finder import Finder, Found
 from rozaneh.gateway.policy import is_local
 from rozaneh.net import ByteStream, Deadlines, Trace, measure
 from rozaneh.net.exchange import HEADERS, host_header
+from rozaneh.net.streams import receive_or_nothing
 from rozaneh.net.tls import start_tls
 from rozaneh.net.trace import NETWORK_ERRORS, dial_failed
 from rozaneh.net.trust import Trust
@@ -145,7 +146,7 @@ class _Sink:
                 stream = await start_tls(stream, trace, trust, target.host, peer=target.authority, alpn=("http/1.1",))
             request = Exchange("GET", target.path, host_header(target), headers=HEADERS)
             await stream.send(request.request)
-            while not self._take(request, await _more(stream)):
+            while not self._take(request, await receive_or_nothing(stream)):
                 pass
         except NETWORK_ERRORS as error:
             raise dial_failed(error) from error
@@ -215,10 +216,3 @@ def _name(url: str) -> str:
     """The name of a file: readable, harmless, and another one for another address."""
     plain = _UNFIT.sub("-", url.partition("://")[2].partition("?")[0]).strip("-.")[:80] or "page"
     return f"{hashlib.sha256(url.encode()).hexdigest()[:8]}-{plain}"
-
-
-async def _more(stream: ByteStream) -> bytes:
-    try:
-        return await stream.receive()
-    except anyio.EndOfStream:
-        return b""

@@ -3,17 +3,14 @@
 from dataclasses import dataclass, field
 from urllib.parse import urljoin
 
-import anyio
-
 from rozaneh.codecs.http1 import Body, End, Head, title
 from rozaneh.codecs.http1 import Exchange as HttpExchange
 from rozaneh.codecs.test_helper import Page
-from rozaneh.core import DialFailed, Failure, Op, RemoteFault, Target, TargetError
+from rozaneh.core import Failure, RemoteFault, Target, TargetError
 from rozaneh.dialers import build
-from rozaneh.net import ByteStream, Deadlines, Exchange, Network, Trace, measure
-from rozaneh.net.exchange import HEADERS, MOST_BODY, host_header
+from rozaneh.net import Deadlines, Exchange, Network, measure
+from rozaneh.net.exchange import HEADERS, MOST_BODY, events_of, host_header, over_http
 from rozaneh.net.response import Response
-from rozaneh.net.tls import start_tls
 from rozaneh.net.trust import Trust
 
 MOST_REDIRECTS = 10
@@ -80,25 +77,12 @@ def _exchange(target: Target, trust: Trust, headers: tuple[tuple[str, str], ...]
     sent = (*headers, *((name, value) for name, value in HEADERS if name.lower() not in given))
     request = HttpExchange("GET", target.path, host_header(target), headers=sent)
 
-    async def exchange(stream: ByteStream, trace: Trace) -> None:
-        below = stream
-        if target.speaks == "https":
-            below = await start_tls(stream, trace, trust, target.host, peer=target.authority, alpn=("http/1.1",))
-        async with trace.step(Op.REQUEST, peer=target.authority):
-            await below.send(request.request)
-        async with trace.step(Op.THROUGHPUT, peer=target.authority):
-            while not _take(request, await _receive_or_nothing(below), answer):
-                pass
-
-    return exchange
+    return over_http(target, trust, request, lambda data: _take(request, data, answer))
 
 
 def _take(request: HttpExchange, data: bytes, answer: _Answer) -> bool:
     """Feed bytes of the answer, and say whether there is enough of it."""
-    try:
-        events = request.receive(data)
-    except RemoteFault as fault:
-        raise DialFailed(Failure.HTTP_REQUEST_FAILED if data else Failure.EOF_ERROR, str(fault)) from fault
+    events = events_of(request, data)
     for event in events:
         if isinstance(event, Head):
             answer.head = event
@@ -106,13 +90,6 @@ def _take(request: HttpExchange, data: bytes, answer: _Answer) -> bool:
             answer.length = min(answer.length + len(event.data), MOST_BODY)
             answer.start += event.data[: _LONGEST_START - len(answer.start)]
     return answer.length >= MOST_BODY or any(isinstance(event, End) for event in events)
-
-
-async def _receive_or_nothing(stream: ByteStream) -> bytes:
-    try:
-        return await stream.receive()
-    except anyio.EndOfStream:
-        return b""
 
 
 def _page(head: Head, answer: _Answer, h3: str) -> Page:

@@ -14,6 +14,7 @@ from rozaneh.codecs.test_helper import LONGEST_QUESTION, Question, read_question
 from rozaneh.core import RemoteFault
 from rozaneh.helper.limits import Bounds, Limiter, client_of
 from rozaneh.helper.vantage import Vantage, hosts_of
+from rozaneh.net.streams import receive_or_nothing
 from rozaneh.net.trace import NETWORK_ERRORS
 
 _LONGEST_HEAD = 8192
@@ -168,10 +169,7 @@ async def _read(peer: h11.Connection, stream: ByteStream) -> tuple[h11.Request, 
         if event is h11.NEED_DATA:
             if peer.they_are_waiting_for_100_continue:
                 await stream.send(peer.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
-            try:
-                peer.receive_data(await stream.receive())
-            except anyio.EndOfStream:
-                peer.receive_data(b"")
+            peer.receive_data(await receive_or_nothing(stream))
         elif isinstance(event, h11.Request):
             request = event
         elif isinstance(event, h11.Data):

@@ -5,7 +5,7 @@ until something came; THROUGHPUT until the end of the body or its bound, with a 
 of a second, because one total time cannot tell a throttle from a slow start.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import anyio
 
@@ -14,6 +14,7 @@ from rozaneh.codecs.http1 import Exchange as HttpExchange
 from rozaneh.core import DialFailed, Failure, Op, RemoteFault, TagValue, Target
 from rozaneh.net.api import ByteStream, Exchange
 from rozaneh.net.response import Response
+from rozaneh.net.streams import receive_or_nothing
 from rozaneh.net.tls import start_tls
 from rozaneh.net.trace import Trace
 from rozaneh.net.trust import Trust
@@ -95,6 +96,48 @@ def http_get(target: Target, *, most_body: int = MOST_BODY, part: bool = False, 
     return exchange
 
 
+def over_http(
+    target: Target,
+    trust: Trust,
+    request: HttpExchange,
+    take: Callable[[bytes], bool],
+    read: Callable[[ByteStream], Awaitable[bytes]] = receive_or_nothing,
+) -> Exchange:
+    """Ask with a request of one's own, over TLS where the target speaks HTTPS, and read until there is enough.
+
+    Args:
+        target: what the stream leads to.
+        trust: whom to believe.
+        request: what is sent.
+        take: is given what comes, nothing at the end of the stream, and says whether that is enough.
+        read: how more is waited for.
+    """
+
+    async def exchange(stream: ByteStream, trace: Trace) -> None:
+        below = stream
+        if target.speaks == "https":
+            below = await start_tls(stream, trace, trust, target.host, peer=target.authority, alpn=("http/1.1",))
+        async with trace.step(Op.REQUEST, peer=target.authority):
+            await below.send(request.request)
+        async with trace.step(Op.THROUGHPUT, peer=target.authority):
+            while not take(await read(below)):
+                pass
+
+    return exchange
+
+
+def events_of(request: HttpExchange, data: bytes) -> Sequence[Head | Body | End]:
+    """What bytes of an answer hold; none at the end of the stream.
+
+    Raises:
+        DialFailed: they are no HTTP, or the answer ends in the middle.
+    """
+    try:
+        return request.receive(data)
+    except RemoteFault as fault:
+        raise DialFailed(Failure.HTTP_REQUEST_FAILED if data else Failure.EOF_ERROR, str(fault)) from fault
+
+
 async def _get(
     stream: ByteStream, trace: Trace, target: Target, most_body: int, *, part: bool, look: Look | None
 ) -> None:
@@ -111,7 +154,7 @@ async def _get(
         response = Response(most_body, anyio.current_time)
         try:
             while not _take(request, data, response):
-                data = await _receive_or_nothing(stream)
+                data = await receive_or_nothing(stream)
                 step.received += len(data)
         finally:
             step.tag(**response.tags())
@@ -121,24 +164,13 @@ async def _get(
 
 def _take(request: HttpExchange, data: bytes, response: Response) -> bool:
     """Feed bytes of the answer, and say whether there is enough of it."""
-    try:
-        events = request.receive(data)
-    except RemoteFault as fault:
-        failure = Failure.HTTP_REQUEST_FAILED if data else Failure.EOF_ERROR
-        raise DialFailed(failure, str(fault)) from fault
+    events = events_of(request, data)
     for event in events:
         if isinstance(event, Head):
             response.head = event
         elif isinstance(event, Body):
             response.add(event.data)
     return response.enough or any(isinstance(event, End) for event in events)
-
-
-async def _receive_or_nothing(stream: ByteStream) -> bytes:
-    try:
-        return await stream.receive()
-    except anyio.EndOfStream:
-        return b""
 
 
 def host_header(target: Target) -> str:

@@ -22,6 +22,14 @@ async def receive_exactly(stream: ByteStream, count: int) -> bytes:
     return bytes(got)
 
 
+async def receive_or_nothing(stream: ByteStream) -> bytes:
+    """Read what comes next; empty at the end of the stream."""
+    try:
+        return await stream.receive()
+    except anyio.EndOfStream:
+        return b""
+
+
 class StreamOver(ByteStream):
     """A stream that passes everything to another one; the base of those that change one thing."""
 

@@ -7,10 +7,10 @@ import anyio
 
 from rozaneh.codecs.http1 import Body, End, Head
 from rozaneh.codecs.http1 import Exchange as HttpExchange
-from rozaneh.core import DialFailed, Failure, Op, RemoteFault, Target
-from rozaneh.net import ByteStream, Deadlines, Dialer, Exchange, Trace, measure
-from rozaneh.net.exchange import host_header
-from rozaneh.net.tls import start_tls
+from rozaneh.core import DialFailed, Failure, RemoteFault, Target
+from rozaneh.net import ByteStream, Deadlines, Dialer, Exchange, measure
+from rozaneh.net.exchange import events_of, host_header, over_http
+from rozaneh.net.streams import receive_or_nothing
 from rozaneh.net.trust import Trust
 
 DEADLINES = Deadlines(first_byte=15.0, request=15.0, throughput=300.0)
@@ -69,35 +69,18 @@ def _why(head: Head, failure: str) -> str:
 
 def _exchange(target: Target, trust: Trust, answer: _Answer, longest: int) -> Exchange:
     request = HttpExchange("GET", target.path, host_header(target), headers=[("Accept", "*/*")])
-
-    async def exchange(stream: ByteStream, trace: Trace) -> None:
-        below = stream
-        if target.speaks == "https":
-            below = await start_tls(stream, trace, trust, target.host, peer=target.authority, alpn=("http/1.1",))
-        async with trace.step(Op.REQUEST, peer=target.authority):
-            await below.send(request.request)
-        async with trace.step(Op.THROUGHPUT, peer=target.authority):
-            while not _take(request, await _some(below), answer, longest):
-                pass
-
-    return exchange
+    return over_http(target, trust, request, lambda data: _take(request, data, answer, longest), _some)
 
 
 async def _some(stream: ByteStream) -> bytes:
     with anyio.move_on_after(_STALLED):
-        try:
-            return await stream.receive()
-        except anyio.EndOfStream:
-            return b""
+        return await receive_or_nothing(stream)
     raise DialFailed(Failure.GENERIC_TIMEOUT_ERROR, "nothing came any more")
 
 
 def _take(request: HttpExchange, data: bytes, answer: _Answer, longest: int) -> bool:
     """Feed bytes of the answer, and say whether it is whole."""
-    try:
-        events = request.receive(data)
-    except RemoteFault as fault:
-        raise DialFailed(Failure.HTTP_REQUEST_FAILED if data else Failure.EOF_ERROR, str(fault)) from fault
+    events = events_of(request, data)
     for event in events:
         if isinstance(event, Head):
             answer.head = event

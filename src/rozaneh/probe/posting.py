@@ -1,11 +1,10 @@
 """Asking a server by POST, as part of a measurement: what control vantages and collectors have in common."""
 
-import anyio
-
 from rozaneh.codecs.http1 import Body, End, Head
 from rozaneh.codecs.http1 import Exchange as HttpExchange
 from rozaneh.core import DialFailed, Failure, Op, RemoteFault, Target
 from rozaneh.net import ByteStream, Trace
+from rozaneh.net.streams import receive_or_nothing
 
 _SECONDS = 9.0
 
@@ -34,10 +33,7 @@ async def post(
     async with trace.step(Op.FIRST_BYTE, peer=target.authority, deadline=_SECONDS) as step:
         ended = False
         while not ended:
-            try:
-                data = await stream.receive()
-            except anyio.EndOfStream:
-                data = b""
+            data = await receive_or_nothing(stream)
             step.received += len(data)
             try:
                 events = exchange.receive(data)

@@ -9,6 +9,7 @@ from rozaneh.core import RemoteFault
 from rozaneh.gateway.desk import Added, Desk, unless_wrong
 from rozaneh.gateway.page.guard import Admitted, Guard, Session, Turned
 from rozaneh.gateway.page.request import Reader, Request
+from rozaneh.net.streams import receive_or_nothing
 from rozaneh.net.trace import NETWORK_ERRORS
 from rozaneh.words import LANGUAGES, Words
 
@@ -99,7 +100,7 @@ class Page:
         with anyio.move_on_after(self.bounds.reading):
             try:
                 while request is None:
-                    request = reader.receive(await _more(stream))
+                    request = reader.receive(await receive_or_nothing(stream))
                 answer = await self.answer(request)
             except RemoteFault as fault:
                 answer = _Answer(400, f"{fault}\n".encode())
@@ -158,13 +159,6 @@ def place_of(listener: Listener[ByteStream]) -> str:
     """``address:port`` of a listener, as it stands in ``Host``."""
     address, port = listener.extra(SocketAttribute.local_address)[0], listener.extra(SocketAttribute.local_port)
     return f"[{address}]:{port}" if ":" in str(address) else f"{address}:{port}"
-
-
-async def _more(stream: ByteStream) -> bytes:
-    try:
-        return await stream.receive()
-    except anyio.EndOfStream:
-        return b""
 
 
 def _html(body: bytes, *headers: str) -> _Answer:
