@@ -13,7 +13,7 @@ import socket
 import subprocess
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import anyio
@@ -118,11 +118,10 @@ class Helper:
         except OSError as error:
             raise DialFailed(Failure.UNKNOWN_FAILURE, f"{command[0]} cannot be started: {error.strerror}") from error
         self._end = weakref.finalize(self, _end, self._process, self._clean)
-        try:
+        with ExitStack() as undo:
+            undo.callback(self.stop)
             await self._listening(self._process)
-        except BaseException:  # cancelled or failed, it goes on; only the program must not stay
-            self.stop()
-            raise
+            undo.pop_all()
 
     async def _listening(self, process: subprocess.Popen[bytes]) -> None:
         while True:

@@ -1,6 +1,7 @@
 """``tcp``: resolve with the system's resolver unless the addresses are known, then race connections to them."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 
@@ -56,20 +57,22 @@ class _Race:
         self._failed: list[DialFailed] = []
 
     async def run(self, addresses: list[str]) -> ByteStream:
-        try:
+        async with AsyncExitStack() as undo:
+            undo.push_async_callback(self._abandon)
             async with anyio.create_task_group() as group:
                 for address in addresses:
                     over = anyio.Event()
                     group.start_soon(self._connect, address, over, group.cancel_scope)
                     with anyio.move_on_after(_STAGGER):
                         await over.wait()
-        except BaseException:  # cancelled or failed, it goes on; only the connection must not stay
-            if self._won is not None:
-                await anyio.aclose_forcefully(self._won)
-            raise
+            undo.pop_all()
         if self._won is not None:
             return self._won
         raise next((each for each in self._failed if each.failure not in _SAYS_NOTHING), self._failed[0])
+
+    async def _abandon(self) -> None:
+        if self._won is not None:
+            await anyio.aclose_forcefully(self._won)
 
     async def _connect(self, address: str, over: anyio.Event, race: anyio.CancelScope) -> None:
         try:

@@ -15,7 +15,7 @@ from rozaneh.core import DialFailed, Element, Failure, Op, RemoteFault, Spec, Sp
 from rozaneh.links.url import name_of, path_of, query
 from rozaneh.net import ByteStream, Dialer, Network, Step, Trace
 from rozaneh.net.exchange import HEADERS
-from rozaneh.net.streams import StreamOver
+from rozaneh.net.streams import ClosedOnFailure, StreamOver
 from rozaneh.net.trust import Trust
 
 _LARGEST = 1 << 16
@@ -34,11 +34,8 @@ class WebSocket:
         """Dial by the way below, and ask for the upgrade."""
         async with trace.step(Op.PROXY, peer=target.authority) as step:
             stream = await self.inner.dial(target, step.under)
-            try:
+            async with ClosedOnFailure(stream):
                 return await upgrade(stream, self.host or target.authority.removesuffix(":443"), self.path, step)
-            except BaseException:
-                await anyio.aclose_forcefully(stream)
-                raise
 
 
 async def upgrade(stream: ByteStream, host: str, path: str, step: Step) -> ByteStream:

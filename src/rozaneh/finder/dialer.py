@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import anyio
 from anyio.abc import ByteStream
 
 from rozaneh.core import DialFailed, Op, Spec, Target
@@ -16,7 +15,7 @@ from rozaneh.finder.finder import Finder
 from rozaneh.finder.flight import Flight, FlightReader
 from rozaneh.finder.refusal import Refusal
 from rozaneh.net import Trace
-from rozaneh.net.streams import Prefixed
+from rozaneh.net.streams import ClosedOnFailure, Prefixed
 
 if TYPE_CHECKING:
     from rozaneh.finder.opening import Connection
@@ -99,10 +98,7 @@ class FoundStream(ByteStream):
             step.tag(way=connection.way.shown, tried=connection.tried)
         stream = Prefixed(connection.first, connection.stream) if connection.first else connection.stream
         self._stream = stream
-        try:
+        async with ClosedOnFailure(stream):
             if connection.rest:
                 await stream.send(connection.rest)
-        except BaseException:
-            await anyio.aclose_forcefully(stream)
-            raise
         return stream

@@ -13,7 +13,7 @@ browsers do for WebSockets.
 import ctypes
 import os
 import socket
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -70,11 +70,10 @@ async def start_browser_tls(
     """
     async with trace.step(Op.TLS, peer=peer, sni=server_name, verified=False, fingerprint=profile) as step:
         session = _Session(stream, trust, server_name, PROFILES.get(profile, profile), ech)
-        try:
+        with ExitStack() as undo:
+            undo.callback(session.close)
             await session.shake_hands()
-        except BaseException:
-            session.close()
-            raise
+            undo.pop_all()
         step.tag(verified=True, ech=bool(ech))
         _count(step, session)
     return session
@@ -95,11 +94,10 @@ class _Session(StreamOver):
         self._library = ctypes.CDLL(_wrapper.__file__)
         self._near, far = socket.socketpair()
         self._near.settimeout(0)
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._near.close)
             self._curl, self._callbacks = _prepared(self._library, far.detach(), trust, name, profile=profile, ech=ech)
-        except BaseException:
-            self._near.close()
-            raise
+            undo.pop_all()
         self._handle = ctypes.c_void_p(_address(self._curl))
         self._buffer = ctypes.create_string_buffer(_WIDE)
         self._incoming = b""

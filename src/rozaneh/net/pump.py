@@ -141,7 +141,8 @@ class _Chunks:
                 at = ends[1]
                 await sink.send(data)
             at = ends[1]
-            # Python's TLS has no half-close: there the other direction ends by itself or by lingering.
+            # Python's TLS has no half-close, and anyio says so with this exception (``TLSStream.send_eof``): there the
+            # other direction ends by itself or by lingering.
             with suppress(NotImplementedError):
                 await sink.send_eof()
             if not self.flow.half_closed:

@@ -12,6 +12,7 @@ import ipaddress
 import os
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -105,7 +106,8 @@ async def connected(fresh: socket.socket, address: str, port: int) -> socket.soc
     Raises:
         OSError: with the number that the system call gave.
     """
-    try:
+    with ExitStack() as undo:
+        undo.callback(_close, fresh)
         try:
             fresh.connect((address, port))
         except BlockingIOError:
@@ -113,9 +115,7 @@ async def connected(fresh: socket.socket, address: str, port: int) -> socket.soc
             number = fresh.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if number:
                 raise OSError(number, os.strerror(number)) from None
-    except BaseException:
-        _close(fresh)
-        raise
+        undo.pop_all()
     return fresh
 
 

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -74,11 +74,10 @@ class NamespaceLab:
             )
         its_end.close()
         build = messages.Build(world=world, tiers=tuple(tiers), directory=str(self._folder), seed=seed, servers=servers)
-        try:
+        with ExitStack() as undo:
+            undo.callback(self.close)
             self._start(build)
-        except BaseException:
-            self.close()
-            raise
+            undo.pop_all()
 
     def _start(self, build: messages.Build) -> None:
         reply, fds = self._ask(build)

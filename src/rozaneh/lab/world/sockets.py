@@ -8,7 +8,7 @@ import ctypes
 import os
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Protocol
 
 from rozaneh.core import LocalFault
@@ -118,9 +118,8 @@ def bound(made: socket.socket, address: str, port: int) -> socket.socket:
 
 async def connected(made: socket.socket, address: str, port: int) -> socket.socket:
     """The socket, connected. Closed again if that fails or is cancelled."""
-    try:
+    with ExitStack() as undo:
+        undo.callback(made.close)
         await asyncio.get_running_loop().sock_connect(made, (address, port))
-    except BaseException:
-        made.close()
-        raise
+        undo.pop_all()
     return made
