@@ -20,7 +20,8 @@ from rozaneh.core import Target
 from rozaneh.dialers.registry import build
 from rozaneh.finder import Finder, Memory
 from rozaneh.gateway import Event, Gateway, Refused
-from rozaneh.lab.lab import Lab, LabClient, world_for
+from rozaneh.lab.hosts import LabClient
+from rozaneh.lab.lab import Lab, world_for
 from rozaneh.lab.matrix import choose_ways
 from rozaneh.lab.scenario import Scenario, load_scenario, parse_scenario
 from rozaneh.net import Dialer

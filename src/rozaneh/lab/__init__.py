@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rozaneh.lab.backend import Tier
-    from rozaneh.lab.lab import Lab, LabClient, LabHost, world_for
+    from rozaneh.lab.hosts import LabClient, LabHost
+    from rozaneh.lab.lab import Lab, world_for
 
 __all__ = ["Lab", "LabClient", "LabHost", "Tier", "world_for"]
 

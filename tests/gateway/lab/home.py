@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from rozaneh.lab.lab import LabClient
+from rozaneh.lab.hosts import LabClient
 
 PORT = "1080"
 PROXY = ("--socks5-hostname", f"127.0.0.1:{PORT}")

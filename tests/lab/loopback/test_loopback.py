@@ -11,7 +11,8 @@ import pytest
 from anyio.streams.tls import TLSStream
 
 from rozaneh.core import DialFailed, LocalFault
-from rozaneh.lab.lab import Lab, LabClient
+from rozaneh.lab.hosts import LabClient
+from rozaneh.lab.lab import Lab
 from rozaneh.lab.loopback.addresses import LoopbackAddresses
 from rozaneh.lab.loopback.curl import Url, redirected, urls_of
 from rozaneh.lab.loopback.hop import parse_wish

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from rozaneh.core import LocalFault
-from rozaneh.lab.lab import Lab, LabClient
+from rozaneh.lab.hosts import LabClient
+from rozaneh.lab.lab import Lab
 from rozaneh.lab.tools import Microsocks, Nginx, SsLocal, SsServer, absent, find, start
 
 pytestmark = pytest.mark.namespaces

@@ -8,7 +8,8 @@ import anyio
 import msgspec
 import pytest
 
-from rozaneh.lab.lab import Lab, LabClient
+from rozaneh.lab.hosts import LabClient
+from rozaneh.lab.lab import Lab
 from rozaneh.lab.loopback.addresses import LoopbackSockets
 from rozaneh.lab.ns.messages import ProbeOrder, ProbeReport
 from rozaneh.lab.scenario import load_scenario

@@ -13,7 +13,8 @@ import msgspec
 from rozaneh.core import LocalFault, Target
 from rozaneh.lab.check.clients import PATIENT_SECONDS, Call, prepare, prepare_before
 from rozaneh.lab.check.reading import TIMED_OUT, Seen, outcome_of, seen
-from rozaneh.lab.lab import Lab, LabClient
+from rozaneh.lab.hosts import LabClient
+from rozaneh.lab.lab import Lab
 from rozaneh.lab.matrix.outcome import is_expected
 from rozaneh.lab.matrix.plan import DEFAULT_NETWORK, applies, is_lossy, seed_of
 from rozaneh.lab.matrix.together import together

@@ -18,7 +18,8 @@ import msgspec
 
 from rozaneh.core import Attempt, Failure, Target
 from rozaneh.dialers.registry import build
-from rozaneh.lab.lab import Lab, LabClient
+from rozaneh.lab.hosts import LabClient
+from rozaneh.lab.lab import Lab
 from rozaneh.lab.matrix.outcome import is_expected, outcome_of, rate_of
 from rozaneh.lab.matrix.plan import DEFAULT_NETWORK, Cell, is_download
 from rozaneh.lab.matrix.together import together

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from rozaneh.core import LocalFault
-from rozaneh.lab.lab import LabHost
+from rozaneh.lab.hosts import LabHost
 
 _MORE_PLACES = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 _LOOK_EVERY = 0.05
