@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tools import documented
@@ -88,6 +88,15 @@ def of_text(path: Path, text: str, hosts: set[str]) -> Iterator[str]:
         yield f"{path}: names an index"
 
 
+def of_records(names: Iterable[str]) -> Iterator[str]:
+    """Decisions that have a number of their own no more, because two were written at once."""
+    taken: dict[str, str] = {}
+    for name in sorted(names):
+        other = taken.setdefault(name[:4], name)
+        if other != name:
+            yield f"docs/adr/{name}: {other} has that number already"
+
+
 def registry_hosts() -> set[str]:
     """Hosts that this machine's package tools are set to use: they belong to the machine, never to the repository."""
     told = subprocess.run(
@@ -117,6 +126,7 @@ def main() -> int:
             wrong += of_source(path, text)
         if path.suffix == ".md":
             wrong += of_page(path, text)
+    wrong += of_records(record.name for record in (TOP / "docs" / "adr").glob("[0-9]*.md"))
     wrong += documented.findings()
     for line in wrong:
         print(line)

@@ -62,3 +62,10 @@ def test_a_page_names_only_tests_that_exist() -> None:
     assert len(list(house.of_page(Path("docs/a.md"), f"short\n{'─' * 1_001}\n{'─' * 1_000}\n"))) == 1
     wrong = "`tests/house/no_such.py` and " + f"`{here}::test_no" + "_such`"
     assert len(list(house.of_page(Path("docs/a.md"), wrong))) == 2
+
+
+def test_a_decision_has_a_number_of_its_own() -> None:
+    assert list(house.of_records(["0001-a.md", "0002-b.md"])) == []
+    assert list(house.of_records(["0002-c.md", "0001-a.md", "0002-b.md"])) == [
+        "docs/adr/0002-c.md: 0002-b.md has that number already"
+    ]
