@@ -1,6 +1,7 @@
 """The ways that cut the first flight: exact bytes, in exact pieces, at exact times."""
 
 import socket
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -16,12 +17,14 @@ from rozaneh.dialers import build
 from rozaneh.dialers.disorder import DisorderStream
 from rozaneh.dialers.first_flight import Cuts, parse_cuts
 from rozaneh.dialers.split import SplitStream
-from rozaneh.dialers.tlsfrag import TlsFragStream
+from rozaneh.dialers.tlsfrag import TlsFragStream, parse_argument
 from rozaneh.net import Trace, measure
 from rozaneh.net.memory import MemoryNetwork, echo
 from rozaneh.net.real import RealNetwork
 from rozaneh.net.sockets import SocketStream, bare_socket_stream
+from rozaneh.net.trust import Trust
 from tests.codecs.test_tls import HELLO, NAME, client_hello, records
+from tests.dialers.world import SITE, ca_file, in_tls
 
 pytestmark = pytest.mark.anyio
 
@@ -155,6 +158,30 @@ async def test_tlsfrag_waits_for_the_whole_record_and_passes_what_follows() -> N
     assert stream.beneath() is recorder
 
 
+@pytest.mark.parametrize(("argument", "cut"), [("pad=2", []), ("sni;pad=2", ["sni"]), ("1;pad=2", [1])])
+async def test_tlsfrag_puts_empty_records_in_front(argument: str, cut: list[object]) -> None:
+    recorder = Recorder()
+    stream = TlsFragStream(recorder, *parse_argument(argument))
+    await stream.send(HELLO[:100])
+    await stream.send(HELLO[100:] + b"early")
+    (sent,) = recorder.sent
+    assert sent.startswith(b"\x16\x03\x01\0\0" * 2)
+    rest = sent[10:].removesuffix(b"early")
+    assert len(records(rest)) == 1 + len(cut)
+    assert b"".join(records(rest)) == HELLO[5:]
+
+
+async def test_a_server_on_openssl_skips_empty_records(tmp_path: Path) -> None:
+    seen: list[str | None] = []
+    async with MemoryNetwork() as network:
+        network.serve(SITE, 443, in_tls(NAME, echo, seen))
+        trust = Trust.with_ca(ca_file(tmp_path))
+        way = build(f"tls:sni={NAME}&certname={NAME}|tlsfrag:sni;pad=16|tcp", network, trust=trust)
+        async with await measure(way, Target(host=SITE, port=443)) as measured:
+            assert measured.failure is None
+            assert seen == [NAME]
+
+
 async def test_tlsfrag_passes_what_is_no_tls() -> None:
     recorder, stream = tls_fragmenting("1")
     await stream.send(b"GET / HTTP/1.1\r\n")
@@ -181,6 +208,9 @@ def test_offsets_are_within_and_ascend(data: bytes, positions: list[int]) -> Non
         ("split:1;delay=5000|tcp", "0 to 1000"),
         ("split:" + ",".join(map(str, range(1, 100))) + "|tcp", "at most 64"),
         ("tlsfrag:1;delay=5|tcp", "positions alone"),
+        ("tlsfrag:1;pad=17|tcp", "pad=16"),
+        ("tlsfrag:pad=0|tcp", "pad=1"),
+        ("tlsfrag:1;pad=1;pad=2|tcp", "positions alone, or pad=N"),
         ("tlsfrag:x|tcp", "'x'"),
         ("disorder:1,2|tcp", "at most 1 position,"),
     ],

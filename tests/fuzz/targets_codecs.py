@@ -44,6 +44,8 @@ def fuzz_tls_cutter(data: bytes) -> None:
     cutter = tls.RecordCutter(lambda _: [1])
     out = b"".join(cutter.cut(data[at : at + 1]) for at in range(len(data)))
     assert out == tls.RecordCutter(lambda _: [1]).cut(data)
+    padded = tls.RecordCutter(lambda _: [1], padding=2).cut(data)
+    assert padded in (out, data[:3] + b"\0\0" + data[:3] + b"\0\0" + out)
 
 
 def fuzz_http1(data: bytes) -> None:

@@ -290,10 +290,12 @@ class RecordCutter:
 
     Args:
         positions: called with the whole record, returns where in its payload to cut.
+        padding: how many empty records of the same type and version go in front of it.
     """
 
-    def __init__(self, positions: Callable[[bytes], Iterable[int]]) -> None:
+    def __init__(self, positions: Callable[[bytes], Iterable[int]], padding: int = 0) -> None:
         self._positions = positions
+        self._padding = padding
         self._held = b""
         self.done = False
 
@@ -312,7 +314,8 @@ class RecordCutter:
             return b""
         end = HEADER + header.length
         record, after = self._held[:end], self._rest()[end:]
-        return cut_record(record, self._positions(record)) + after
+        empty = record[:3] + bytes(2)
+        return empty * self._padding + cut_record(record, self._positions(record)) + after
 
     def _rest(self) -> bytes:
         held, self._held = self._held, b""
