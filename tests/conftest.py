@@ -89,6 +89,13 @@ def peer() -> Callable[[str], str]:
 
 
 @pytest.fixture
+def root() -> None:
+    """For what only root may do; skipped for anybody else."""
+    if os.geteuid() != 0:
+        pytest.skip(f"{_LACKS}root (this is user {os.geteuid()})")
+
+
+@pytest.fixture
 def outside() -> Path:
     """The corpora of others, which cannot be part of this repository; ``ROZANEH_OUTSIDE_DATA`` says where they are."""
     folder = Path(os.environ.get("ROZANEH_OUTSIDE_DATA") or _HERE.parents[1] / "shared" / "data")

@@ -1,17 +1,17 @@
-"""A gateway that is replaced while it is used, and the unit that is written for systemd."""
+"""A gateway that is replaced while it is used: its port is never closed, and nobody is cut off."""
 
+import contextlib
 import os
 import re
 import signal
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from rozaneh.cli import background
-from rozaneh.core import LocalFault
 from tests.cli.test_up import rozaneh
 
 
@@ -50,8 +50,34 @@ def echoes(client: socket.socket, data: bytes) -> bool:
     return exactly(client, len(data)) == data
 
 
-def test_another_process_takes_over_and_nobody_notices(tmp_path: Path) -> None:
-    echo = socket.create_server(("127.0.0.1", 0))
+@contextlib.contextmanager
+def knocking(port: int) -> Iterator[list[bytes]]:
+    """Somebody who comes again and again meanwhile, and what was answered each time."""
+    answers: list[bytes] = []
+    enough = threading.Event()
+
+    def knock() -> None:
+        while not enough.wait(0.02):
+            try:
+                with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+                    client.sendall(b"\x05\x01\x00")
+                    answers.append(exactly(client, 2))
+            except OSError as error:
+                answers.append(str(error).encode())
+
+    thread = threading.Thread(target=knock)
+    thread.start()
+    try:
+        yield answers
+    finally:
+        enough.set()
+        thread.join()
+
+
+@pytest.fixture
+def echo() -> Iterator[int]:
+    """The port of a server that says everything back."""
+    server = socket.create_server(("127.0.0.1", 0))
 
     def answer(client: socket.socket) -> None:
         with client:
@@ -61,28 +87,44 @@ def test_another_process_takes_over_and_nobody_notices(tmp_path: Path) -> None:
     def accept() -> None:
         while True:
             try:
-                threading.Thread(target=answer, args=(echo.accept()[0],), daemon=True).start()
+                threading.Thread(target=answer, args=(server.accept()[0],), daemon=True).start()
             except OSError:
                 return
 
     threading.Thread(target=accept, daemon=True).start()
+    with server:
+        yield server.getsockname()[1]
+
+
+def test_another_process_takes_over_and_nobody_notices(echo: int, tmp_path: Path) -> None:
     port, first = started(tmp_path)
     second = 0
     try:
-        old = through(port, echo.getsockname()[1])
+        old = through(port, echo)
         assert echoes(old, b"before")
         assert rozaneh("pause", "--state", str(tmp_path)).returncode == 0
         assert old.recv(1) == b"", "paused: what was open is broken off"
         old.close()
         assert rozaneh("pause", "--end", "--state", str(tmp_path)).returncode == 0
-        old = through(port, echo.getsockname()[1])
+        old = through(port, echo)
         assert echoes(old, b"before")
-        again, second = started(tmp_path, "--replace")
+        page = rozaneh("status", "--page", "--state", str(tmp_path)).stdout.split("/open/")[0]
+        broken = rozaneh("up", "--replace", "--share", "10.255.255.254", "--port", "0", "--state", str(tmp_path))
+        assert (broken.returncode, broken.stderr.count("\n")) == (2, 1), broken.stderr
+        assert "choose another one with --share" in broken.stderr
+        assert echoes(old, b"who cannot take over has changed nothing")
+        with through(port, echo) as another:
+            assert echoes(another, b"nor for whoever comes")
+        with knocking(port) as knocked:
+            again, second = started(tmp_path, "--replace")
         assert again == port
         assert second != first
+        assert knocked, "somebody came all the time"
+        assert set(knocked) == {b"\x05\x00"}, "and nobody was turned away"
+        assert rozaneh("status", "--page", "--state", str(tmp_path)).stdout.startswith(page.rpartition("/")[0])
         assert echoes(old, b"an old connection goes on")
         assert runs(first)
-        new = through(port, echo.getsockname()[1])
+        new = through(port, echo)
         assert echoes(new, b"a new one is made by the other process")
         old.close()
         for _ in range(400):
@@ -99,20 +141,3 @@ def test_another_process_takes_over_and_nobody_notices(tmp_path: Path) -> None:
         for process in (first, second):
             if process and runs(process):
                 os.kill(process, signal.SIGTERM)
-        echo.close()
-
-
-def test_a_unit_is_written_for_its_user_and_somebody_else_s_is_left(tmp_path: Path) -> None:
-    where = {"XDG_CONFIG_HOME": str(tmp_path)}
-    printed = rozaneh("up", "--install-unit", "--port", "1090", "--daemon", **where)
-    path = tmp_path / "systemd" / "user" / "rozaneh.service"
-    assert printed.returncode == 0
-    assert str(path) in printed.stdout
-    assert "systemctl --user enable --now rozaneh" in printed.stdout
-    assert "up --port 1090\n" in path.read_text()
-    assert background.install(background.unit(["--port", "1"]), where) == path
-    assert "up --port 1\n" in path.read_text()
-    path.write_text("[Unit]\n")
-    with pytest.raises(LocalFault, match="not a unit that was written here"):
-        background.install(background.unit([]), where)
-    assert path.read_text() == "[Unit]\n"

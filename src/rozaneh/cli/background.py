@@ -2,19 +2,22 @@
 
 import os
 import shlex
+import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from rozaneh.core import LocalFault
 
-__all__ = ["Notice", "detach", "install", "unit"]
+__all__ = ["Notice", "detach", "install", "tell_systemd", "unit"]
 
 Notice = Callable[[str], None]
 """Called in the background process with one line when it is ready; what waits for it prints that and ends."""
 
 _LONGEST_LINE = 4096
 _OURS = "# Written by rozaneh."
+_NOTIFY = "NOTIFY_SOCKET"
 
 
 def detach() -> tuple[str, Notice | None]:
@@ -43,6 +46,10 @@ def detach() -> tuple[str, Notice | None]:
         os._exit(0)
 
     def ready(text: str) -> None:
+        if _NOTIFY in os.environ:  # systemd keeps what is written, as it did for the process before
+            os.write(writing, f"{text}\n".encode())
+            os.close(writing)
+            return
         nowhere = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(nowhere, stream)
@@ -53,21 +60,39 @@ def detach() -> tuple[str, Notice | None]:
     return "", ready
 
 
+def tell_systemd(variables: Mapping[str, str] = os.environ) -> None:
+    """Tell the systemd that started this, if one did, that clients are served, and by which process.
+
+    See sd_notify(3). It is how a gateway that took over becomes the unit's own.
+    """
+    place = variables.get(_NOTIFY, "")
+    if place.startswith(("/", "@")):
+        # Nobody there: then nobody waits for it either.
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out, suppress(OSError):
+            name = f"\0{place[1:]}" if place.startswith("@") else place
+            out.sendto(f"READY=1\nMAINPID={os.getpid()}\n".encode(), name)
+
+
 def unit(arguments: Sequence[str]) -> str:
     """The text of a unit for the user's systemd that runs ``rozaneh up`` with these arguments.
 
-    It restarts the gateway when that fails and stops it by SIGTERM, at which it closes what is open.
+    It restarts the gateway when that fails, unless it fails five times in a minute; stops it by SIGTERM, at which it
+    closes what is open; and at ``reload`` a fresh process takes over while connections go on.
     """
     program = Path(sys.argv[0]).resolve()
     start = shlex.join([str(program), "up", *arguments]).replace("%", "%%").replace("$", "$$")
+    reload = "" if "--memory-only" in arguments else f"ExecReload={start} --replace --daemon\n"
     return f"""{_OURS}
 [Unit]
 Description=Rozaneh: the local gateway
-After=network.target
+StartLimitIntervalSec=60
+StartLimitBurst=5
 
 [Service]
+Type=notify
+NotifyAccess=all
 ExecStart={start}
-Restart=on-failure
+{reload}Restart=on-failure
 RestartSec=2
 NoNewPrivileges=yes
 LimitNOFILE=65536

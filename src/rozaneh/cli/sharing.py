@@ -26,11 +26,21 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
         address: of this machine on the network that is shared with.
         port: the port.
         password: theirs to type; the user name is ``rozaneh``.
+        chosen: whether the password is one that the user has chosen.
     """
 
     address: str
     port: int
     password: str
+    chosen: bool = False
+
+    def after(self, password: str) -> "Shared":
+        """The same with the password of the process before, for phones that know it, unless the user chose another."""
+        return msgspec.structs.replace(self, password=password) if password and not self.chosen else self
+
+    def at(self, port: int) -> "Shared":
+        """The same at the port that was free."""
+        return msgspec.structs.replace(self, port=port)
 
     @property
     def credentials(self) -> tuple[str, str]:
@@ -69,4 +79,4 @@ def shared(address: str, port: int) -> Shared:
         raise LocalFault(f"the password in {PASSWORD} has {len(given)} characters; at least {_SHORTEST} are needed")
     if len(given) > _LONGEST:
         raise LocalFault(f"the password in {PASSWORD} has {len(given)} characters; at most {_LONGEST} fit a QR code")
-    return Shared(address=str(ip), port=port, password=given or secrets.token_urlsafe(12))
+    return Shared(address=str(ip), port=port, password=given or secrets.token_urlsafe(12), chosen=bool(given))

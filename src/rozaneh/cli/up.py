@@ -22,6 +22,7 @@ from rozaneh.gateway import control
 from rozaneh.gateway.curfew import CurfewMode
 from rozaneh.gateway.desk import Desk
 from rozaneh.gateway.given import open_state, state_folder
+from rozaneh.gateway.handing import take_over
 from rozaneh.gateway.keeping import Keeper, read_list
 from rozaneh.gateway.state import State
 from rozaneh.gateway.stored import stored_ways
@@ -145,7 +146,7 @@ def up(
         local=allow_local,
     )
     try:
-        taken = control.take_over(folder) if replace and folder is not None else None
+        taken = take_over(folder / control.NAME) if replace and folder is not None else None
         anyio.run(run.serve, port, page, taken, backend_options={"use_uvloop": True})
     finally:
         memory.close()

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import anyio
+import anyio.to_thread
 from anyio.abc import Listener, SocketAttribute
 
 from rozaneh.cli import background
@@ -14,8 +15,8 @@ from rozaneh.cli.sharing import Shared
 from rozaneh.cli.up_view import LOOPBACK, Screen
 from rozaneh.core import LocalFault
 from rozaneh.gateway import Event, Gateway, control
-from rozaneh.gateway.control import Taken
 from rozaneh.gateway.desk import Desk
+from rozaneh.gateway.handing import Taken
 from rozaneh.gateway.page.guard import Guard
 from rozaneh.gateway.page.server import Page, place_of
 from rozaneh.net import ByteStream
@@ -24,6 +25,9 @@ from rozaneh.net.sockets import SocketListener
 from rozaneh.words import Words
 
 __all__ = ["Run"]
+
+_OPTIONS = {"gateway": "--port", "shared": "--share", "page": "--page-port"}
+"""What each door is for, and the option that says where it is."""
 
 _DRAIN = 600.0
 """Seconds that connections are given to end after another process has taken over."""
@@ -65,15 +69,20 @@ class Run:
         if self.desk.curfew is not None:
             self.desk.curfew.tell = self.screen.prepared
         async with AsyncExitStack() as stack:
-            doors = _Doors(list(taken.doors) if taken is not None else [])
+            doors = _Doors(taken)
             if taken is not None and taken.paused:
                 self.desk.switch.pause()
-            listener = await stack.enter_async_context(await doors.open(LOOPBACK, port))
+            others = self.others.after(taken.password) if self.others is not None and taken is not None else self.others
+            listener = await stack.enter_async_context(await doors.open("gateway", LOOPBACK, port, moves=False))
             shared = None
-            if self.others is not None:
-                shared = await stack.enter_async_context(await doors.open(self.others.address, self.others.port))
+            if others is not None:
+                shared = await stack.enter_async_context(await doors.open("shared", others.address, others.port))
+                others = others.at(shared.extra(SocketAttribute.local_port))
+                doors.password = others.password
+            paged = await stack.enter_async_context(await doors.open("page", LOOPBACK, page_port))
             doors.close_unused()
-            paged = await stack.enter_async_context(await _listen(LOOPBACK, page_port, "--page-port"))
+            if taken is not None:
+                await anyio.to_thread.run_sync(taken.ready)
             tasks = await stack.enter_async_context(anyio.create_task_group())
             self.desk.proxy = place_of(listener)
             page = Page(self.desk, Guard(place_of(paged)), self.tongue.language)
@@ -83,12 +92,13 @@ class Run:
             with self.screen.showing(self.desk.proxy, page.guard.link):
                 async with anyio.create_task_group() as served:
                     served.start_soon(self._gateway(None).serve, listener)
-                    if self.others is not None and shared is not None:
-                        self.screen.share(self.others.link, self.others.code())
-                        served.start_soon(self._gateway(self.others.credentials).serve, shared)
+                    if others is not None and shared is not None:
+                        self.screen.share(others.link, others.code())
+                        served.start_soon(self._gateway(others.credentials).serve, shared)
             tasks.cancel_scope.cancel()
 
     def _say_ready(self) -> None:
+        background.tell_systemd()
         if self.ready is None:
             return
         listening = self.tongue.say("Listening on {place}: SOCKS5 and HTTP CONNECT.", place=self.desk.proxy)
@@ -149,37 +159,47 @@ class _Doors:
     """The sockets on which clients come, as they are opened here, taken from the process before, and given to the next.
 
     Args:
-        taken: from the process before.
+        taken: from the process before; none where there was none.
     """
 
-    def __init__(self, taken: list[socket.socket]) -> None:
+    def __init__(self, taken: Taken | None) -> None:
         self.left = anyio.Event()
-        self._taken = taken
-        self._open: list[Listener[ByteStream]] = []
+        self.password = ""
+        self._taken = taken.doors if taken is not None else {}
+        self._open: dict[str, Listener[ByteStream]] = {}
 
-    async def open(self, address: str, port: int) -> Listener[ByteStream]:
-        """The one of the process before at an address, else a new one.
+    async def open(self, kind: str, address: str, port: int, *, moves: bool = True) -> Listener[ByteStream]:
+        """The one of the process before, if it is at that address, else a new one.
+
+        Args:
+            kind: what it is for, one of :data:`_OPTIONS`.
+            address: where it is to be.
+            port: its port; 0 for any.
+            moves: whether it goes to another port when that is wanted; else the one before stays.
 
         Raises:
             LocalFault: it cannot be had.
         """
-        known = next((each for each in self._taken if each.getsockname()[0] == address), None)
-        if known is not None:
-            self._taken.remove(known)
-            found: Listener[ByteStream] = SocketListener(known)
+        known = self._taken.get(kind)
+        if (
+            known is not None
+            and known.getsockname()[0] == address
+            and (not moves or port in (0, known.getsockname()[1]))
+        ):
+            found: Listener[ByteStream] = SocketListener(self._taken.pop(kind))
         else:
-            found = await _listen(address, port, "--port")
-        self._open.append(found)
+            found = await _listen(address, port, _OPTIONS[kind])
+        self._open[kind] = found
         return found
 
     def close_unused(self) -> None:
         """Close what was taken and is not wanted."""
         while self._taken:
-            self._taken.pop().close()
+            self._taken.popitem()[1].close()
 
-    def doors(self) -> list[socket.socket]:
-        """The sockets."""
-        return [each.extra(SocketAttribute.raw_socket) for each in self._open]
+    def doors(self) -> dict[str, socket.socket]:
+        """The sockets, by what they are for."""
+        return {kind: each.extra(SocketAttribute.raw_socket) for kind, each in self._open.items()}
 
     def given(self) -> None:
         """Another process has them."""
@@ -187,7 +207,7 @@ class _Doors:
 
     async def aclose(self) -> None:
         """Accept nobody any more."""
-        for each in self._open:
+        for each in self._open.values():
             await each.aclose()
 
 

@@ -8,9 +8,8 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal
 
 import anyio
 import msgspec
@@ -18,17 +17,17 @@ import msgspec
 from rozaneh.core import LocalFault
 from rozaneh.finder import Why
 from rozaneh.gateway.desk import Desk, Look
+from rozaneh.gateway.handing import DOORS, Handing, give
 from rozaneh.gateway.state import Snapshot
 from rozaneh.gateway.wiping import Wiped
 
-__all__ = ["Answer", "Handing", "Question", "Taken", "answer", "ask", "listen", "serve", "take_over"]
+__all__ = ["NAME", "Answer", "Question", "answer", "ask", "listen", "serve"]
 
 NAME = "control"
 _LONGEST_QUESTION = 4096
 _LONGEST_ANSWER = 4 << 20
 _PATIENCE = 5.0
 _LONGEST_PATH = 100
-_MOST_DOORS = 4
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,7 +35,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     Attributes:
         ask: ``why``, ``state`` or ``look``; ``link`` to the status page; ``pause``, ``resume`` or ``wipe``;
-            ``doors``, by which another process takes over.
+            ``doors``, by which another process takes over (:mod:`rozaneh.gateway.handing`).
         host: whose choice is to be explained.
         servers: whether the user's servers are wiped too.
     """
@@ -55,7 +54,6 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         look: what its status page shows.
         link: to that page, for one browser and once; empty where there is no page.
         wiped: what was removed.
-        doors: whether the sockets come beside this.
         error: why there is no answer.
     """
 
@@ -64,31 +62,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     look: Look | None = None
     link: str = ""
     wiped: Wiped | None = None
-    doors: bool = False
     error: str = ""
-
-
-class Handing(Protocol):
-    """How a gateway leaves its place to another process."""
-
-    def doors(self) -> list[socket.socket]:
-        """The sockets on which it listens for clients."""
-
-    def given(self) -> None:
-        """The other process has them: accept nobody any more, and let those who are here finish."""
-
-
-@dataclass(frozen=True)
-class Taken:
-    """What another process was given.
-
-    Attributes:
-        doors: sockets that listen.
-        paused: whether nobody was let through.
-    """
-
-    doors: list[socket.socket]
-    paused: bool
 
 
 def listen(folder: Path) -> socket.socket:
@@ -159,14 +133,10 @@ async def _answer(
         if not more:
             return
         data += more
-    answered = answer(data, desk, link)
-    left = msgspec.json.encode(answered) + b"\n"
-    if answered.doors and handing is not None:
-        await anyio.wait_writable(asker)
-        left = left[socket.send_fds(asker, [left], [door.fileno() for door in handing.doors()]) :]
-        # Gone before the other process sees the end of this, so that it can listen here.
-        _leave(listening)
-        handing.given()
+    if data == DOORS and handing is not None:
+        await give(asker, handing, lambda: _leave(listening), paused=desk.switch.paused)
+        return
+    left = msgspec.json.encode(answer(data, desk, link)) + b"\n"
     while left:
         await anyio.wait_writable(asker)
         left = left[asker.send(left) :]
@@ -196,45 +166,12 @@ def answer(data: bytes, desk: Desk, link: Callable[[], str] = lambda: "") -> Ans
         case "wipe":
             return Answer(wiped=desk.wipe(servers=question.servers))
         case "doors":
-            return Answer(look=desk.look(), doors=True)
+            return Answer(error="this gateway has no place to give away")
         case "pause":
             desk.switch.pause()
         case "resume":
             desk.switch.resume()
     return Answer(look=desk.look())
-
-
-def take_over(folder: Path) -> Taken | None:
-    """Take the place of the gateway of a folder; none when no gateway runs there.
-
-    Raises:
-        LocalFault: it does not give its place away.
-    """
-    data, descriptors = b"", list[int]()
-    with socket.socket(socket.AF_UNIX) as stream:
-        stream.settimeout(_PATIENCE)
-        try:
-            stream.connect(str(folder / NAME))
-            stream.sendall(msgspec.json.encode(Question(ask="doors")) + b"\n")
-            while len(data) < _LONGEST_ANSWER:
-                more, given, _, _ = socket.recv_fds(stream, 1 << 16, _MOST_DOORS, socket.MSG_CMSG_CLOEXEC)
-                descriptors += given
-                if not more:
-                    break
-                data += more
-        except (OSError, ValueError):
-            if not descriptors:
-                return None
-    doors = [socket.socket(fileno=descriptor) for descriptor in descriptors]
-    try:
-        answered = msgspec.json.decode(data, type=Answer)
-    except msgspec.DecodeError as error:
-        raise LocalFault(f"what listens at {folder / NAME} is no gateway: {error}") from error
-    if not doors or answered.look is None:
-        raise LocalFault("the gateway that runs does not give its place away; stop it and start this one")
-    for door in doors:
-        door.setblocking(False)  # noqa: FBT003 - the system's own signature
-    return Taken(doors=doors, paused=answered.look.paused)
 
 
 def ask(folder: Path, question: Question) -> Answer | None:
