@@ -15,6 +15,7 @@ import pytest
 
 from rozaneh.cli.sharing import shared
 from rozaneh.core import LocalFault
+from rozaneh.links.parts import split
 
 
 def rozaneh(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -79,19 +80,23 @@ def test_what_is_wrong_is_one_line(arguments: tuple[str, ...], says: str) -> Non
     assert len(wrong.stderr.splitlines()) == 1
 
 
-def test_what_is_shared_has_a_password_and_a_code(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_shared_has_a_password_and_fits_a_code(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ROZANEH_PASSWORD", raising=False)
     one, other = shared("192.168.1.5", 1080), shared("192.168.1.5", 1080)
     assert one.password != other.password
+    assert other.after(one.password) == one, "who takes over goes on with what phones know"
     assert one.link == f"socks5://rozaneh:{one.password}@192.168.1.5:1080"
-    assert len(one.code().splitlines()) > 10
     monkeypatch.setenv("ROZANEH_PASSWORD", "a b/c:d@e")
     assert shared("fd00::5", 1080).link == "socks5://rozaneh:a%20b%2Fc%3Ad%40e@[fd00::5]:1080"
+    assert shared("fd00::5", 1080).after(one.password) == shared("fd00::5", 1080), "unless another one was chosen"
     monkeypatch.setenv("ROZANEH_PASSWORD", "short")
     with pytest.raises(LocalFault, match="at least 8"):
         shared("192.168.1.5", 1080)
     monkeypatch.setenv("ROZANEH_PASSWORD", "۱" * 128)
-    assert len(shared("192.168.1.5", 1080).code().splitlines()) > 10, "the longest there is still has a code"
+    assert len(split(shared("192.168.1.5", 1080).link)) == 1, "the longest there is still has a code"
+    monkeypatch.setenv("ROZANEH_PASSWORD", "🔑" * 128)
+    with pytest.raises(LocalFault, match="900 fit a QR code"):
+        shared("192.168.1.5", 1080)
     monkeypatch.setenv("ROZANEH_PASSWORD", "x" * 129)
     with pytest.raises(LocalFault, match="at most 128"):
         shared("192.168.1.5", 1080)

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from rozaneh import links
 from rozaneh.core import SpecError
-from rozaneh.links import outline, proxy, shadowsocks, tor, trojan, vless, wireguard
+from rozaneh.links import outline, parts, proxy, shadowsocks, tor, trojan, vless, wireguard
 
 _UUID = "b831381d-6324-4d53-ad4f-8cda48b30811"
 
@@ -29,6 +29,13 @@ def fuzz_any(data: bytes) -> None:
 def fuzz_list(data: bytes) -> None:
     with suppress(SpecError):
         links.read(_text(data))
+
+
+def fuzz_parts(data: bytes) -> None:
+    list(parts.join(["rozaneh-part:" + line for line in _text(data).splitlines()]))
+    with suppress(SpecError):
+        pieces = parts.split(_text(data) * 9)
+        assert pieces == [_text(data) * 9] or list(parts.join(reversed(pieces))) == [_text(data) * 9]
 
 
 def fuzz_clash(data: bytes) -> None:

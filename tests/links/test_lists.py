@@ -7,6 +7,7 @@ import pytest
 
 from rozaneh.core import SpecError
 from rozaneh.links import LONGEST_FILE, Given, Remark, read
+from rozaneh.links.parts import LARGEST, split
 from rozaneh.links.wireguard import parse as wireguard
 
 UUID = "b831381d-6324-4d53-ad4f-8cda48b30811"
@@ -179,3 +180,22 @@ def test_a_list_has_bounds() -> None:
 )
 def test_a_hostile_file_makes_nothing(text: str) -> None:
     assert read(text)[0] == []
+
+
+def test_the_texts_of_several_codes_make_one_and_what_is_missing_is_named() -> None:
+    text = "\n".join(f"socks5://h{number}.example:1080" for number in range(60))
+    parts = split(text)
+    assert [part.split(":")[1] for part in parts] == ["1/3", "2/3", "3/3"]
+    assert all(len(part) <= LARGEST for part in parts)
+    ways, wrong = read("\n\u200f".join([parts[2], "socks5://other.example:1", parts[0], parts[0], parts[1]]))
+    assert len(ways) == 61
+    assert not wrong
+    _, (wrong_one,) = read("\n".join(parts[:2]))
+    assert wrong_one.place == "QR codes, text 1"
+    assert "of 3 QR codes that belong together these are missing: 3" in wrong_one.reason
+    changed = parts[2][:-9] + ("A" if parts[2][-9] != "A" else "B") + parts[2][-8:]
+    assert "do not make up" in read("\n".join([*parts[:2], changed]))[1][0].reason
+    for nonsense in ("rozaneh-part:", "rozaneh-part:3/2:00000000:AA", "rozaneh-part:1/99:00000000:AA"):
+        assert "no part of" in read(nonsense)[1][0].reason
+    with pytest.raises(SpecError, match="send it as a file"):
+        split("x" * 9000)

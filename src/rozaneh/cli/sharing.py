@@ -1,22 +1,21 @@
-"""Sharing the gateway with phones on the same network: an address, a password, and a QR code of both."""
+"""Sharing the gateway with phones on the same network: an address, a password, and a link of both."""
 
 import ipaddress
 import os
 import secrets
-from io import StringIO
 from urllib.parse import quote
 
 import msgspec
-import segno
 
 from rozaneh.core import LocalFault
+from rozaneh.links.parts import LARGEST
 
 __all__ = ["PASSWORD", "Shared", "shared"]
 
 PASSWORD = "ROZANEH_PASSWORD"  # noqa: S105 - the name of a variable
 _USER = "rozaneh"
 _SHORTEST, _LONGEST = 8, 128
-"""Characters of a password; a longer one would not fit a QR code that an old camera reads."""
+"""Characters of a password."""
 
 
 class Shared(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,18 +52,12 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
         place = f"[{self.address}]" if ":" in self.address else self.address
         return f"socks5://{_USER}:{quote(self.password, safe='')}@{place}:{self.port}"
 
-    def code(self) -> str:
-        """The link as a QR code for a terminal."""
-        out = StringIO()
-        segno.make(self.link, error="l").terminal(out, compact=True)
-        return out.getvalue()
-
 
 def shared(address: str, port: int) -> Shared:
     """Share on an address, with the password of the environment or a fresh one.
 
     Raises:
-        LocalFault: that is no address of a home network, or the password is too short.
+        LocalFault: that is no address of a home network, or the password is too short or too long.
     """
     try:
         ip = ipaddress.ip_address(address)
@@ -78,5 +71,10 @@ def shared(address: str, port: int) -> Shared:
     if given and len(given) < _SHORTEST:
         raise LocalFault(f"the password in {PASSWORD} has {len(given)} characters; at least {_SHORTEST} are needed")
     if len(given) > _LONGEST:
-        raise LocalFault(f"the password in {PASSWORD} has {len(given)} characters; at most {_LONGEST} fit a QR code")
-    return Shared(address=str(ip), port=port, password=given or secrets.token_urlsafe(12), chosen=bool(given))
+        raise LocalFault(f"the password in {PASSWORD} has {len(given)} characters; at most {_LONGEST} can be had")
+    found = Shared(address=str(ip), port=port, password=given or secrets.token_urlsafe(12), chosen=bool(given))
+    if len(found.link) > LARGEST:
+        raise LocalFault(
+            f"with the password in {PASSWORD} the link has {len(found.link)} bytes; {LARGEST} fit a QR code"
+        )
+    return found

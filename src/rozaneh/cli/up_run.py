@@ -79,6 +79,7 @@ class Run:
                 shared = await stack.enter_async_context(await doors.open("shared", others.address, others.port))
                 others = others.at(shared.extra(SocketAttribute.local_port))
                 doors.password = others.password
+                self.desk.shared = others.link
             paged = await stack.enter_async_context(await doors.open("page", LOOPBACK, page_port))
             doors.close_unused()
             if taken is not None:
@@ -93,7 +94,7 @@ class Run:
                 async with anyio.create_task_group() as served:
                     served.start_soon(self._gateway(None).serve, listener)
                     if others is not None and shared is not None:
-                        self.screen.share(others.link, others.code())
+                        self.screen.share(others.link)
                         served.start_soon(self._gateway(others.credentials).serve, shared)
             tasks.cancel_scope.cancel()
 

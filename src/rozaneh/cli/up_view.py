@@ -13,6 +13,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from rozaneh.cli import codes
+from rozaneh.core import LocalFault
 from rozaneh.gateway import Closed, Event, Opened, Refused
 from rozaneh.gateway.events import Prepared
 from rozaneh.gateway.telling import preparation
@@ -78,13 +80,16 @@ class Screen:
         self._out.print(say("Try: {command}", command=example))
         return Live(self, console=self._out, refresh_per_second=4) if self._out.is_terminal else nullcontext()
 
-    def share(self, link: str, code: str) -> None:
+    def share(self, link: str) -> None:
         """Show how others reach the gateway; the password is in both."""
         if self._as_json:
             self._write({"event": "shared", "link": link})
             return
         self._out.print(self._words.say("On the same network: {link}", link=link))
-        self._out.print(code)
+        try:
+            codes.show(link, self._words)
+        except LocalFault as fault:
+            self._out.print(str(fault))
 
     def tell(self, event: Event) -> None:
         """Take note of an event, and show it."""

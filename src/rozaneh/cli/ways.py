@@ -1,14 +1,13 @@
 """``rozaneh ways``: the servers and programs that the gateway may go through."""
 
-import io
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import anyio
-import segno
 import typer
 
+from rozaneh.cli import codes
 from rozaneh.cli.options import Json, Lang, console, print_json, words
 from rozaneh.cli.ways_try import Tried, try_all
 from rozaneh.cli.ways_view import print_ways, print_wrong, shown
@@ -21,7 +20,6 @@ from rozaneh.links.text import LONGEST_LINE
 from rozaneh.words import Words, mark
 
 _FAILED, _WRONG_USE = 1, 2
-_LARGEST_QR = 900
 _SITE = "https://www.wikipedia.org/"
 
 app = typer.Typer(
@@ -162,25 +160,13 @@ def share(
         print_json({"name": found.name, "kind": found.way.kind, "text": found.way.text})
     else:
         sys.stdout.write(found.way.text.rstrip("\n") + "\n")
-    if qr or qr_file is not None:
-        _qr(found.way.text, qr_file, tongue)
-
-
-def _qr(text: str, path: Path | None, tongue: Words) -> None:
-    if len(text.encode()) > _LARGEST_QR:
-        raise LocalFault(tongue.say("This is too long for one QR code; send it as a file."))
-    code = segno.make(text, error="l", boost_error=True, micro=False)
-    if path is None:
-        drawn = io.StringIO()
-        code.terminal(drawn, compact=True)
-        sys.stdout.write(drawn.getvalue())
-        return
-    if path.suffix not in (".svg", ".png"):
-        raise LocalFault(tongue.say("Name a file that ends in .svg or .png."))
-    try:
-        code.save(str(path), scale=5, border=4)
-    except OSError as error:
-        raise LocalFault(f"cannot write {path}: {error.strerror}") from error
+    if qr:
+        codes.show(found.way.text, tongue)
+    if qr_file is not None:
+        if qr_file.suffix not in (".svg", ".png"):
+            raise LocalFault(tongue.say("Name a file that ends in .svg or .png."))
+        for each in codes.save(found.way.text, qr_file):
+            console(errors=True).print(tongue.say("Written: {path}", path=each))
 
 
 def _file(state: Path | None, tongue: Words) -> WayFile:

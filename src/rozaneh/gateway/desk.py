@@ -72,6 +72,7 @@ class Desk:
         warn: told, in one line, of what is wrong on this side.
         proxy: ``address:port`` of the gateway, once it listens.
         curfew: knows of usual cuts; none where nobody looks for them.
+        shared: the link by which others on the home network use it, with its password; empty where nobody may.
     """
 
     finder: Finder
@@ -83,6 +84,7 @@ class Desk:
     warn: Callable[[str], None] = lambda _: None
     proxy: str = ""
     curfew: CurfewMode | None = None
+    shared: str = ""
     _using: list[Spec] = field(default_factory=list)
 
     def __post_init__(self) -> None:

@@ -1,5 +1,7 @@
 """Files that list many ways: lines of links, the same in base64, Clash-like YAML, Outline's smart dialer, a .conf.
 
+And the texts of several QR codes that make up one of these.
+
 A wrong entry is named by its place and left out; the others are kept. Nothing here is fetched and nothing is started.
 """
 
@@ -11,8 +13,9 @@ import msgspec
 import yaml
 
 from rozaneh.core import SpecError
-from rozaneh.links import clash, outline, wireguard
+from rozaneh.links import clash, outline, parts, wireguard
 from rozaneh.links.given import Given, given, parse
+from rozaneh.links.text import clean_edges
 
 LONGEST_FILE = 1 << 20
 """Bytes of a file that lists ways."""
@@ -35,6 +38,8 @@ class Wrong(msgspec.Struct, frozen=True, kw_only=True):
 def read(text: str) -> tuple[list[Given], list[Wrong]]:
     """Everything in a text, in order and each once, and what is wrong in it.
 
+    What was shown as several QR codes is put together first (:mod:`rozaneh.links.parts`).
+
     Raises:
         SpecError: the whole is too large.
     """
@@ -42,7 +47,7 @@ def read(text: str) -> tuple[list[Given], list[Wrong]]:
         raise SpecError(f"a list may have at most {LONGEST_FILE} characters, this one has {len(text)}")
     found: dict[str, Given] = {}
     wrong: list[Wrong] = []
-    for place, entry in _entries(text.lstrip("\ufeff")):
+    for place, entry in _all_entries(text.lstrip("\ufeff")):
         if isinstance(entry, SpecError):
             wrong.append(Wrong(place=place, reason=str(entry)))
         else:
@@ -51,6 +56,22 @@ def read(text: str) -> tuple[list[Given], list[Wrong]]:
 
 
 Entry = tuple[str, Given | SpecError]
+
+
+def _all_entries(text: str) -> Iterator[Entry]:
+    lines = text.splitlines()
+    bare = [clean_edges(line) for line in lines]
+    if not any(map(parts.is_part, bare)):
+        yield from _entries(text)
+        return
+    rest = "\n".join("" if parts.is_part(each) else line for line, each in zip(lines, bare, strict=True))
+    yield from _entries(rest)
+    for number, whole in enumerate(parts.join(filter(parts.is_part, bare)), 1):
+        place = f"QR codes, text {number}"
+        if isinstance(whole, SpecError):
+            yield place, whole
+        else:
+            yield from ((f"{place}, {inner}", entry) for inner, entry in _entries(whole))
 
 
 def _entries(text: str) -> Iterator[Entry]:

@@ -26,6 +26,11 @@ _AFTER = re.compile(
 _HIDDEN = re.compile(rf"[{_BIDI}]")
 
 
+def clean_edges(text: str) -> str:
+    """A line without what stands around it and is not seen: spaces, ZWNJ, marks of direction."""
+    return _AROUND.sub("", text)
+
+
 def clean(text: str) -> str:
     """The link in a pasted line.
 
@@ -38,7 +43,7 @@ def clean(text: str) -> str:
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > LONGEST_LINE:
         raise SpecError(f"a line may have at most {LONGEST_LINE} bytes, this one has {size}")
-    link = _BEFORE.sub("", _AROUND.sub("", text))
+    link = _BEFORE.sub("", clean_edges(text))
     if "#" not in link:  # after it comes a name, in which digits and quotes may be meant
         link = _AFTER.sub("", link)
     refuse_hidden(link)

@@ -14,7 +14,10 @@ from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.browser import chromium
+from tests.codes import read as seen
 from tests.gateway.page.front import Front, running
+
+SHARED = "socks5://rozaneh:x-3_yQ9@192.168.1.5:1080"
 
 
 @contextlib.contextmanager
@@ -76,6 +79,7 @@ def press(browser: Chrome, selector: str) -> None:
 
 def test_a_person_with_a_phone_sees_adds_pauses_and_wipes(peer: Callable[[str], str], tmp_path: Path) -> None:
     with served(tmp_path, evening=True) as front, chromium(peer("chromium"), peer("chromedriver")) as browser:
+        front.page.desk.shared = SHARED
         scripts(browser, allowed=False)
         browser.get(front.page.guard.link())
         press(browser, "a.button")
@@ -89,6 +93,12 @@ def test_a_person_with_a_phone_sees_adds_pauses_and_wipes(peer: Callable[[str], 
             loaded = browser.execute_script("return performance.getEntriesByType('resource').map(each => each.name)")
             assert loaded == [], "one file is the page"
             scripts(browser, allowed=False)
+            assert browser.find_elements(By.TAG_NAME, "svg") == []
+            browser.get(f"http://{front.place}{front.base}{language}/share")
+            browser.get_screenshot_as_file(str(tmp_path / "share.png"))
+            assert seen(peer("zbarimg"), tmp_path / "share.png") == [SHARED], "a phone's camera reads it"
+            (tmp_path / "share.png").unlink()
+            browser.get(f"http://{front.place}{front.base}{language}/status")
         assert "۱۶:۰۰" in shown
         press(browser, "a[href$='fa/add']")
         box = browser.find_element(By.NAME, "links")

@@ -135,7 +135,7 @@ class Page:
 
         if page not in PAGES:
             return _Answer(404, b"nothing is here\n")
-        return _html(render(page, self.desk.look(), words, self.guard.path, session))
+        return _html(render(page, self.desk.look(), words, self.guard.path, session, shared=self.desk.shared))
 
     def _done(self, page: str, request: Request, session: Session, words: Words) -> _Answer:
         if page == "add":

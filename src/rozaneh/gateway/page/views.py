@@ -2,6 +2,9 @@
 
 import datetime as dt
 
+import segno
+from markupsafe import Markup
+
 from rozaneh.gateway.desk import Look
 from rozaneh.gateway.page.guard import TOKEN, Session
 from rozaneh.gateway.telling import blocked, coming, headline, used
@@ -11,7 +14,7 @@ from rozaneh.words.pages import style, templates
 
 __all__ = ["PAGES", "message", "policy", "render"]
 
-PAGES = ("status", "add", "wipe")
+PAGES = ("status", "add", "share", "wipe")
 """The pages that can be asked for, each in every language."""
 
 _HERE = "rozaneh.gateway.page"
@@ -24,7 +27,7 @@ def policy() -> str:
     return f"{style(_HERE)[1]}; img-src data:; frame-ancestors 'none'"
 
 
-def render(page: str, look: Look, words: Words, base: str, session: Session) -> bytes:
+def render(page: str, look: Look, words: Words, base: str, session: Session, *, shared: str = "") -> bytes:
     """A page as bytes.
 
     Args:
@@ -33,6 +36,7 @@ def render(page: str, look: Look, words: Words, base: str, session: Session) -> 
         words: the language.
         base: the path below which everything is.
         session: whose page it is; what it is to be told is told.
+        shared: the link for others on the home network; empty where it is shared with nobody.
     """
     said, session.said = session.said, ()
     dates = Dates(words, look.state.now.tzinfo or dt.UTC)
@@ -41,9 +45,16 @@ def render(page: str, look: Look, words: Words, base: str, session: Session) -> 
         "page": page, "look": look, "token": session.token, "said": said, "tone": tone, "headline": sentence,
         "refresh": _REFRESH if page == "status" else 0, "ways": used(look.state.ways, words, dates),
         "blocked": blocked(look.state, words, dates), "next": coming(look, words, dates),
-        "started": dates.moment(look.state.started),
+        "started": dates.moment(look.state.started), "shared": shared,
+        "code": _code(shared) if page == "share" and shared else "",
     }  # fmt: skip
     return _filled(f"{page}.html", words, base, context)
+
+
+def _code(text: str) -> Markup:
+    """A QR code to be looked at: as wide as the page, dark on light whatever the colours are."""
+    drawn = segno.make(text, error="l", boost_error=True, micro=False)
+    return Markup(drawn.svg_inline(border=4, omitsize=True, light="#fff", svgclass=None, lineclass=None))  # noqa: S704 - made of squares alone
 
 
 def message(text: str, words: Words, base: str) -> bytes:
