@@ -1,5 +1,7 @@
 """The ways that cut the first flight: exact bytes, in exact pieces, at exact times."""
 
+import errno
+import os
 import socket
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from rozaneh.codecs.tls import cut_record, find_client_hello, middle_of_name
 from rozaneh.core import DialFailed, SpecError, Target
 from rozaneh.dialers import build
+from rozaneh.dialers.decoy import hello_for
 from rozaneh.dialers.disorder import DisorderStream
 from rozaneh.dialers.first_flight import Cuts, parse_cuts
 from rozaneh.dialers.split import SplitStream
@@ -21,7 +24,7 @@ from rozaneh.dialers.tlsfrag import TlsFragStream, parse_argument
 from rozaneh.net import Trace, measure
 from rozaneh.net.memory import MemoryNetwork, echo
 from rozaneh.net.real import RealNetwork
-from rozaneh.net.sockets import SocketStream, bare_socket_stream
+from rozaneh.net.sockets import SocketStream, SystemSockets, bare_socket_stream
 from rozaneh.net.trust import Trust
 from tests.codecs.test_tls import HELLO, NAME, client_hello, records
 from tests.dialers.world import SITE, ca_file, in_tls
@@ -240,6 +243,43 @@ async def test_disorder_without_a_socket_fails_with_the_reason() -> None:
         network.serve("93.184.216.34", 443, echo)
         with pytest.raises(DialFailed, match="needs a TCP socket"):
             await build("disorder:2|tcp", network).dial(Target(host="93.184.216.34", port=443), Trace())
+
+
+class Refusing(SystemSockets):
+    """A system that lets nobody have raw sockets."""
+
+    def raw_tcp(self, family: socket.AddressFamily) -> socket.socket:
+        del family
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+
+async def test_a_decoy_wants_the_name_of_a_host() -> None:
+    async with MemoryNetwork() as network:
+        with pytest.raises(SpecError, match="the name is not a host name"):
+            build("decoy:a b|tcp", network)
+
+
+@pytest.mark.parametrize(
+    ("way", "named"),
+    [
+        ("decoy:example.org|tcp", "not allowed here: .*CAP_NET_RAW.*Operation not permitted"),
+        ("decoy|tcp", "expected NAME"),
+        ("decoy:a.example;ttl=0|tcp", "N from 1 to 255"),
+        ("decoy:a.example;ttl=256|tcp", "N from 1 to 255"),
+    ],
+)
+async def test_a_decoy_that_cannot_be_is_refused_with_the_reason(way: str, named: str) -> None:
+    with pytest.raises(SpecError, match=named):
+        build(way, RealNetwork(Refusing()))
+    async with MemoryNetwork() as network:
+        with pytest.raises(DialFailed, match="not allowed here"):
+            await build("decoy:example.org|tcp", network).dial(Target(host=SITE, port=443), Trace())
+
+
+def test_the_hello_of_a_decoy_asks_for_its_name() -> None:
+    hello = find_client_hello(hello_for("harmless.example"))
+    assert hello is not None
+    assert hello.server_name == "harmless.example"
 
 
 class Spy:

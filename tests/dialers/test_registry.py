@@ -9,6 +9,7 @@ from tests.links.test_formats import PIN as HOST_KEY
 
 EXAMPLES = {
     "browser": "browser:chrome|override:host=relay.example|tcp",
+    "decoy": "decoy:example.org;ttl=4|tcp",
     "disorder": "disorder:2|tcp",
     "dnstcp": "dnstcp:8.8.8.8|tcp",
     "dnsudp": "dnsudp:[2001:4860:4860::8888]:5353|tcp",
@@ -39,7 +40,9 @@ def test_every_way_is_tried_here_and_listed_in_order() -> None:
     assert list(_LEAVES) == sorted(_LEAVES)
 
 
-BUILT = [text for name, text in EXAMPLES.items() if name not in ("plugin", "tor")]  # those take a program
+BUILT = [
+    text for name, text in EXAMPLES.items() if name not in ("decoy", "plugin", "tor")
+]  # those take a program or a right
 
 
 @pytest.mark.parametrize("text", [*BUILT, "doh:dns.google@8.8.8.8|tlsfrag:sni|split:2|tcp"])
@@ -58,7 +61,7 @@ def test_a_dialer_knows_the_text_that_builds_it_again(text: str) -> None:
             "element 1 of the way, 'split:2', cannot be the last: a way ends with exec, plugin, tcp, tor, as in",
         ),
         ("tcp|tcp", "element 1 of the way, 'tcp', opens a socket and can only stand last"),
-        ("splat:3|tcp", "element 1 of the way is unknown: 'splat'; expected one of browser, disorder"),
+        ("splat:3|tcp", "element 1 of the way is unknown: 'splat'; expected one of browser, decoy, disorder"),
         ("split:2|udp", "element 2 of the way is unknown: 'udp'"),
         ("tcp:443", "element 1 of the way, 'tcp:443': 'tcp' takes no argument"),
         ("doh:8.8.8.8|tcp", "element 1 of the way, 'doh:8.8.8.8': expected NAME@IP"),

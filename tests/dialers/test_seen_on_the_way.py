@@ -9,6 +9,7 @@ from rozaneh.core import Target
 from rozaneh.dialers import build
 from rozaneh.lab.lab import Lab
 from rozaneh.lab.matrix import ALIASES
+from rozaneh.lab.scenario import load_scenario
 from rozaneh.trial import get
 
 pytestmark = pytest.mark.namespaces
@@ -20,6 +21,7 @@ READS = {
     "dnstcp": {"lookup", "name"},
     "dot": {"name"},
     "doh": {"name"},
+    "decoy": {"name"},  # after another that the site never gets
     "disorder": {"name"},  # all of it but two bytes leaves in one segment
     "socks5": {"name"},  # the proxy is told in the clear
 }
@@ -45,3 +47,26 @@ def test_each_way_shows_what_it_is_said_to_and_no_request(tmp_path: Path) -> Non
 
         anyio.run(go, backend_options={"use_uvloop": True})
     assert seen == {name: READS.get(name, set()) for name in ALIASES}
+
+
+def test_a_decoy_deceives_what_keeps_the_first_and_not_what_reads_all() -> None:
+    got: dict[tuple[str, int | None], str] = {}
+    with Lab() as lab:
+
+        async def go() -> None:
+            for name, ttls in (("clear", [60]), ("sni-reset", [None, 2, 7]), ("sni-reset-on-path", [None, 7])):
+                for ttl in ttls:
+                    way = f"doh:dns.google@8.8.8.8|decoy:example.org{f';ttl={ttl}' if ttl else ''}|tcp"
+                    with lab.client("mobile", load_scenario(name), programs=False) as home:
+                        found = await get(build(way, home.network, trust=home.trust), TARGET, lab)
+                    got[name, ttl] = found.outcome
+
+        anyio.run(go)
+    assert got == {
+        ("clear", 60): "ssl_failed_handshake",  # it reached the site
+        ("sni-reset", None): "ok",
+        ("sni-reset", 2): "connection_reset",  # it died before the filter
+        ("sni-reset", 7): "ok",
+        ("sni-reset-on-path", None): "connection_reset",
+        ("sni-reset-on-path", 7): "connection_reset",
+    }

@@ -2,9 +2,10 @@
 
 A dialer opens a stream to a target. A strategy is a dialer that takes a dialer and changes one thing: where the name
 is resolved (``doh``, ``dot``, ``dnstcp``, ``dnsudp``), how the first flight of bytes is cut (``split``, ``tlsfrag``,
-``disorder``), what it looks like (``tls``, ``browser``, ``ws``), which address is dialled (``override``), or who
-dials for us (``socks5``, ``http``, ``https``, ``ss``, ``trojan``, ``vless``, ``ssh``). At the bottom stands a leaf
-that opens a socket (``tcp``) or runs a program that does (``tor``, ``plugin``, ``exec``). A stack of them is written
+``disorder``) or what precedes it (``decoy``), what it looks like (``tls``, ``browser``, ``ws``), which address is
+dialled (``override``), or who dials for us (``socks5``, ``http``, ``https``, ``ss``, ``trojan``, ``vless``, ``ssh``).
+At the bottom stands a leaf that opens a socket (``tcp``) or runs a program that does (``tor``, ``plugin``, ``exec``).
+A stack of them is written
 as a :class:`~rozaneh.core.Spec`, outermost first, and made by :func:`build`::
 
     way = build("doh:dns.google@8.8.8.8|tlsfrag:sni|split:2|tcp", network)

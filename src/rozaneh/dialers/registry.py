@@ -5,6 +5,7 @@ from collections.abc import Callable
 from rozaneh.core import Element, Spec, SpecError
 from rozaneh.dialers import (
     browser,
+    decoy,
     disorder,
     dnstcp,
     dnsudp,
@@ -39,6 +40,7 @@ _LEAVES: dict[str, Callable[[Element, Network], Dialer]] = {
 
 _STRATEGIES: dict[str, Callable[[Element, Dialer, Network, Trust], Dialer]] = {
     "browser": browser.build,
+    "decoy": decoy.build,
     "disorder": disorder.build,
     "dnstcp": dnstcp.build,
     "dnsudp": dnsudp.build,

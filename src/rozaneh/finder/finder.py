@@ -8,6 +8,7 @@ import anyio
 
 from rozaneh.core import Attempt, Failure, Observation, Op, Spec, Target
 from rozaneh.diagnosis.suspicion import suspect as _suspect
+from rozaneh.dialers.decoy import refused as decoys_refused
 from rozaneh.finder.asking import dialer
 from rozaneh.finder.canaries import Canaries, places
 from rozaneh.finder.curfew import Curfew, Hour, expected
@@ -93,7 +94,7 @@ class Finder:
         self._rules = rules or Rules()
         self._dialers: dict[Way, Dialer] = {}
         self._knowledge = Knowledge(
-            table=table or Table.shipped(),
+            table=(table or Table.shipped()).without({"decoy"} if decoys_refused(network) else ()),
             memory=memory or Memory(),
             ways=Ways(ways, salt),
             clock=clock or SystemClock(),

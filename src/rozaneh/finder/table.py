@@ -4,7 +4,7 @@ A trick is dated evidence, not a feature: splitting TLS records beat one country
 of its operators in 2024. So every row says when and where it was seen to help and until when that is believed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from enum import StrEnum
 from importlib import resources
@@ -103,6 +103,17 @@ class Table:
     def shipped(cls) -> Self:
         """The table that comes with this version."""
         return cls.parse(resources.files("rozaneh.finder").joinpath("table.toml").read_text(encoding="utf-8"))
+
+    def without(self, names: Collection[str]) -> "Table":
+        """The table without the rows that use one of these elements, which this system does not allow."""
+
+        def usable(row: Row) -> bool:
+            return not any(part.partition(":")[0] in names for part in row.use.split("|"))
+
+        obstacles = (
+            msgspec.structs.replace(each, way=tuple(filter(usable, each.way))) for each in self.obstacles.values()
+        )
+        return Table(tuple(filter(usable, self.resolvers)), tuple(obstacles))
 
     def residual(self, obstacle: str) -> float:
         """Seconds for which an obstacle goes on punishing after it has struck; 0 where none are documented."""

@@ -16,7 +16,7 @@ __all__ = ["Blocked", "Used", "blocked", "coming", "headline", "preparation", "u
 
 _MOST_WAYS = 6
 _NOT_OF_THE_NETWORK = {"", "local", "rule", "paused", "datagrams"}
-_CUTTING = {"tlsfrag", "split", "disorder"}
+_CUTTING = {"decoy", "disorder", "split", "tlsfrag"}
 _SEEN = {
     "dns_forgery": mark("Names are answered falsely here."),
     "dns_silence": mark("Nobody answers for some names here."),

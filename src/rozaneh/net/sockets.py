@@ -60,6 +60,9 @@ class Sockets(Protocol):
     def listener(self, address: str, port: int) -> socket.socket:
         """A TCP socket that is bound to an IP address and listens; port 0 takes a free one."""
 
+    def raw_tcp(self, family: socket.AddressFamily) -> socket.socket:
+        """A raw socket for whole TCP segments, where that is allowed."""
+
 
 @dataclass(frozen=True)
 class SystemSockets:
@@ -84,6 +87,10 @@ class SystemSockets:
             listening.close()
             raise
         return listening
+
+    def raw_tcp(self, family: socket.AddressFamily) -> socket.socket:
+        """A raw socket for whole TCP segments, where that is allowed."""
+        return _non_blocking(socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_TCP))
 
 
 def family_of(address: str) -> socket.AddressFamily:

@@ -34,6 +34,7 @@ STANDARD_WAYS: Mapping[str, str] = MappingProxyType(
 
 FURTHER_WAYS: Mapping[str, str] = MappingProxyType(
     {
+        "decoy": f"{_DOH}|decoy:example.org|tcp",
         "trojan": "trojan://lab@45.76.10.13:443?sni=trojan.relay.example|tcp",
         "vless": "vless://b831381d-6324-4d53-ad4f-8cda48b30811@45.76.10.14:443"
         "?host=vless.relay.example&path=/ray&security=tls&sni=vless.relay.example&type=ws|tcp",
@@ -43,7 +44,7 @@ FURTHER_WAYS: Mapping[str, str] = MappingProxyType(
 
 ALIASES: Mapping[str, str] = MappingProxyType({**STANDARD_WAYS, **FURTHER_WAYS})
 
-_NEEDS_PACKETS = frozenset({"disorder", "split", "tlsfrag"})
+_NEEDS_PACKETS = frozenset({"decoy", "disorder", "split", "tlsfrag"})
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True):

@@ -169,9 +169,10 @@ class Hosts:
         return device
 
     def _open(self, request: messages.OpenSocket) -> socket.socket:
-        kind = socket.SOCK_DGRAM if request.kind == "datagram" else socket.SOCK_STREAM
+        kind = {"datagram": socket.SOCK_DGRAM, "raw": socket.SOCK_RAW}.get(request.kind, socket.SOCK_STREAM)
+        protocol = socket.IPPROTO_TCP if request.kind == "raw" else 0
         with calls.inside(self._device(request.host).net):
-            made = socket.socket(request.family, kind | socket.SOCK_NONBLOCK)
+            made = socket.socket(request.family, kind | socket.SOCK_NONBLOCK, protocol)
         try:
             if request.kind == "listener":
                 made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -43,14 +43,15 @@ class OpenSocket(Request, frozen=True, kw_only=True):
 
     Attributes:
         host: name of the host.
-        kind: ``stream`` and ``datagram`` are bound to ``address`` if there is one; ``listener`` listens.
+        kind: ``stream`` and ``datagram`` are bound to ``address`` if there is one; ``listener`` listens; ``raw`` is for
+            whole TCP segments.
         family: the number of the address family.
         address: to bind to, or empty.
         port: to listen on.
     """
 
     host: str
-    kind: Literal["stream", "datagram", "listener"]
+    kind: Literal["stream", "datagram", "listener", "raw"]
     family: int
     address: str = ""
     port: int = 0

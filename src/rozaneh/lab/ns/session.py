@@ -281,6 +281,10 @@ class HostSockets:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         return self.lab.open_socket(self.host, "listener", family, address, port)
 
+    def raw_tcp(self, family: socket.AddressFamily) -> socket.socket:
+        """A raw socket for whole TCP segments."""
+        return self.lab.open_socket(self.host, "raw", family)
+
     def _source(self, family: socket.AddressFamily) -> str:
         wanted = family == socket.AF_INET6
         return next((address for address in self.addresses if (":" in address) == wanted), "")
