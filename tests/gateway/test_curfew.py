@@ -97,7 +97,7 @@ async def test_before_it_servers_are_gone_once_and_the_list_is_fetched_and_after
         desk = Desk(finder, State(hand), Switch(), network, None, curfew=mode)
         words = Words("en")
         told = coming(desk.look(), words, Dates(words, TEHRAN))
-        assert told[0] == "The line abroad is usually cut here from 16:00 to 00:00."
+        assert told[0] == "The line abroad is usually cut here from 16:00 to 24:00."
         assert told[2:] == [
             "Before it 1 of your 2 servers answered.",
             "Fetched for it: 1 entries of your list, 0.0 MB.",

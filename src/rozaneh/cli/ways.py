@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import anyio
+import msgspec
 import typer
 
 from rozaneh.cli import codes
@@ -187,7 +188,7 @@ def _read(links: list[str], file: str | None) -> tuple[list[Given], list[Wrong]]
             raise SpecError("one argument is one link; a list is read with --file")
         ways, left = read(link)
         found += ways
-        wrong += [Wrong(place=f"link {number}", reason=each.reason) for each in left]
+        wrong += [msgspec.structs.replace(each, place=f"link {number}", line=0) for each in left]
     if file is not None:
         ways, left = read(_text(file))
         found, wrong = found + ways, wrong + left

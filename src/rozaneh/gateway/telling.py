@@ -101,8 +101,8 @@ def used(ways: Sequence[WayInUse], words: Words, dates: Dates) -> list[Used]:
         Used(
             sentence=_way(name, words),
             line=words.say_n(
-                "{n} connection, the last at {time}; it answers within {took:.1f} s.",
-                "{n} connections, the last at {time}; it answers within {took:.1f} s.",
+                "{n} connection, the last at {time}; it answers within {took:.1f}\u00a0s.",
+                "{n} connections, the last at {time}; it answers within {took:.1f}\u00a0s.",
                 sum(each.connections for each in ways if each.way == name),
                 time=dates.clock(last.last.timetz()),
                 took=last.typical_seconds,
@@ -145,14 +145,18 @@ def blocked(state: Snapshot, words: Words, dates: Dates) -> list[Blocked]:
         Blocked(
             sentence=words.say(_SEEN.get(obstacle, _UNKNOWN)),
             since=_since(min(each.since for each in met), state.now, words, dates),
-            passed=words.say(
-                "Connections past it: {passed}. Without a way: {lost}.",
-                passed=sum(each.connections for each in met if each.way),
-                lost=sum(each.connections for each in met if not each.way),
-            ),
+            passed=_passed(met, words),
         )
         for obstacle, met in by_obstacle.items()
     ]
+
+
+def _passed(met: Sequence[WayInUse], words: Words) -> Said:
+    passed = sum(each.connections for each in met if each.way)
+    lost = sum(each.connections for each in met if not each.way)
+    if not lost:
+        return words.say("Connections past it: {passed}.", passed=passed)
+    return words.say("Connections past it: {passed}. Without a way: {lost}.", passed=passed, lost=lost)
 
 
 def _since(moment: datetime, now: datetime, words: Words, dates: Dates) -> Said:
@@ -169,7 +173,7 @@ def coming(look: Look, words: Words, dates: Dates) -> list[Said]:
         return [
             say("Not known. A cut that comes at the same hour on three days is recognised, and told here from then on.")
         ]
-    hours = {"start": dates.clock(curfew.start.timetz()), "end": dates.clock(curfew.end.timetz())}
+    hours = {"start": dates.clock(curfew.start.timetz()), "end": _ends(curfew.end, dates)}
     if curfew.start <= now:
         first = say("At this hour the line abroad is usually cut here, until about {end}.", **hours)
     else:
@@ -177,6 +181,11 @@ def coming(look: Look, words: Words, dates: Dates) -> list[Said]:
     usual = say("That is usual, not certain: it was so on {days} of {of} days.", days=curfew.days, of=curfew.of)
     done = look.prepared
     return [first, usual, *(_prepared(done, words) if done is not None and done.start == curfew.start else ())]
+
+
+def _ends(moment: datetime, dates: Dates) -> Said:
+    """The hour at which something ends: midnight belongs to the day before, as people say it."""
+    return dates.hour(24) if (moment.hour, moment.minute) == (0, 0) else dates.clock(moment.timetz())
 
 
 def _prepared(done: Prepared, words: Words) -> list[Said]:
@@ -195,5 +204,5 @@ def _prepared(done: Prepared, words: Words) -> list[Said]:
 
 def preparation(done: Prepared, words: Words, dates: Dates) -> list[Said]:
     """What was done for a cut, in sentences."""
-    hours = {"start": dates.clock(done.start.timetz()), "end": dates.clock(done.end.timetz())}
+    hours = {"start": dates.clock(done.start.timetz()), "end": _ends(done.end, dates)}
     return [words.say("The line abroad is usually cut here from {start} to {end}.", **hours), *_prepared(done, words)]

@@ -10,6 +10,7 @@ program: ``exec:`` is refused, a plugin is only remarked upon, and a WireGuard f
 """
 
 from rozaneh.links.given import Given, Remark, given, parse
+from rozaneh.links.refused import Kind
 from rozaneh.links.subscription import LONGEST_FILE, Wrong, read
 
-__all__ = ["LONGEST_FILE", "Given", "Remark", "Wrong", "given", "parse", "read"]
+__all__ = ["LONGEST_FILE", "Given", "Kind", "Remark", "Wrong", "given", "parse", "read"]

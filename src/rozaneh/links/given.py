@@ -7,6 +7,7 @@ import msgspec
 
 from rozaneh.core import Element, Spec, SpecError
 from rozaneh.links import outline, proxy, shadowsocks, tor, trojan, vless, wireguard
+from rozaneh.links.refused import Kind, LinkError
 from rozaneh.links.text import clean
 from rozaneh.links.url import FINGERPRINTS
 
@@ -25,6 +26,7 @@ _PROGRAMS = {"exec", "plugin"}
 _LEAVES = {"tcp", "tor"}
 _PROXIES = {"socks5", "socks5h", "socks", "http", "https", "ssh"}
 _FETCHED = ("ssconf", "subscription", "clash", "sing-box")
+_NO_PROGRAM = "exec: runs a program; it is taken from this device's owner alone, never from a link or a list"
 _OTHERS = {"vmess", "ssr", "hysteria", "hysteria2", "hy2", "tuic", "juicity", "naive+https", "anytls", "snell"}
 
 
@@ -110,7 +112,7 @@ def given(link: Link) -> Given:
 def _link(text: str, *, own: bool) -> Link:
     scheme = text.partition(":")[0].lower()
     if scheme in _PROGRAMS:
-        raise SpecError("exec: runs a program; it is taken from this device's owner alone, never from a link or a list")
+        raise LinkError(Kind.STARTS_PROGRAM, _NO_PROGRAM)
     if "|" in text:
         return _stack(text, own=own)
     if "://" in text[:40]:
@@ -119,8 +121,9 @@ def _link(text: str, *, own: bool) -> Link:
         return tor.parse(text)
     if scheme in _LEAVES | {"tls", "ws", "split", "tlsfrag", "disorder", "override", "doh", "do53"} and text:
         return _stack(text, own=own)
-    raise SpecError(
-        "no link that is known here: expected ss://, trojan://, vless://, socks5://, https:// or a bridge line"
+    raise LinkError(
+        Kind.NO_LINK,
+        "no link that is known here: expected ss://, trojan://, vless://, socks5://, https:// or a bridge line",
     )
 
 
@@ -134,10 +137,13 @@ def _url(scheme: str, text: str, *, own: bool) -> Link:
     if scheme in _PROXIES:
         return proxy.parse(text, own=own)
     if scheme in _FETCHED:
-        raise SpecError(f"{scheme}:// names a page with ways; download it by yourself and add it as a file")
+        raise LinkError(Kind.PAGE, f"{scheme}:// names a page with ways; download it by yourself and add it as a file")
     if scheme in _OTHERS:
-        raise SpecError(f"{scheme}:// is not spoken here; a program of its own that offers SOCKS5 can be added instead")
-    raise SpecError(f"{scheme[:30]}:// is not known here")
+        raise LinkError(
+            Kind.NOT_SPOKEN,
+            f"{scheme}:// is not spoken here; a program of its own that offers SOCKS5 can be added instead",
+        )
+    raise LinkError(Kind.NO_LINK, f"{scheme[:30]}:// is not known here")
 
 
 def _stack(text: str, *, own: bool) -> Link:
@@ -147,7 +153,7 @@ def _stack(text: str, *, own: bool) -> Link:
         return outline.parse(text)
     spec = Spec.parse(text)
     if any(element.name in _PROGRAMS for element in spec):
-        raise SpecError("exec: runs a program; it is taken from this device's owner alone, never from a link or a list")
+        raise LinkError(Kind.STARTS_PROGRAM, _NO_PROGRAM)
     return outline.Stack(spec=Spec(tuple(_checked(element, own=own) for element in spec)))
 
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from rozaneh.core import SpecError
+from rozaneh.links.refused import Kind, LinkError
 
 LARGEST = 900
 """Bytes of one code: what the camera of an old phone still reads."""
@@ -56,13 +57,15 @@ def join(lines: Iterable[str]) -> Iterator[str | SpecError]:
     for line in lines:
         found = _PART.fullmatch(line)
         if found is None or not 1 <= int(found[1]) <= int(found[2]) <= MOST:
-            yield SpecError("no part of a text that was shown as several QR codes, or not all of it")
+            yield LinkError(Kind.INCOMPLETE, "no part of a text that was shown as several QR codes, or not all of it")
         else:
             texts.setdefault((int(found[2]), found[3]), {})[int(found[1])] = found[4]
     for (count, mark), pieces in texts.items():
         missing = [str(n) for n in range(1, count + 1) if n not in pieces]
         if missing:
-            yield SpecError(f"of {count} QR codes that belong together these are missing: {', '.join(missing)}")
+            yield LinkError(
+                Kind.INCOMPLETE, f"of {count} QR codes that belong together these are missing: {', '.join(missing)}"
+            )
             continue
         whole = "".join(pieces[n] for n in range(1, count + 1))
         try:
@@ -71,7 +74,9 @@ def join(lines: Iterable[str]) -> Iterator[str | SpecError]:
         except ValueError:
             data, text = b"", ""
         yield (
-            text if _mark(data) == mark else SpecError("QR codes that belong together do not make up what they should")
+            text
+            if _mark(data) == mark
+            else LinkError(Kind.INCOMPLETE, "QR codes that belong together do not make up what they should")
         )
 
 

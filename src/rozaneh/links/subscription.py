@@ -7,6 +7,7 @@ A wrong entry is named by its place and left out; the others are kept. Nothing h
 
 import base64
 import json
+import re
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -15,12 +16,14 @@ import yaml
 from rozaneh.core import SpecError
 from rozaneh.links import clash, outline, parts, wireguard
 from rozaneh.links.given import Given, given, parse
+from rozaneh.links.refused import Kind, kind_of
 from rozaneh.links.text import clean_edges
 
 LONGEST_FILE = 1 << 20
 """Bytes of a file that lists ways."""
 
 MOST_LINES = 5000
+_LINE = re.compile(r"line [0-9]+")
 
 
 class Wrong(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,10 +32,14 @@ class Wrong(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         place: where it stands: a line, or an entry of a list.
         reason: why; it repeats no secret.
+        kind: the same in a word.
+        line: of the text, from 1; 0 where it is not one line.
     """
 
     place: str
     reason: str
+    kind: Kind = Kind.MISTAKEN
+    line: int = 0
 
 
 def read(text: str) -> tuple[list[Given], list[Wrong]]:
@@ -49,7 +56,8 @@ def read(text: str) -> tuple[list[Given], list[Wrong]]:
     wrong: list[Wrong] = []
     for place, entry in _all_entries(text.lstrip("\ufeff")):
         if isinstance(entry, SpecError):
-            wrong.append(Wrong(place=place, reason=str(entry)))
+            line = int(place.removeprefix("line ")) if _LINE.fullmatch(place) else 0
+            wrong.append(Wrong(place=place, reason=str(entry), kind=kind_of(entry), line=line))
         else:
             found.setdefault(entry.text, entry)
     return list(found.values()), wrong

@@ -38,7 +38,7 @@ async def form(front: Front, cookie: str, page: str, **fields: str) -> tuple[int
 @pytest.mark.parametrize(
     ("language", "says"),
     [
-        ("en", ["Connections are broken off as soon as a blocked name is seen.", "from 16:00 to 00:00", "5 of 5 days"]),
+        ("en", ["Connections are broken off as soon as a blocked name is seen.", "from 16:00 to 24:00", "5 of 5 days"]),
         ("fa", ["۱۶:۰۰", "۱۴۰۱", 'dir="rtl"']),
     ],
 )

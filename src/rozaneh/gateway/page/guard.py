@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from rozaneh.gateway.page.notes import Note
 from rozaneh.gateway.page.request import Request
 
 __all__ = ["COOKIE", "TOKEN", "Admitted", "Guard", "Session", "Turned"]
@@ -37,7 +38,7 @@ class Session(msgspec.Struct):
     """
 
     token: str
-    said: tuple[str, ...] = ()
+    said: tuple[Note, ...] = ()
 
 
 class Admitted(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,8 +6,9 @@ import anyio
 from anyio.abc import ByteStream, Listener, SocketAttribute
 
 from rozaneh.core import RemoteFault
-from rozaneh.gateway.desk import Added, Desk, unless_wrong
+from rozaneh.gateway.desk import Desk, unless_wrong
 from rozaneh.gateway.page.guard import Admitted, Guard, Session, Turned
+from rozaneh.gateway.page.notes import of_added, of_wiped
 from rozaneh.gateway.page.request import Reader, Request
 from rozaneh.net.streams import receive_or_nothing
 from rozaneh.net.trace import NETWORK_ERRORS
@@ -139,13 +140,10 @@ class Page:
 
     def _done(self, page: str, request: Request, session: Session, words: Words) -> _Answer:
         if page == "add":
-            session.said = tuple(_of_added(unless_wrong(self.desk, request.form.get("links", "")), words))
+            session.said = tuple(of_added(unless_wrong(self.desk, request.form.get("links", "")), words))
         elif page == "wipe":
             wiped = self.desk.wipe(servers=request.form.get("servers") == "yes")
-            session.said = (
-                words.say_n("{n} file was removed.", "{n} files were removed.", wiped.removed),
-                *(words.say("This could not be removed: {file}", file=each) for each in wiped.left),
-            )
+            session.said = tuple(of_wiped(wiped, words))
         elif page == "pause":
             self.desk.switch.pause()
         elif page == "resume":
@@ -165,19 +163,3 @@ def _html(body: bytes, *headers: str) -> _Answer:
     from rozaneh.gateway.page.views import policy  # noqa: PLC0415 - as above
 
     return _Answer(200, body, "text/html; charset=utf-8", (f"Content-Security-Policy: {policy()}", *headers))
-
-
-def _of_added(added: Added, words: Words) -> list[str]:
-    lines: list[str] = [words.say("Added: {way}", way=way.shown) for way in added.ways]
-    lines += [words.say("Kept, but this machine cannot go it: {reason}", reason=each) for each in added.unusable]
-    lines += [
-        words.say("Left out, {place}: {reason}", place=each.place, reason=each.reason)
-        if each.place
-        else words.say("Left out: {reason}", reason=each.reason)
-        for each in added.wrong[:20]
-    ]
-    if not lines:
-        lines.append(words.say("There was no link in it."))
-    if added.ways and not added.kept:
-        lines.append(words.say("It is not kept: it is forgotten when Rozaneh ends."))
-    return lines
