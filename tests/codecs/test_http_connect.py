@@ -24,6 +24,11 @@ def test_hears_that_it_is_open_and_keeps_what_follows() -> None:
     assert client.leftover == b"\x16\x03"
 
 
+def test_early_answers_without_end_are_no_answer() -> None:
+    with pytest.raises(RemoteFault, match="early answers"):
+        ConnectClient("example.org:443").receive(b"HTTP/1.1 100 Continue\r\n\r\n" * 200)
+
+
 @pytest.mark.parametrize("status", [403, 407, 502])
 def test_hears_a_refusal(status: int) -> None:
     answer = f"HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n".encode()

@@ -42,6 +42,26 @@ def test_another_answer_is_a_fault(answer: bytes) -> None:
         Handshake("h.example", "/").receive(answer)
 
 
+def test_an_early_answer_is_no_end() -> None:
+    early = b"HTTP/1.1 103 Early Hints\r\n\r\n"
+    made = Handshake("h.example", "/", key=b"the sample nonce")
+    assert made.receive(early) is None
+    assert made.receive(early + ANSWER % b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") == Opened()
+    with pytest.raises(RemoteFault, match="early answers"):
+        Handshake("h.example", "/").receive(early * 3000)
+
+
+def test_payload_is_passed_on_before_its_frame_is_whole() -> None:
+    frames = Frames()
+    assert frames.receive(b"\x82\x7f" + (1 << 24).to_bytes(8, "big") + b"begin") == b"begin"
+    assert frames.receive(b"more") == b"more"
+
+
+def test_pings_without_end_are_a_fault() -> None:
+    with pytest.raises(RemoteFault, match="pings"):
+        Frames().receive(b"\x89\x00" * 1000)
+
+
 def test_a_refusal_has_its_status() -> None:
     assert Handshake("h.example", "/").receive(b"HTTP/1.1 404 X\r\nContent-Length: 0\r\n\r\n") == Refused(404)
 

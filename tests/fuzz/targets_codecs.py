@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 from rozaneh.codecs import (
+    certificate,
     dns,
     http1,
     http_connect,
@@ -24,6 +25,11 @@ def fuzz_dns(data: bytes) -> None:
     lookup = dns.Lookup("example.org", (1, 2))
     with suppress(RemoteFault):
         lookup.receive(lookup.questions["A"][:2] + b"\x81\x80" + data)
+
+
+def fuzz_certificate(data: bytes) -> None:
+    certificate.certificate(data)
+    certificate.certificate(bytes.fromhex("3082010030820080a003020102") + data)
 
 
 def fuzz_tls_hello(data: bytes) -> None:

@@ -1,6 +1,7 @@
 """Rows 9 and 10 of the threats: nothing that a stranger writes becomes a query, a path or code."""
 
 import ast
+import base64
 import datetime as dt
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from rozaneh.observatory import engine, schema
 from rozaneh.observatory.ingest import ingest
 from rozaneh.observatory.judging import judge_stale
 from rozaneh.observatory.store import Store, files
+from tests.codecs.test_certificate import OF_NO_VERSION
 from tests.observatory.made import web, write
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -71,6 +73,16 @@ def test_a_number_that_cannot_be_costs_no_other_line(tmp_path: Path, number: int
     control = {"vantage": "one", "addresses": [], "http": True, "status": int(number)}
     evidence = {"tried": [{"role": "system", "attempt": attempt}], "control": [control]}
     keys = {**web(1)["test_keys"], "x_rozaneh": {"evidence": evidence}}
+    with Store(tmp_path / "store") as store:
+        summary = ingest([write(tmp_path / "a.jsonl.gz", [{**web(1), "test_keys": keys}, web(2)])], store, NOW)
+        judge_stale(store)
+    assert (summary.kept, summary.rejected) == (2, {})
+
+
+def test_a_certificate_that_libraries_refuse_costs_no_other_line(tmp_path: Path) -> None:
+    shown = [{"data": base64.b64encode(OF_NO_VERSION).decode(), "format": "base64"}]
+    refused = {"address": "151.101.1.5:443", "failure": "ssl_unknown_authority", "server_name": "site.example"}
+    keys = {**web(1)["test_keys"], "tls_handshakes": [{**refused, "peer_certificates": shown, "transaction_id": 50001}]}
     with Store(tmp_path / "store") as store:
         summary = ingest([write(tmp_path / "a.jsonl.gz", [{**web(1), "test_keys": keys}, web(2)])], store, NOW)
         judge_stale(store)

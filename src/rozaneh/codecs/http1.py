@@ -12,6 +12,7 @@ Headers = tuple[tuple[str, str], ...]
 
 _LONGEST_HEAD = 32 * 1024
 _MOST_EARLY = 100
+_SWITCHING = 101
 _MOST_SMALL_CHUNKS, _SMALL = 4096, 16
 """So many chunks may be smaller than that on average. Real servers send few or large ones; a body of single bytes costs
 its reader a hundred times what it costs the sender."""
@@ -112,14 +113,51 @@ class Exchange:
     def _bound(self, event: object) -> None:
         """Refuse what costs more to read than it says."""
         if isinstance(event, h11.InformationalResponse):
-            self._early += 1
-            if self._early > _MOST_EARLY:
-                raise RemoteFault("not an HTTP response: early answers without end")
+            self._early = one_more_early(self._early)
         elif isinstance(event, h11.Data):
             self._body_bytes += len(event.data)
             self._chunks += bool(event.chunk_end)
             if self._chunks > _MOST_SMALL_CHUNKS and self._body_bytes < _SMALL * self._chunks:
                 raise RemoteFault("not an HTTP response: too many small chunks")
+
+
+class Switch:
+    """Reads the answer to a request after which the connection is no HTTP any more: a CONNECT or an upgrade.
+
+    Args:
+        peer: the client's side, which has asked.
+    """
+
+    def __init__(self, peer: h11.Connection) -> None:
+        self._peer = peer
+        self._early = 0
+
+    def receive(self, data: bytes) -> h11.Response | h11.InformationalResponse | None:
+        """Take bytes from the server: its final answer or 101, none while that is incomplete.
+
+        Raises:
+            RemoteFault: it ends before that, or only announces answers.
+            h11.RemoteProtocolError: they are no HTTP response.
+        """
+        self._peer.receive_data(data)
+        event = self._peer.next_event()
+        while isinstance(event, h11.InformationalResponse) and event.status_code != _SWITCHING:
+            self._early = one_more_early(self._early)
+            event = self._peer.next_event()
+        if isinstance(event, h11.ConnectionClosed):
+            raise RemoteFault("the other end closed the connection without an answer")
+        return event if isinstance(event, h11.Response | h11.InformationalResponse) else None
+
+
+def one_more_early(count: int) -> int:
+    """Count an answer that only announces another one.
+
+    Raises:
+        RemoteFault: there are more than any server has to announce.
+    """
+    if count >= _MOST_EARLY:
+        raise RemoteFault("not an HTTP response: early answers without end")
+    return count + 1
 
 
 def _translated(event: object) -> list[Event]:

@@ -5,7 +5,7 @@ import base64
 import h11
 import msgspec
 
-from rozaneh.codecs.http1 import Headers
+from rozaneh.codecs.http1 import Headers, Switch
 from rozaneh.core import RemoteFault, TargetError
 from rozaneh.core.target import clean_host
 
@@ -46,6 +46,7 @@ class ConnectClient:
             self.request = (head or b"") + (self._peer.send(h11.EndOfMessage()) or b"")
         except h11.LocalProtocolError as error:
             raise RemoteFault(f"no proxy can be asked for this: {error}") from error
+        self._answer = Switch(self._peer)
 
     @property
     def leftover(self) -> bytes:
@@ -59,17 +60,12 @@ class ConnectClient:
             RemoteFault: the bytes are no HTTP response, or end before it does.
         """
         try:
-            self._peer.receive_data(data)
-            event = self._peer.next_event()
-            while isinstance(event, h11.InformationalResponse):
-                event = self._peer.next_event()
+            answer = self._answer.receive(data)
         except h11.RemoteProtocolError as error:
             raise RemoteFault(f"not the answer of an HTTP proxy: {error}") from error
-        if isinstance(event, h11.Response):
-            return Opened() if 200 <= event.status_code < 300 else Refused(event.status_code)
-        if isinstance(event, h11.ConnectionClosed):
-            raise RemoteFault("the proxy closed the connection without an answer")
-        return None
+        if answer is None:
+            return None
+        return Opened() if 200 <= answer.status_code < 300 else Refused(answer.status_code)
 
 
 class RequestHead(msgspec.Struct, frozen=True, kw_only=True):

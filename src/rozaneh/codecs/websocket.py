@@ -13,10 +13,14 @@ from collections.abc import Sequence
 import h11
 import msgspec
 
+from rozaneh.codecs.http1 import Switch
 from rozaneh.core import RemoteFault
 
 _LONGEST_HEAD = 16 * 1024
 _LARGEST_FRAME = 1 << 24
+_SWITCHING = 101
+_MOST_REPLIES = 64
+"""Pings in what is read at once; whoever sends more wants them answered for the sake of the work."""
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 _CONTINUATION, _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0, 1, 2, 8, 9, 10
 
@@ -66,6 +70,7 @@ class Handshake:
             self.request = (head or b"") + (self._peer.send(h11.EndOfMessage()) or b"")
         except h11.LocalProtocolError as error:
             raise RemoteFault(f"no WebSocket can be asked for this: {error}") from error
+        self._answer = Switch(self._peer)
 
     @property
     def leftover(self) -> bytes:
@@ -79,19 +84,14 @@ class Handshake:
             RemoteFault: the bytes are no HTTP response, end before it does, or the digest is wrong.
         """
         try:
-            self._peer.receive_data(data)
-            event = self._peer.next_event()
+            answer = self._answer.receive(data)
         except h11.RemoteProtocolError as error:
             raise RemoteFault(f"not the answer of a WebSocket server: {error}") from error
-        if isinstance(event, h11.Response):
-            return Refused(event.status_code)
-        if isinstance(event, h11.ConnectionClosed):
-            raise RemoteFault("the WebSocket server closed the connection without an answer")
-        if not isinstance(event, h11.InformationalResponse):
+        if answer is None:
             return None
-        if event.status_code != 101:
-            return self.receive(b"")
-        given = {name: value for name, value in event.headers}  # noqa: C416 - h11's headers are no mapping of text
+        if answer.status_code != _SWITCHING:
+            return Refused(answer.status_code)
+        given = {name: value for name, value in answer.headers}  # noqa: C416 - h11's headers are no mapping of text
         if given.get(b"sec-websocket-accept") != accept(self._key):
             raise RemoteFault("the WebSocket server answers another request's key")
         return Opened()
@@ -131,7 +131,7 @@ def masked(data: bytes, mask: bytes) -> bytes:
 
 
 class Frames:
-    """Reads frames from the other end.
+    """Reads frames from the other end. It holds a head or a control frame at most: payload is passed on as it comes.
 
     Args:
         expect_mask: whether that is a client.
@@ -146,20 +146,39 @@ class Frames:
         self.replies: list[tuple[int, bytes]] = []
         self._expect_mask = expect_mask
         self._held = bytearray()
+        self._left = 0
+        self._mask = b""
 
     def receive(self, data: bytes) -> bytes:
-        """Take bytes, return the payload that they complete.
+        """Take bytes, return the payload in them.
 
         Raises:
-            RemoteFault: they are no frames.
+            RemoteFault: they are no frames, or more pings than anybody has to send at once.
         """
         self._held += data
         out = []
-        while not self.closed and (payload := self._one()) is not None:
+        while not self.closed and (payload := self._next()) is not None:
             out.append(payload)
         return b"".join(out)
 
-    def _one(self) -> bytes | None:
+    def _next(self) -> bytes | None:
+        return self._piece(min(self._left, len(self._held))) if self._left else self._begin()
+
+    def _piece(self, size: int) -> bytes | None:
+        """What is there of a frame's payload; none when nothing is."""
+        if not size:
+            return None
+        piece = bytes(self._held[:size])
+        del self._held[:size]
+        self._left -= size
+        if self._mask:
+            piece = masked(piece, self._mask)
+            turn = size % 4
+            self._mask = self._mask[turn:] + self._mask[:turn]
+        return piece
+
+    def _begin(self) -> bytes | None:
+        """Take the head of a frame off, and of a control frame all of it; none while that is incomplete."""
         held = self._held
         if len(held) < 2:
             return None
@@ -174,22 +193,22 @@ class Frames:
             size = int.from_bytes(held[2 : 2 + wide], "big")
         if size > _LARGEST_FRAME or (opcode >= _CLOSE and size > 125):
             raise RemoteFault(f"a WebSocket frame of {size} bytes")
-        if len(held) < start + size:
+        if opcode >= _CLOSE and len(held) < start + size:
             return None
-        payload = bytes(held[start : start + size])
-        if is_masked:
-            payload = masked(payload, bytes(held[start - 4 : start]))
-        del held[: start + size]
-        return self._meant(opcode, payload)
+        self._left, self._mask = size, bytes(held[start - 4 : start]) if is_masked else b""
+        del held[:start]
+        return self._meant(opcode, (self._piece(size) or b"") if opcode >= _CLOSE else b"")
 
-    def _meant(self, opcode: int, payload: bytes) -> bytes:
+    def _meant(self, opcode: int, control: bytes) -> bytes:
         if opcode in (_CONTINUATION, _TEXT, _BINARY):
-            return payload
+            return b""
         if opcode == _PING:
-            self.replies.append((_PONG, payload))
+            if len(self.replies) >= _MOST_REPLIES:
+                raise RemoteFault("WebSocket pings without end")
+            self.replies.append((_PONG, control))
         elif opcode == _CLOSE:
             self.closed = True
-            self.replies.append((_CLOSE, payload[:2]))
+            self.replies.append((_CLOSE, control[:2]))
         elif opcode != _PONG:
             raise RemoteFault(f"a WebSocket frame of the unknown kind {opcode}")
         return b""

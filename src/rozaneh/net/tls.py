@@ -10,6 +10,7 @@ from cryptography import x509
 from service_identity import CertificateError, VerificationError
 from service_identity.cryptography import verify_certificate_hostname, verify_certificate_ip_address
 
+from rozaneh.codecs.certificate import certificate as read_certificate
 from rozaneh.core import DialFailed, Failure, Op
 from rozaneh.core.target import is_ip
 from rozaneh.net.api import ByteStream
@@ -78,7 +79,7 @@ async def _check_name(secured: TLSStream, name: str) -> None:
             verify_certificate_ip_address(certificate, name)
         else:
             verify_certificate_hostname(certificate, name)
-    except (VerificationError, CertificateError, ValueError) as error:
+    except (VerificationError, CertificateError, ValueError, TypeError, x509.InvalidVersion) as error:
         await anyio.aclose_forcefully(secured)
         raise DialFailed(Failure.SSL_INVALID_HOSTNAME, f"the certificate is not for {name}") from error
 
@@ -94,8 +95,6 @@ def _tag(step: Step, secured: TLSStream, *, verify: bool) -> None:
 def tag_certificate(step: Step, certificate: bytes) -> None:
     """Tag a step with what a certificate (DER) says about itself; one that cannot be read keeps its digest alone."""
     step.tag(certificate_sha256=hashlib.sha256(certificate).hexdigest())
-    try:
-        read = x509.load_der_x509_certificate(certificate)
-        step.tag(issuer=read.issuer.rfc4514_string()[:300], subject=read.subject.rfc4514_string()[:300])
-    except ValueError:
-        return
+    read = read_certificate(certificate)
+    if read is not None:
+        step.tag(issuer=read.issuer[:300], subject=read.subject[:300])

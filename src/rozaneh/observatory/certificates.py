@@ -1,12 +1,11 @@
 """What stands in the certificate that a server showed. The same few come over and over, so they are kept by bytes."""
 
-import warnings
 from functools import lru_cache
 from hashlib import sha256
 
 import msgspec
-from cryptography import x509
 
+from rozaneh.codecs.certificate import certificate
 from rozaneh.diagnosis import signatures
 from rozaneh.ooni.values import certificates
 
@@ -30,12 +29,8 @@ def _parsed(raw: bytes) -> tuple[object, ...]:
     if not chain:
         return NO_CERTIFICATE
     digest = sha256(chain[0]).hexdigest()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # certificates of interception are odd on purpose
-            leaf = x509.load_der_x509_certificate(chain[0])
-            issuer, subject = leaf.issuer.rfc4514_string()[:500], leaf.subject.rfc4514_string()[:500]
-            until = leaf.not_valid_after_utc.replace(tzinfo=None)
-            return digest, issuer, subject, until, signatures().known_issuer(issuer)
-    except (ValueError, TypeError, OverflowError):
+    leaf = certificate(chain[0])
+    if leaf is None:
         return digest, None, None, None, False
+    issuer, subject = leaf.issuer[:500], leaf.subject[:500]
+    return digest, issuer, subject, leaf.until.replace(tzinfo=None), signatures().known_issuer(issuer)

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import msgspec
-from cryptography import x509
 
+from rozaneh.codecs.certificate import certificate
 from rozaneh.core import Attempt, Failure, Observation, Op, TagValue, Target
 from rozaneh.core.target import Speaks
 from rozaneh.diagnosis import Control, Evidence, Role, Tried
@@ -197,11 +197,8 @@ def _of_certificate(handshake: Handshake) -> dict[str, TagValue]:
     if not (handshake.failure or "").startswith("ssl_"):
         return {}
     for der in certificates(handshake.peer_certificates)[:1]:
-        try:
-            read = x509.load_der_x509_certificate(der)
-            return {"issuer": read.issuer.rfc4514_string()[:_LONGEST_NAME]}
-        except ValueError:
-            return {}
+        read = certificate(der)
+        return {"issuer": read.issuer[:_LONGEST_NAME]} if read is not None else {}
     return {}
 
 

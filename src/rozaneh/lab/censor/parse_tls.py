@@ -209,5 +209,5 @@ def read_certificate(der: bytes) -> Certificate | None:
             pass
         subject = str(common[0].value) if common else ""
         return Certificate(subject.lower(), found.issuer.rfc4514_string(), tuple(name.lower() for name in names))
-    except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+    except (ValueError, TypeError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
         return None
