@@ -4,13 +4,17 @@ A day of measurements is ingested as always; its table is then copied by the dat
 with keys, times and networks of its own, because reading five million measurements takes half an hour; copies compress
 better than measurements do. Pages are asked of a freshly opened site, so that nothing is remembered from one to the
 next, after a first one that loads the libraries. Queries are timed with their translation for the engine, apart from
-making the page. Needs a gigabyte of disk, for as long as it runs.
+making the page. Needs a gigabyte of disk, for as long as it runs; where ``ROZANEH_SCALE_STORE`` names a directory, the
+store stays there, and what is in it already is not made again (``python -m benchmarks.observatory_scale make``).
 """
 
 import datetime as dt
 import json
+import os
+import sys
 import tempfile
 import time
+from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -46,7 +50,8 @@ Row = dict[str, object]
 
 
 def main() -> list[Row]:
-    with tempfile.TemporaryDirectory() as folder:
+    kept = os.environ.get("ROZANEH_SCALE_STORE")
+    with nullcontext(kept) if kept else tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "store"
         observations = _made(place)
         paths = files(place, schema.OBSERVATIONS)
@@ -68,6 +73,31 @@ def main() -> list[Row]:
 
 
 def _made(place: Path) -> int:
+    given = place.parent / "base.parquet"
+    if not given.exists():
+        _base(place).rename(given)
+    connection = duckdb.connect()
+    connection.execute("SET enable_progress_bar = false")
+    for day in range(DAYS):
+        there = Partition("IR", _FIRST + dt.timedelta(days=day)).inside(place / schema.OBSERVATIONS)
+        if any(there.glob("*.parquet")):
+            continue
+        there.mkdir(parents=True, exist_ok=True)
+        fresh = place.parent / "copied.parquet"
+        connection.execute(
+            f"""COPY (SELECT t.* REPLACE ((hash(measurement, i, {day}) >> 1)::BIGINT AS measurement,
+                    measurement_uid || '-{day}-' || i AS measurement_uid, day + {day} AS day,
+                    time + INTERVAL {day} DAY AS time, asn + 10 * i AS asn, (hash(source, i) >> 1)::BIGINT AS source)
+                FROM read_parquet('{given}', hive_partitioning = false) t, range({NETWORKS}) r(i)
+                ORDER BY asn, domain, time, measurement, target, dial)
+                TO '{fresh}' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"""  # noqa: S608 - ours
+        )
+        fresh.rename(there / "copied.parquet")
+    return DAYS * NETWORKS * 2 * MEASUREMENTS
+
+
+def _base(place: Path) -> Path:
+    """One network-day of measurements, ingested."""
     lines = place.parent / "day.jsonl"
     with lines.open("wb") as file:
         for number in range(MEASUREMENTS):
@@ -78,24 +108,7 @@ def _made(place: Path) -> int:
     with Store(place) as store:
         assert ingest([lines], store, _NOW).kept == MEASUREMENTS
     (base,) = files(place, schema.OBSERVATIONS)
-    given = place.parent / "base.parquet"
-    base.rename(given)
-    connection = duckdb.connect()
-    connection.execute("SET enable_progress_bar = false")
-    total = 0
-    for day in range(DAYS):
-        there = Partition("IR", _FIRST + dt.timedelta(days=day)).inside(place / schema.OBSERVATIONS)
-        there.mkdir(parents=True, exist_ok=True)
-        connection.execute(
-            f"""COPY (SELECT t.* REPLACE ((hash(measurement, i, {day}) >> 1)::BIGINT AS measurement,
-                    measurement_uid || '-{day}-' || i AS measurement_uid, day + {day} AS day,
-                    time + INTERVAL {day} DAY AS time, asn + 10 * i AS asn, source || i AS source)
-                FROM read_parquet('{given}', hive_partitioning = false) t, range({NETWORKS}) r(i)
-                ORDER BY asn, domain, time, measurement, target, dial)
-                TO '{there}/copied.parquet' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"""  # noqa: S608 - ours
-        )
-        total += NETWORKS * 2 * MEASUREMENTS
-    return total
+    return base
 
 
 def _page(place: Path, name: str, path: str) -> list[Row]:
@@ -143,3 +156,8 @@ def _same(place: Path, hours: list[Path], verdicts: int) -> Row:
 
 def _row(name: str, value: object, unit: str, target: str) -> Row:
     return {"name": f"10 million: {name}", "value": value, "unit": unit, "target": target, "command": COMMAND}
+
+
+if __name__ == "__main__":
+    assert sys.argv[1:] == ["make"], f"{COMMAND}, or make"
+    print(_made(Path(os.environ["ROZANEH_SCALE_STORE"]) / "store"))

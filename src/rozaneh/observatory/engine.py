@@ -21,6 +21,7 @@ TABLES: Final = {
     schema.OBSERVATIONS: schema.OBSERVATION,
     schema.VERDICTS: schema.VERDICT,
     schema.HOURLY: schema.HOUR,
+    schema.DAILY: schema.DAY,
 }
 """The tables that queries are about."""
 
@@ -31,7 +32,9 @@ _MEMORY: Final = "320MB"
 _AS_TEXT: Final = {"output_format_arrow_string_as_string": 1}
 
 
-def duckdb(place: Path | None = None, *, serving: bool = False, threads: int | None = None) -> Any:
+def duckdb(
+    place: Path | None = None, *, serving: bool = False, threads: int | None = None, spill: Path | None = None
+) -> Any:
     """DuckDB, with a view for each table of a store.
 
     Args:
@@ -39,8 +42,11 @@ def duckdb(place: Path | None = None, *, serving: bool = False, threads: int | N
         serving: shut the engine in: it reads below the store, nothing else, and its settings cannot be changed. What
             strangers ask for is answered by such a one only.
         threads: how many to use; by default as many as there are processors.
+        spill: a directory for what does not fit into memory.
     """
     settings: dict[str, Any] = {"memory_limit": _MEMORY, "preserve_insertion_order": False}
+    if spill is not None:
+        settings["temp_directory"] = str(spill)
     if threads is not None:
         settings["threads"] = threads
     connection = ibis.duckdb.connect(**settings)

@@ -282,8 +282,9 @@ def _software(name: str, version: str, platform: str) -> str:
 
 
 @lru_cache(maxsize=16384)
-def _source(asn: int, software: str, uploader: str) -> str:
-    return blake2b(f"{asn}\0{software}\0{uploader}".encode(errors="replace"), digest_size=8).hexdigest()
+def _source(asn: int, software: str, uploader: str) -> int:
+    told = f"{asn}\0{software}\0{uploader}".encode(errors="replace")
+    return int.from_bytes(blake2b(told, digest_size=8).digest(), "big", signed=True)
 
 
 def _time(told: str | None) -> dt.datetime | None:

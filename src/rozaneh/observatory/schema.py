@@ -5,14 +5,15 @@
     STORE/observations/country=IR/day=2022-09-21/*.parquet   one row for each dial, with its control beside it
     STORE/verdicts/country=IR/day=2022-09-21/*.parquet       one row for each measurement and target
     STORE/hourly/country=IR/day=2022-09-21/*.parquet         verdicts counted by hour, network, subject and source
+    STORE/daily/country=IR/month=2022-09/*.parquet           hours counted by day, network, subject and source
     STORE/signals/*.parquet                                  hourly series from elsewhere
     STORE/events/*.parquet                                   what was found in the series
     STORE/quarantine/*.parquet                               lines that were set aside, and why
     STORE/ledger/                                            which inputs are done, and what is being put in place
 
 ``country`` and ``day`` (of the measurement's start, UTC) stand in the path and in the rows. Times are UTC and say no
-zone, because engines differ in what they make of one. Verdicts and hours are derived: whatever is in them comes from
-observations, and a partition of them is replaced as a whole.
+zone, because engines differ in what they make of one. Verdicts, hours and days are derived: whatever is in them comes
+from observations, and a partition of them is replaced as a whole.
 """
 
 from typing import Final
@@ -22,13 +23,11 @@ import pyarrow as pa
 OBSERVATIONS: Final = "observations"
 VERDICTS: Final = "verdicts"
 HOURLY: Final = "hourly"
+DAILY: Final = "daily"
 SIGNALS: Final = "signals"
 EVENTS: Final = "events"
 QUARANTINE: Final = "quarantine"
 LEDGER: Final = "ledger"
-
-PARTITIONED: Final = (OBSERVATIONS, VERDICTS, HOURLY)
-"""The tables that are partitioned by country and day."""
 
 _TEXT = pa.string()
 _FLAG = pa.bool_()
@@ -51,7 +50,7 @@ MEASUREMENT: Final = _schema({
     "received": (_MOMENT, "when the collector got it, where its id tells; else null"),
     "test_name": (_TEXT, "the experiment"),
     "software": (_TEXT, "name, version and platform of the probe, separated by spaces"),
-    "source": (_TEXT, "digest of AS, software and uploader: measurements of one source are not independent"),
+    "source": (pa.int64(), "digest of AS, software and uploader: measurements of one source are not independent"),
     "resolver_asn": (pa.int64(), "autonomous system of the probe's resolver, 0 where unknown"),
     "file": (_TEXT, "name of the file it came in, without its directories"),
     "line": (pa.int64(), "line in that file, from 1"),
@@ -158,7 +157,7 @@ VERDICT: Final = _schema({
     "service": (_TEXT, "as in observations"),
     "kind": (_TEXT, "as in observations"),
     "software": (_TEXT, "as in observations"),
-    "source": (_TEXT, "as in observations"),
+    "source": (pa.int64(), "as in observations"),
     "verdict": (_TEXT, "an Outcome of rozaneh.diagnosis"),
     "mechanism": (_TEXT, "a Mechanism of rozaneh.diagnosis"),
     "layer": (_TEXT, "in which step, a Layer of rozaneh.diagnosis"),
@@ -189,7 +188,7 @@ HOUR: Final = _schema({
     "mechanism": (_TEXT, "mechanism of the verdicts counted in this row"),
     "reading": (_TEXT, "for failed ones, how they ended, such as tls.reset; else empty"),
     "hour": (_MOMENT, "start of the hour"),
-    "source": (_TEXT, "as in observations"),
+    "source": (pa.int64(), "as in observations"),
     "n": (pa.int64(), "verdicts"),
     "ok": (pa.int64(), "it works"),
     "blocked": (pa.int64(), "somebody on the path keeps users from it"),
@@ -204,6 +203,26 @@ HOUR: Final = _schema({
     "received": (_MOMENT, "when the last of them came in, where known"),
 })  # fmt: skip
 """The table of hours. A series is a sum over ``mechanism``, ``reading`` and ``source``."""
+
+TROUBLES: Final = ("blocked", "throttled", "outage", "domestic_only", "failed")
+"""The counts of what does not get through for a reason that lies on the path."""
+
+DAY: Final = _schema({
+    "country": (_TEXT, "as in observations"),
+    "day": (pa.date32(), "as in observations"),
+    "asn": (pa.int64(), "as in observations"),
+    "subject": (_TEXT, "as in the table of hours"),
+    "source": (pa.int64(), "as in observations"),
+    "mechanism": (_TEXT, "how it was kept from people, as told or as it looks; empty where it was not"),
+    "n": (pa.int64(), "verdicts"),
+    "failing": (pa.int64(), "it does not get through, for a reason that lies on the path"),
+    "blocked": (pa.int64(), "of these, those that a rule calls blocked"),
+    "throttled": (pa.int64(), "of these, those that are slowed down"),
+    "refused": (pa.int64(), "the service itself refuses"),
+    "first": (_MOMENT, "the first hour in it"),
+    "last": (_MOMENT, "the last hour in it"),
+})  # fmt: skip
+"""The table of days, for what is asked of many days at once. It comes from the hours, which hold all that it holds."""
 
 REJECTED: Final = _schema({
     "file": (_TEXT, "name of the file, without its directories"),

@@ -17,7 +17,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, NamedTuple, Self
+from typing import IO, Final, NamedTuple, Self
 from uuid import uuid4
 
 import pyarrow as pa
@@ -31,7 +31,11 @@ CREATE TABLE IF NOT EXISTS input (path TEXT PRIMARY KEY, size INTEGER, changed I
                                   rejected INTEGER, done TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS pending (number INTEGER PRIMARY KEY, staged TEXT, final TEXT);
 CREATE TABLE IF NOT EXISTS stale (country TEXT, day TEXT, PRIMARY KEY (country, day)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS uncounted (country TEXT, day TEXT, PRIMARY KEY (country, day)) WITHOUT ROWID;
 """
+_FORMAT_FILE: Final = "format"
+_FORMAT: Final = "2"
+"""Changes with the meaning of a column; rules may change without."""
 
 
 class Partition(NamedTuple):
@@ -43,6 +47,22 @@ class Partition(NamedTuple):
     def inside(self, table: Path) -> Path:
         """Its directory below that of a table."""
         return table / f"country={self.country}" / f"day={self.day.isoformat()}"
+
+
+class Month(NamedTuple):
+    """A country and a month, by its first day: what the table of days is divided by."""
+
+    country: str
+    first: dt.date
+
+    @classmethod
+    def of(cls, partition: Partition) -> Self:
+        """The month of a day."""
+        return cls(partition.country, partition.day.replace(day=1))
+
+    def inside(self, table: Path) -> Path:
+        """Its directory below that of a table."""
+        return table / f"country={self.country}" / f"month={self.first:%Y-%m}"
 
 
 class Input(NamedTuple):
@@ -64,7 +84,8 @@ class Change(NamedTuple):
         drop: files that go away.
         done: inputs that are whole in the store with this.
         stale: partitions whose verdicts no longer fit their observations.
-        fresh: partitions whose verdicts fit again.
+        fresh: partitions whose verdicts fit again. Their hours are other ones than those that the table of days holds.
+        counted: partitions whose hours are in the table of days.
     """
 
     put: Sequence[tuple[Path, Path]] = ()
@@ -72,6 +93,7 @@ class Change(NamedTuple):
     done: Sequence[Input] = ()
     stale: Sequence[Partition] = ()
     fresh: Sequence[Partition] = ()
+    counted: Sequence[Partition] = ()
 
 
 class Store:
@@ -86,7 +108,9 @@ class Store:
         self.place = place
         self.staging = staging_of(place)
         try:
+            check_format(place)
             self.staging.mkdir(parents=True, exist_ok=True)
+            _say_format(place)
             self._lock = _locked(place / schema.LEDGER / "lock", place)
             self._ledger = sqlite3.connect(place / schema.LEDGER / "ledger.sqlite", isolation_level=None)
             self._ledger.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; {_TABLES}")
@@ -122,13 +146,13 @@ class Store:
             self._ledger.executemany(
                 "INSERT OR REPLACE INTO input VALUES (?, ?, ?, ?, ?, ?, ?)", [(*done, now) for done in change.done]
             )
-            self._ledger.executemany(
-                "INSERT OR IGNORE INTO stale VALUES (?, ?)", [(p.country, p.day.isoformat()) for p in change.stale]
-            )
-            self._ledger.executemany(
-                "DELETE FROM stale WHERE country = ? AND day = ?",
-                [(p.country, p.day.isoformat()) for p in change.fresh],
-            )
+            for statement, partitions in (
+                ("INSERT OR IGNORE INTO stale VALUES (?, ?)", change.stale),
+                ("DELETE FROM stale WHERE country = ? AND day = ?", change.fresh),
+                ("INSERT OR IGNORE INTO uncounted VALUES (?, ?)", change.fresh),
+                ("DELETE FROM uncounted WHERE country = ? AND day = ?", change.counted),
+            ):
+                self._ledger.executemany(statement, [(p.country, p.day.isoformat()) for p in partitions])
             self._ledger.execute("COMMIT")
         self._finish()
 
@@ -139,8 +163,11 @@ class Store:
 
     def stale(self) -> list[Partition]:
         """The partitions whose verdicts are missing or older than their observations, in order."""
-        rows = self._ledger.execute("SELECT country, day FROM stale ORDER BY day, country").fetchall()
-        return [Partition(country, dt.date.fromisoformat(day)) for country, day in rows]
+        return _partitions(self._ledger.execute("SELECT country, day FROM stale ORDER BY day, country"))
+
+    def uncounted(self) -> list[Partition]:
+        """The partitions whose hours are not yet in the table of days, in order."""
+        return _partitions(self._ledger.execute("SELECT country, day FROM uncounted ORDER BY day, country"))
 
     def inputs(self) -> Iterator[Input]:
         """Every input that is done."""
@@ -148,7 +175,7 @@ class Store:
         for row in self._ledger.execute(f"SELECT {columns} FROM input ORDER BY path"):  # noqa: S608 - constant names
             yield Input(*row)
 
-    def new_file(self, table: str, partition: Partition | None = None) -> Path:
+    def new_file(self, table: str, partition: Partition | Month | None = None) -> Path:
         """A free name for a file of a table."""
         return new_file(self.place, table, partition)
 
@@ -202,13 +229,13 @@ def staged(place: Path, table: pa.Table, row_group: int = 1 << 16) -> Path:
     return path
 
 
-def new_file(place: Path, table: str, partition: Partition | None = None) -> Path:
+def new_file(place: Path, table: str, partition: Partition | Month | None = None) -> Path:
     """A free name for a file of a table."""
     where = place / table
     return (partition.inside(where) if partition else where) / f"{uuid4().hex}.parquet"
 
 
-def files(place: Path, table: str, partitions: Iterable[Partition] | None = None) -> list[Path]:
+def files(place: Path, table: str, partitions: Iterable[Partition | Month] | None = None) -> list[Path]:
     """The files of a table, for reading: all of them, or those of some partitions."""
     root = place / table
     if partitions is None:
@@ -224,6 +251,30 @@ def partitions_of(place: Path, table: str) -> list[Partition]:
             day = dt.date.fromisoformat(path.name.removeprefix("day="))
             found.append(Partition(path.parent.name.removeprefix("country="), day))
     return sorted(found, key=lambda p: (p.day, p.country))
+
+
+def check_format(place: Path) -> None:
+    """Refuse a store whose columns mean something else than they do now.
+
+    Raises:
+        LocalFault: an earlier or a later version made it.
+    """
+    path = place / schema.LEDGER / _FORMAT_FILE
+    told = path.read_text() if path.is_file() else ""
+    if told != _FORMAT and (told or (place / schema.OBSERVATIONS).is_dir()):
+        raise LocalFault(f"another version of Rozaneh made the store {place}: ingest the files into a new one")
+
+
+def _say_format(place: Path) -> None:
+    path = place / schema.LEDGER / _FORMAT_FILE
+    if not path.exists():
+        fresh = staging_of(place) / uuid4().hex
+        fresh.write_text(_FORMAT)
+        fresh.replace(path)
+
+
+def _partitions(rows: Iterable[tuple[str, str]]) -> list[Partition]:
+    return [Partition(country, dt.date.fromisoformat(day)) for country, day in rows]
 
 
 def _locked(path: Path, place: Path) -> IO[bytes]:

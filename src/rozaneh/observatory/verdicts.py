@@ -100,11 +100,21 @@ def hourly(verdicts: Table) -> Table:
         **{f"is_{name}": flag.cast("int64") for name, flag in counted.items()},
     )
     sums = {name: v[f"is_{name}"].sum() for name in schema.COUNTS if name != "n"}
-    grouped = v.group_by([
-        "country", "day", "asn", "network_type", "subject", "test_name", "mechanism", "reading", "hour", "source",
-    ]).aggregate(n=v.count(), **sums, compared=v.compared.cast("int64").sum(), received=v.received.max())  # fmt: skip
+    grouped = v.group_by(_HOUR_KEYS).aggregate(
+        n=v.count(), **sums, compared=v.compared.cast("int64").sum(), received=v.received.max()
+    )
     return grouped.select(*schema.HOUR.names)
 
+
+def summed(hours: Table) -> Table:
+    """Hours that were counted in pieces, put together."""
+    sums = {name: hours[name].sum() for name in (*schema.COUNTS, "compared")}
+    return hours.group_by(_HOUR_KEYS).aggregate(**sums, received=hours.received.max()).select(*schema.HOUR.names)
+
+
+_HOUR_KEYS: Final = (
+    "country", "day", "asn", "network_type", "subject", "test_name", "mechanism", "reading", "hour", "source",
+)  # fmt: skip
 
 _COUNTED: Final = (
     Outcome.OK, Outcome.BLOCKED, Outcome.THROTTLED, Outcome.REFUSED, Outcome.DOWN, Outcome.OUTAGE,

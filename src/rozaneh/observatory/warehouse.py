@@ -16,12 +16,17 @@ import pyarrow.parquet as pq
 
 from rozaneh.core import LocalFault
 from rozaneh.observatory import schema
+from rozaneh.observatory.days import daily
 from rozaneh.observatory.engine import TABLES, expression, fetch
 from rozaneh.observatory.store import Partition, files
 from rozaneh.observatory.verdicts import hourly, judged
 
 _KEYS: Final = ("country", "day", "asn")
-_IN_HAND: Final = {schema.OBSERVATIONS: "observations_in_hand", schema.VERDICTS: "verdicts_in_hand"}
+_IN_HAND: Final = {
+    schema.OBSERVATIONS: "observations_in_hand",
+    schema.VERDICTS: "verdicts_in_hand",
+    schema.HOURLY: "hourly_in_hand",
+}
 """What is being judged, by itself: a query that names it does not read all of history."""
 
 
@@ -45,8 +50,8 @@ class Warehouse:
             for table, name in _IN_HAND.items():
                 self._make(name, TABLES[table])
 
-    def judge(self, group: Sequence[Partition]) -> tuple[pa.Table, pa.Table]:
-        """Load the observations of some partitions, judge them there, and keep verdicts and hours there too.
+    def judge(self, group: Sequence[Partition]) -> Iterator[tuple[pa.Table, pa.Table]]:
+        """Load the observations of some partitions, judge them there, and keep what they become there too.
 
         Raises:
             LocalFault: it refuses.
@@ -58,16 +63,22 @@ class Warehouse:
                 rows = pq.read_table(path, partitioning=None)
                 for name in (schema.OBSERVATIONS, _IN_HAND[schema.OBSERVATIONS]):
                     self._insert(name, rows)
-            verdicts = self._asked(
-                judged(expression(schema.OBSERVATIONS, _IN_HAND[schema.OBSERVATIONS])), schema.VERDICT
-            )
-            self._run(f"TRUNCATE TABLE {_IN_HAND[schema.VERDICTS]}")
-            self._insert(_IN_HAND[schema.VERDICTS], verdicts)
-            hours = self._asked(hourly(expression(schema.VERDICTS, _IN_HAND[schema.VERDICTS])), schema.HOUR)
-            for name, table in ((schema.VERDICTS, verdicts), (schema.HOURLY, hours)):
+            verdicts = self._asked(judged(self._in_hand(schema.OBSERVATIONS)), schema.VERDICT)
+            self._take_in_hand(schema.VERDICTS, verdicts)
+            hours = self._asked(hourly(self._in_hand(schema.VERDICTS)), schema.HOUR)
+            self._take_in_hand(schema.HOURLY, hours)
+            days = self._asked(daily(self._in_hand(schema.HOURLY)), schema.DAY)
+            for name, table in ((schema.VERDICTS, verdicts), (schema.HOURLY, hours), (schema.DAILY, days)):
                 self._forget(name, group)
                 self._insert(name, table)
-        return verdicts, hours
+        yield verdicts, hours
+
+    def _in_hand(self, name: str) -> Any:
+        return expression(name, _IN_HAND[name])
+
+    def _take_in_hand(self, name: str, rows: pa.Table) -> None:
+        self._run(f"TRUNCATE TABLE {_IN_HAND[name]}")
+        self._insert(_IN_HAND[name], rows)
 
     def _make(self, name: str, kind: pa.Schema) -> None:
         if name in self._connection.list_tables():

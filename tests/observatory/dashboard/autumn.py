@@ -24,10 +24,11 @@ def row(hour: dt.datetime, asn: int, subject: str, source: str, **counts: object
     """One row of the table of hours."""
     numbers = {name: int(str(counts.get(name, 0))) for name in COUNTS}
     numbers["n"] = sum(numbers[name] for name in COUNTS if name != "n")
+    number = int.from_bytes(source.encode())
     return {
         "country": str(counts.get("country", "IR")), "day": hour.date(), "asn": asn, "network_type": "",
         "subject": subject, "test_name": "web_connectivity", "mechanism": str(counts.get("mechanism", "none")),
-        "reading": "", "hour": hour.replace(tzinfo=None), "source": source, "received": None, "compared": 0, **numbers,
+        "reading": "", "hour": hour.replace(tzinfo=None), "source": number, "received": None, "compared": 0, **numbers,
     }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from rozaneh.core import LocalFault
 from rozaneh.observatory.dashboard.opening import Current, open_site
+from rozaneh.observatory.days import count_days
 from rozaneh.observatory.events import Stored, keep, stored
 from rozaneh.observatory.schema import HOUR, HOURLY
 from rozaneh.observatory.store import Change, Partition, Store
@@ -19,7 +20,8 @@ def store(tmp_path: Path) -> Path:
         for day in sorted({str(row["day"]) for row in rows}):
             part = pa.Table.from_pylist([row for row in rows if str(row["day"]) == day], schema=HOUR)
             where = Partition("IR", part["day"][0].as_py())
-            opened.commit(Change(put=[(opened.stage(part), opened.new_file(HOURLY, where))]))
+            opened.commit(Change(put=[(opened.stage(part), opened.new_file(HOURLY, where))], fresh=[where]))
+        count_days(opened)
     return place
 
 

@@ -1,11 +1,10 @@
-"""What pages and exports show, as plain structs: few rows, asked of the table of hours through Ibis.
+"""What pages and exports show, as plain structs: few rows, asked of the tables of hours and days through Ibis.
 
 Whatever leaves this module is fit to be published: cells behind which too little stands are left out, and counts are
 rounded, so that a total minus its parts does not give away what was left out.
 """
 
 import datetime as dt
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -13,14 +12,15 @@ import ibis.expr.types as ir
 import msgspec
 
 from rozaneh.observatory.dashboard.withhold import withheld
-from rozaneh.observatory.events.gate import mechanism_of
-from rozaneh.observatory.schema import COUNTS
+from rozaneh.observatory.days import daily
+from rozaneh.observatory.schema import TROUBLES
 
 _STEP = 5
 _MANY = 50
 _STEPS = (2, 3, 5, *(digit * 10**power for power in range(1, 9) for digit in (1, 2, 5)))
 _REMEMBERED = 64
-_FAILING = ("blocked", "throttled", "outage", "domestic_only", "failed")
+_MOMENT = dt.timedelta(microseconds=1)
+_SUMS = ("n", "failing", "blocked", "throttled", "refused")
 
 
 _Answer = TypeVar("_Answer")
@@ -81,14 +81,18 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Figures:
-    """The figures of one state of a table of hours. What was asked lately is remembered: both languages ask the same.
+    """The figures of one state of a store. What was asked lately is remembered: both languages ask the same.
+
+    Whatever is not about single hours is asked of the table of days, and is about whole days, UTC.
 
     Args:
         hourly: the table of hours.
+        days: the table of days; without one, hours are counted by day each time.
     """
 
-    def __init__(self, hourly: ir.Table) -> None:
+    def __init__(self, hourly: ir.Table, days: ir.Table | None = None) -> None:
         self._hourly = hourly
+        self._daily = daily(hourly) if days is None else days
         self._known: dict[tuple[object, ...], Any] = {}
 
     def countries(self) -> list[Country]:
@@ -99,7 +103,7 @@ class Figures:
         """The networks of a country about which enough is known."""
 
         def ask() -> dict[int, Tally]:
-            rows = _rows(_counted(self._hourly.filter(self._hourly.country == country), ["asn"]))
+            rows = _rows(_counted(self._daily.filter(self._daily.country == country), ["asn"]))
             return {row["asn"]: tally for row, tally in _published(rows)}
 
         return self._once(("networks", country), ask)
@@ -108,15 +112,20 @@ class Figures:
         """Each hour."""
 
         def ask() -> dict[dt.datetime, Tally]:
-            return {row["hour"]: tally for row, tally in _published(_rows(_counted(self._of(part), ["hour"])))}
+            hours, span = self._hourly, part.span
+            failing = sum((hours[name] for name in TROUBLES[1:]), hours[TROUBLES[0]])
+            within = _of(hours, part).mutate(failing=failing)
+            within = within.filter(within.hour >= _of_store(span.start), within.hour < _of_store(span.end))
+            return {row["hour"]: tally for row, tally in _published(_rows(_counted(within, ["hour"])))}
 
         return self._once(("hours", part), ask)
 
     def days(self, part: Part) -> dict[dt.date, Tally]:
-        """Each day (UTC)."""
+        """Each day (UTC) that the hours touch."""
 
         def ask() -> dict[dt.date, Tally]:
-            return {row["day"]: tally for row, tally in _published(_rows(_counted(self._of(part), ["day"])))}
+            rows = _rows(_counted(_of(self._daily, part), ["day"]))
+            return {row["day"]: tally for row, tally in _published(rows)}
 
         return self._once(("days", part), ask)
 
@@ -124,7 +133,8 @@ class Figures:
         """The services, and host names that belong to none."""
 
         def ask() -> dict[str, Tally]:
-            return {row["subject"]: tally for row, tally in _published(_rows(_counted(self._of(part), ["subject"])))}
+            rows = _rows(_counted(_of(self._daily, part), ["subject"]))
+            return {row["subject"]: tally for row, tally in _published(rows)}
 
         return self._once(("subjects", part), ask)
 
@@ -132,35 +142,19 @@ class Figures:
         """Each service on each network, with the most frequent mechanism."""
 
         def ask() -> dict[tuple[str, int], Tally]:
-            found = _with_mechanism(self._of(part), ["subject", "asn"])
+            found = _with_mechanism(_of(self._daily, part), ["subject", "asn"])
             return {(row["subject"], row["asn"]): tally for row, tally in found}
 
         return self._once(("matrix", part), ask)
 
     def _countries(self) -> list[Country]:
-        hourly = self._hourly
-        ends = hourly.group_by("country").aggregate(first=hourly.hour.min(), last=hourly.hour.max())
-        spans = {row["country"]: row for row in _rows(ends)}
+        days = self._daily
+        rows = _rows(_counted(days, ["country"], first=days.first.min(), last=days.last.max()))
         found = [
-            Country(code=code, tally=tally, first=spans[code]["first"], last=spans[code]["last"])
-            for code, tally in (
-                (row["country"], tally) for row, tally in _published(_rows(_counted(hourly, ["country"])))
-            )
+            Country(code=row["country"], tally=tally, first=row["first"], last=row["last"])
+            for row, tally in _published(rows)
         ]
         return sorted(found, key=lambda country: (-country.tally.n, country.code))
-
-    def _of(self, part: Part) -> ir.Table:
-        hourly, span = self._hourly, part.span
-        found = hourly.filter(
-            hourly.country == part.country,
-            hourly.day >= span.start.date(),
-            hourly.day <= span.end.date(),
-            hourly.hour >= _of_store(span.start),
-            hourly.hour < _of_store(span.end),
-        )
-        if part.asns:
-            found = found.filter(found.asn.isin(part.asns))
-        return found.filter(found.subject.isin(part.subjects)) if part.subjects else found
 
     def _once(self, key: tuple[object, ...], ask: Callable[[], _Answer]) -> _Answer:
         if key not in self._known:
@@ -171,23 +165,35 @@ class Figures:
         return found
 
 
-def _counted(part: ir.Table, keys: Sequence[str]) -> ir.Table:
+def _of(table: ir.Table, part: Part) -> ir.Table:
+    """What a part is about, of the days that it touches."""
+    span = part.span
+    found = table.filter(
+        table.country == part.country,
+        table.day >= _of_store(span.start).date(),
+        table.day <= _of_store(span.end - _MOMENT).date(),
+    )
+    if part.asns:
+        found = found.filter(found.asn.isin(part.asns))
+    return found.filter(found.subject.isin(part.subjects)) if part.subjects else found
+
+
+def _counted(part: ir.Table, keys: Sequence[str], **ends: ir.Value) -> ir.Table:
     """Sums, and the exact number of sources: a distinct count is an estimate on some engines."""
-    sums = part.group_by(keys).aggregate(**{name: part[name].sum() for name in COUNTS})
-    pairs = part.select(*keys, "source").distinct()
-    sources = pairs.group_by(keys).aggregate(sources=pairs.count())
-    return sums.join(sources, list(keys))
+    of_source = part.group_by([*keys, "source"]).aggregate(**{name: part[name].sum() for name in _SUMS}, **ends)
+    found = {name: of_source[name].sum() for name in _SUMS}
+    if ends:
+        found |= {"first": of_source["first"].min(), "last": of_source["last"].max()}
+    return of_source.group_by(keys).aggregate(**found, sources=of_source.count())
 
 
 def _with_mechanism(part: ir.Table, keys: Sequence[str]) -> Iterator[tuple[Mapping[str, Any], Tally]]:
-    troubled = part.mutate(troubled=sum((part[name] for name in (*_FAILING[1:], "refused")), part.blocked))
-    by = troubled.group_by([*keys, "mechanism", "reading"]).aggregate(troubled=troubled.troubled.sum())
-    seen: dict[tuple[Any, ...], Counter[str]] = {}
+    troubled = part.filter(part.mechanism != "")
+    by = troubled.group_by([*keys, "mechanism"]).aggregate(troubled=(troubled.failing + troubled.refused).sum())
+    worst: dict[tuple[Any, ...], tuple[int, str]] = {}
     for row in _rows(by):
-        if row["troubled"]:
-            of = seen.setdefault(tuple(row[name] for name in keys), Counter())
-            of[mechanism_of(row["mechanism"], row["reading"])] += row["troubled"]
-    worst = {key: max((number, how) for how, number in of.items()) for key, of in seen.items()}
+        key = tuple(row[name] for name in keys)
+        worst[key] = max(worst.get(key, (0, "")), (int(row["troubled"]), row["mechanism"]))
     for row, tally in _published(_rows(_counted(part, keys))):
         yield row, msgspec.structs.replace(tally, mechanism=worst.get(tuple(row[name] for name in keys), (0, ""))[1])
 
@@ -202,7 +208,7 @@ def _published(rows: list[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any
             Tally(
                 n=_fives(n),
                 sources=max(step for step in _STEPS if step <= int(row["sources"])),
-                failing=_share(sum(int(row[name]) for name in _FAILING), n),
+                failing=_share(int(row["failing"]), n),
                 blocked=_share(int(row["blocked"]), n),
                 throttled=_share(int(row["throttled"]), n),
                 refused=_share(int(row["refused"]), n),

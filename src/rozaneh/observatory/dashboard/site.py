@@ -34,6 +34,7 @@ class Holdings:
 
     Attributes:
         hourly: the store's table of hours.
+        daily: its table of days; without one, hours are counted by day each time.
         found: the events.
         withheld: claims that there is not enough for.
         made: when it was put together.
@@ -41,6 +42,7 @@ class Holdings:
     """
 
     hourly: ir.Table
+    daily: ir.Table | None = None
     found: tuple[Found, ...] = ()
     withheld: tuple[Withheld, ...] = ()
     made: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
@@ -76,7 +78,7 @@ class Site:
 
     def __init__(self, holdings: Holdings, *, interactive: bool = False) -> None:
         self.holdings = holdings
-        self.figures = Figures(holdings.hourly)
+        self.figures = Figures(holdings.hourly, holdings.daily)
         self.interactive = interactive
         self.words = {language: Words(language) for language in LANGUAGES}
         self.events = {event_id(found.event): found for found in holdings.found}

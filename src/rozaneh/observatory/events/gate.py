@@ -17,17 +17,10 @@ import msgspec
 from rozaneh.diagnosis import Mechanism
 from rozaneh.observatory.events.claims import Claim
 from rozaneh.observatory.events.counts import Counts
+from rozaneh.observatory.mechanisms import mechanism_of
 
 _HOUR = dt.timedelta(hours=1)
 _WINDOWS = 60
-_OF_READING = {
-    "resolve.silence": Mechanism.DNS_SILENCE, "tls.reset": Mechanism.TLS_NAME_RESET,
-    "tls.silence": Mechanism.TLS_NAME_SILENCE, "connect.silence": Mechanism.ADDRESS_BLACK_HOLE,
-    "connect.refused": Mechanism.ADDRESS_REFUSED, "answer.reset": Mechanism.HTTP_RESET,
-    "answer.silence": Mechanism.HTTP_SILENCE, "body.silence": Mechanism.HTTP_SILENCE,
-    "quic.silence": Mechanism.QUIC_SILENCE,
-}  # fmt: skip
-"""What a failure that no rule could read looks like most."""
 _SAYS = {"block": "failing", "protocol_block": "failing", "curfew": "failing", "outage": "failing",
          "domestic_only": "failing", "refusal": "refused", "throttling": "throttled"}  # fmt: skip
 
@@ -93,8 +86,8 @@ def support(connection: Any, counts: Counts, claim: Claim, settings: GateSetting
     rows = t.group_by(["source", "mechanism", "reading"]).aggregate(n=t.asked.sum(), says=t.says.sum()).to_pyarrow()
     first = _within(t, counts, (claim.start, claim.start + 24))
     came = t.filter(first).received.max().to_pyarrow().as_py()
-    n: Counter[str] = Counter()
-    says: Counter[str] = Counter()
+    n: Counter[int] = Counter()
+    says: Counter[int] = Counter()
     how: Counter[str] = Counter()
     for row in rows.to_pylist():
         n[row["source"]] += row["n"]
@@ -125,7 +118,7 @@ def support(connection: Any, counts: Counts, claim: Claim, settings: GateSetting
     )
 
 
-def _before(connection: Any, counts: Counts, claim: Claim, settings: GateSettings) -> set[str]:
+def _before(connection: Any, counts: Counts, claim: Claim, settings: GateSettings) -> set[int]:
     """The sources that measured anything on these networks in the days before it."""
     t = connection.table("hourly")
     t = t.filter((t.country == counts.country) & t.asn.isin(list(claim.networks)))
@@ -137,15 +130,3 @@ def _within(t: Any, counts: Counts, window: tuple[int, int]) -> Any:
     first, last = (counts.start + hour * _HOUR for hour in window)
     days = (t.day >= first.date()) & (t.day <= last.date())
     return days & (t.hour >= first) & (t.hour < last)
-
-
-def mechanism_of(told: str, reading: str) -> str:
-    """The mechanism of a verdict, or what a failure looks like most that no rule could read.
-
-    Args:
-        told: a Mechanism, as the table of hours has it.
-        reading: how the failure ended, such as ``tls.reset``.
-    """
-    if told in ("unknown", "none", ""):
-        return _OF_READING.get(reading, Mechanism.UNKNOWN).value
-    return told

@@ -1,0 +1,130 @@
+"""Observations are judged in pieces and counted by day: the same as in one piece, whatever comes late or dies."""
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import ibis
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from rozaneh.core import LocalFault
+from rozaneh.observatory import judging, schema
+from rozaneh.observatory.dashboard.figures import Figures, Part, Span
+from rozaneh.observatory.days import daily
+from rozaneh.observatory.ingest import ingest
+from rozaneh.observatory.store import Change, Partition, Store, files
+from tests.observatory.made import reset, web, write
+
+NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+FIRST = dt.date(2022, 9, 21)
+
+
+def lines(day: int, number: int, first: int = 0) -> list[dict[str, Any]]:
+    """Measurements of one day: half of them on one network, the others on six; a ninth is blocked."""
+    made = []
+    for i in range(first, first + number):
+        asn = f"AS{1 if i % 2 else i % 12 + 2}"
+        began = f"2022-09-{21 + day} {i % 3:02}:00:00"
+        one = reset(i) if i % 9 == 0 else web(i)
+        made.append({**one, "probe_asn": asn, "measurement_start_time": began, "measurement_uid": f"{day}-{i}",
+                     "software_version": f"3.{i // 12 % 2}.0"})  # fmt: skip
+    return made
+
+
+def table(place: Path, name: str) -> list[dict[str, Any]]:
+    rows = [row for path in files(place, name) for row in pq.read_table(path, partitioning=None).to_pylist()]
+    return sorted(rows, key=lambda row: [str(value) for value in row.values()])
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two days, judged in one piece."""
+    place = tmp_path_factory.mktemp("judging")
+    given = [write(place / f"{day}.jsonl.gz", lines(day, 60)) for day in range(2)]
+    with Store(place / "store") as store:
+        ingest(given, store, NOW)
+        assert judging.judge_stale(store) == 120
+    return place
+
+
+def test_a_day_in_pieces_is_judged_as_in_one(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces: list[judging._Piece] = []
+    cut = judging._pieces
+
+    def noted(paths: list[Path]) -> list[judging._Piece]:
+        pieces.extend(cut(paths))
+        return cut(paths)
+
+    monkeypatch.setattr(judging, "_ROWS", 45)
+    monkeypatch.setattr(judging, "_pieces", noted)
+    with Store(tmp_path / "store") as store:
+        ingest([whole / "0.jsonl.gz", whole / "1.jsonl.gz"], store, NOW)
+        assert judging.judge_stale(store) == 120
+    assert {piece.buckets for piece in pieces} == {1, 2}, "networks together, and one network in buckets"
+    assert len(pieces) == 8
+    for name in (schema.VERDICTS, schema.HOURLY, schema.DAILY):
+        assert table(tmp_path / "store", name) == table(whole / "store", name) != []
+
+
+def test_days_hold_what_hours_hold(whole: Path) -> None:
+    hours = pa.concat_tables([pq.read_table(path, partitioning=None) for path in files(whole / "store", schema.HOURLY)])
+    (path,) = files(whole / "store", schema.DAILY)
+    days = pq.read_table(path, partitioning=None)
+    assert path.parent.name == "month=2022-09"
+    assert sum(days["n"].to_pylist()) == sum(hours["n"].to_pylist()) == 120
+    assert sum(days["blocked"].to_pylist()) == sum(hours["blocked"].to_pylist()) > 0
+    assert {row["mechanism"] != "" for row in days.to_pylist() if row["failing"]} == {True}
+    kept = Figures(ibis.memtable(hours), ibis.memtable(days))
+    counted = Figures(ibis.memtable(hours), daily(ibis.memtable(hours)))
+    begin = dt.datetime.combine(FIRST, dt.time(), dt.UTC)
+    part = Part("IR", Span(begin, begin + dt.timedelta(days=2)))
+    assert kept.countries() == counted.countries()
+    assert kept.days(part) == counted.days(part) != {}
+    assert kept.matrix(part) == counted.matrix(part) != {}
+    # Days and hours agree where both are shown.
+    assert sum(tally.n for tally in kept.days(part).values()) == sum(tally.n for tally in kept.hours(part).values())
+
+
+def test_a_month_is_counted_again_where_late_uploads_fall(whole: Path, tmp_path: Path) -> None:
+    with Store(tmp_path / "store") as store:
+        ingest([whole / "0.jsonl.gz", whole / "1.jsonl.gz"], store, NOW)
+        judging.judge_stale(store)
+        before = table(store.place, schema.DAILY)
+        ingest([write(tmp_path / "late.jsonl.gz", lines(1, 9, 60))], store, NOW)
+        assert judging.judge_stale(store) == 69
+        after = table(store.place, schema.DAILY)
+    assert len(files(tmp_path / "store", schema.DAILY)) == 1
+    assert [row for row in after if row["day"] == FIRST] == [row for row in before if row["day"] == FIRST] != []
+    assert sum(row["n"] for row in after) == 129
+
+
+def test_days_that_a_dead_writer_left_uncounted_are_counted_next_time(whole: Path, tmp_path: Path) -> None:
+    class Died(BaseException):
+        pass
+
+    def dies(_: Store) -> None:
+        raise Died
+
+    with Store(tmp_path / "store") as store, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(judging, "count_days", dies)
+        ingest([whole / "0.jsonl.gz"], store, NOW)
+        with pytest.raises(Died):
+            judging.judge_stale(store)
+    with Store(tmp_path / "store") as store:
+        assert store.stale() == []
+        assert store.uncounted() == [Partition("IR", FIRST)]
+        assert judging.judge_stale(store) == 0
+        assert store.uncounted() == []
+        assert sum(row["n"] for row in table(store.place, schema.DAILY)) == 60
+        # A day whose hours go away leaves the days as well.
+        store.commit(Change(drop=files(store.place, schema.HOURLY), fresh=[Partition("IR", FIRST)]))
+        judging.judge_stale(store)
+        assert files(store.place, schema.DAILY) == []
+
+
+def test_a_store_of_another_version_is_refused_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "observations").mkdir()
+    with pytest.raises(LocalFault, match="ingest the files into a new one"):
+        Store(tmp_path)
