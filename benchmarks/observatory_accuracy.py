@@ -2,6 +2,7 @@
 
 ``python -m benchmarks.observatory_accuracy [TIMELINE ...]`` plays each, reads its files into a store, finds the
 events and holds them against the labels. Without names it takes the four that come with Rozaneh; some minutes each.
+A number instead of a name is the seed of a timeline that is drawn by chance.
 """
 
 import datetime as dt
@@ -12,7 +13,8 @@ from typing import Any
 
 import msgspec
 
-from rozaneh.lab.country import load_timeline, read_events, read_labels, score, simulate, timeline_names
+from benchmarks._timelines import drawn
+from rozaneh.lab.country import Score, load_timeline, read_events, read_labels, score, simulate, timeline_names
 from rozaneh.observatory.events import renew
 from rozaneh.observatory.ingest import ingest
 from rozaneh.observatory.judging import judge_stale
@@ -22,20 +24,31 @@ COMMAND = "python -m benchmarks.observatory_accuracy"
 _SEED = 1
 
 
-def of_timeline(name: str) -> list[dict[str, Any]]:
-    """Recall, precision and onset of each kind of event on one timeline."""
+def scores(name: str) -> tuple[int, list[Score]]:
+    """The measurements of a timeline, and how right the events of each kind are.
+
+    Args:
+        name: of a timeline that comes with Rozaneh, the path of one, or the seed of one by chance.
+    """
+    timeline = drawn(int(name)) if name.isdecimal() else load_timeline(name)
     with tempfile.TemporaryDirectory() as room:
         place = Path(room)
-        made = simulate(load_timeline(name), place / "country", seed=_SEED)
+        made = simulate(timeline, place / "country", seed=_SEED)
         with Store(place / "store") as store:
             ingest([place / "country" / "raw"], store, dt.datetime.now(dt.UTC))
             judge_stale(store)
         found = renew(place / "store").found
         labels = read_labels((place / "country" / "labels.json").read_bytes(), name)
     told = read_events(msgspec.json.encode([each.event for each in found]), name)
+    return made.measurements, score(labels, told)
+
+
+def of_timeline(name: str) -> list[dict[str, Any]]:
+    """Recall, precision and onset of each kind of event on one timeline."""
+    measurements, found = scores(name)
     rows = []
-    for each in score(labels, told):
-        what = f"{Path(name).stem} ({made.measurements} measurements), {each.kind}"
+    for each in found:
+        what = f"{Path(name).stem} ({measurements} measurements), {each.kind}"
         for figure, value, of in (("recall", each.recall, each.done), ("precision", each.precision, each.told)):
             if value is not None:
                 rows.append({

@@ -89,6 +89,12 @@ CASES = (
     ),
     # What works, and how.
     Case(
+        "dns-known-forgery-plain",
+        evidence(tried=tried(system=seen(kind="http", status=403, at=FORGED, answers=(FORGED,))), kind="http"),
+        evidence(tried=tried(system=seen(kind="http", status=403, at=SITE, answers=(SITE,))), kind="http"),
+        "works",
+    ),
+    Case(
         "page-block-plain",
         evidence(tried=tried(system=BLOCK_PAGE), control=FINE, kind="http"),
         evidence(tried=tried(system=seen(kind="http", status=403)), control=FINE, kind="http"),

@@ -180,3 +180,13 @@ def test_too_little_history_is_said_and_nothing_is_claimed() -> None:
 def test_the_order_of_input_changes_nothing() -> None:
     signals = [_signal([MONTH], seed=seed, name=name) for seed, name in enumerate("abc")]
     assert signal_events(signals).found == signal_events(signals[::-1]).found
+
+
+@pytest.mark.parametrize("missing", [(699,), (696, 697, 698, 699), (700,)])
+def test_a_sample_that_is_missing_where_a_cut_ends_does_not_end_it_earlier(missing: tuple[int, ...]) -> None:
+    values = np.ones(50 * 24)
+    values[400:700] = 0.1
+    values[list(missing)] = np.nan
+    times = np.arange(0, len(values) * _HOUR, _HOUR).astype(np.float64) + _START.timestamp()
+    (found,) = signal_events([Signal(name="x", country="IR", times=times, values=values)]).found
+    assert _hours(found) == (400, 701 if 700 in missing else 700)

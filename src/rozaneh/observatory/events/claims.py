@@ -24,6 +24,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
         end: hour after its end; none while it lasts.
         before: whether it was so when the data begin.
         mechanism: how, where that is known already.
+        at_home: of everything, whether enough was measured at home to tell an outage from one that spares it.
         hours: of the local day, for a curfew.
         evidence: what is known of it.
         share: of measurements failed.
@@ -39,10 +40,31 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     end: int | None
     before: bool = False
     mechanism: Mechanism | None = None
+    at_home: bool = True
     hours: tuple[int, ...] | None = None
     evidence: Evidence
     share: float
     rule: str
+
+
+def settled(claims: Iterable[Claim]) -> list[Claim]:
+    """Where too little was measured at home, a network was cut as the others were that were cut at the same time."""
+    every = list(claims)
+    sure = [claim for claim in every if not claim.services and claim.at_home]
+    return [claim if claim.services or claim.at_home else _like_others(claim, sure) for claim in every]
+
+
+def _like_others(claim: Claim, sure: Iterable[Claim]) -> Claim:
+    curfew = claim.kind == "curfew"
+    near = [
+        (abs(other.start - claim.start), other.networks, other)
+        for other in sure
+        if (other.kind == "curfew") == curfew and abs(other.start - claim.start) <= _APART and _touch(other, claim)
+    ]
+    if not near:
+        return claim
+    *_, other = min(near, key=lambda each: each[:2])
+    return msgspec.structs.replace(claim, kind=other.kind, mechanism=other.mechanism)
 
 
 def merged(claims: Iterable[Claim]) -> list[Claim]:

@@ -321,9 +321,14 @@ def _follow(
 
 
 def _first_back(share: Values, now: int, begin: int, bar: float) -> int:
+    """The first sample that is seen to be back: what is missing before it may still have been down."""
     first = now
-    while first > begin and (np.isnan(share[first - 1]) or share[first - 1] >= bar):
-        first -= 1
+    for place in range(now - 1, begin - 1, -1):
+        if np.isnan(share[place]):
+            continue
+        if share[place] < bar:
+            break
+        first = place
     return first
 
 

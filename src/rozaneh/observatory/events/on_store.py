@@ -9,7 +9,7 @@ import numpy as np
 
 from rozaneh.diagnosis import Mechanism
 from rozaneh.observatory.events.baseline import DAY
-from rozaneh.observatory.events.claims import Claim, merged
+from rozaneh.observatory.events.claims import Claim, merged, settled
 from rozaneh.observatory.events.counts import Counts, as_float, countries, load_counts
 from rozaneh.observatory.events.curfews import NetworkCuts, NetworkSettings, find_on_networks
 from rozaneh.observatory.events.event import Evidence, Found, Withheld
@@ -141,7 +141,7 @@ def claims_of(counts: Counts, rules: Settings, result: StoreFindings) -> list[Cl
             asked = counts.kinds["compared"] if kind == "throttled" else counts.n
             other = find_on_services(asked[rows] * online, counts.kinds[kind][rows] * online, local, rules.service)
             claims += [_of_service(counts, replace(s, row=int(rows[s.row])), kind) for s in other]
-    return as_protocols(merged(claims), rules.group)
+    return as_protocols(merged(settled(claims)), rules.group)
 
 
 @dataclass(frozen=True)
@@ -234,6 +234,7 @@ def _claims(  # noqa: PLR0917 - one network and what it is judged by
             continue
         for first, last in nights:
             cut[max(first - 2, 0) : last + 2] = True
+        mechanism, told = _at_home(counts, at_home, nights)
         found.append(
             Claim(
                 kind="curfew",
@@ -242,7 +243,8 @@ def _claims(  # noqa: PLR0917 - one network and what it is judged by
                 windows=tuple(nights),
                 start=nights[0][0],
                 end=None if pattern.end is None else nights[-1][1],
-                mechanism=_at_home(counts, at_home, nights),
+                mechanism=mechanism,
+                at_home=told,
                 hours=pattern.hours,
                 evidence=Evidence(
                     state="down" if pattern.end is None else "over",
@@ -262,7 +264,7 @@ def _claims(  # noqa: PLR0917 - one network and what it is judged by
             continue
         cut[max(first - 2, 0) : last + 2] = True
         for begin, end in at_home_phases(counts, at_home, first, last):
-            mechanism = _at_home(counts, at_home, [(begin, end)])
+            mechanism, told = _at_home(counts, at_home, [(begin, end)])
             found.append(
                 Claim(
                     kind="domestic_only" if mechanism == Mechanism.DOMESTIC_ONLY else "outage",
@@ -272,6 +274,7 @@ def _claims(  # noqa: PLR0917 - one network and what it is judged by
                     start=begin,
                     end=None if end >= counts.hours else end,
                     mechanism=mechanism,
+                    at_home=told,
                     evidence=Evidence(state="down" if end >= counts.hours else "over", would_change=("late-data",)),
                     share=_share(n, k, [(begin, end)]),
                     rule=NETWORK,
@@ -309,13 +312,14 @@ def _telling(
     return tuple((network.asn, counts.series[row][1]) for row in network.abroad[there].tolist())
 
 
-def _at_home(counts: Counts, rows: np.ndarray, windows: Sequence[tuple[int, int]]) -> Mechanism:
-    """Domestic only, where what is at home worked in the windows; else a whole outage."""
+def _at_home(counts: Counts, rows: np.ndarray, windows: Sequence[tuple[int, int]]) -> tuple[Mechanism, bool]:
+    """Domestic only, where what is at home worked in the windows; else an outage. And whether enough tells that."""
     n = k = 0
     for first, last in windows:
         n += int(counts.n[rows, first:last].sum()) if len(rows) else 0
         k += int(counts.kinds["failed"][rows, first:last].sum()) if len(rows) else 0
-    return Mechanism.DOMESTIC_ONLY if n >= DOMESTIC and k < n / 2 else Mechanism.WHOLE_OUTAGE
+    told = n >= DOMESTIC
+    return Mechanism.DOMESTIC_ONLY if told and k < n / 2 else Mechanism.WHOLE_OUTAGE, told
 
 
 def _share(n: np.ndarray, k: np.ndarray, windows: Iterable[tuple[int, int]]) -> float:
