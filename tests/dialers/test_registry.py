@@ -1,3 +1,5 @@
+import base64
+
 import pytest
 
 from rozaneh.core import Spec, SpecError
@@ -5,6 +7,7 @@ from rozaneh.dialers import NAMES, build
 from rozaneh.dialers.registry import _LEAVES, _STRATEGIES
 from rozaneh.net.memory import MemoryNetwork
 from rozaneh.net.real import RealNetwork
+from tests.dialers.test_wireguard import CONF
 from tests.links.test_formats import PIN as HOST_KEY
 
 EXAMPLES = {
@@ -30,6 +33,7 @@ EXAMPLES = {
     "tor": "tor",
     "trojan": "trojan://secret@relay.example:443?sni=a.example|tcp",
     "vless": "vless://b831381d-6324-4d53-ad4f-8cda48b30811@relay.example:443?encryption=none&security=tls&type=ws|tcp",
+    "wireguard": "wireguard:" + base64.urlsafe_b64encode(CONF.encode()).decode(),
     "ws": "ws:path=/hidden&host=relay.example|tls:sni=relay.example|tcp",
 }
 
@@ -41,7 +45,7 @@ def test_every_way_is_tried_here_and_listed_in_order() -> None:
 
 
 BUILT = [
-    text for name, text in EXAMPLES.items() if name not in ("decoy", "plugin", "tor")
+    text for name, text in EXAMPLES.items() if name not in ("decoy", "plugin", "tor", "wireguard")
 ]  # those take a program or a right
 
 
@@ -58,7 +62,7 @@ def test_a_dialer_knows_the_text_that_builds_it_again(text: str) -> None:
     [
         (
             "split:2",
-            "element 1 of the way, 'split:2', cannot be the last: a way ends with exec, plugin, tcp, tor, as in",
+            "element 1 of the way, 'split:2', cannot be the last: a way ends with exec, plugin, tcp, tor, wireguard",
         ),
         ("tcp|tcp", "element 1 of the way, 'tcp', opens a socket and can only stand last"),
         ("splat:3|tcp", "element 1 of the way is unknown: 'splat'; expected one of browser, decoy, disorder"),

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from rozaneh.core import SpecError
+from rozaneh.core import Spec, SpecError
 from rozaneh.links import LONGEST_FILE, Given, Remark, read
 from rozaneh.links.parts import LARGEST, split
 from rozaneh.links.wireguard import parse as wireguard
@@ -122,8 +122,10 @@ def test_a_wireguard_file_reads_and_prints_the_same() -> None:
     (found,), wrong = read(CONF)
     assert (found.kind, found.place, wrong) == ("wireguard", "45.76.10.11:51820", [])
     assert KEY not in found.shown
-    assert (found.way, found.remarks) == ("", (Remark.NEEDS_PROGRAM,))
+    assert (Spec.parse(found.way), found.remarks) == (conf.spec, ())
     assert KEY not in repr(found)
+    (other,), _ = read(CONF.replace("MTU = 1280", "Jc = 4"))
+    assert (other.way, other.remarks) == ("", (Remark.NEEDS_PROGRAM,))
 
 
 @pytest.mark.parametrize("hook", ["PreUp", "PostUp", "PreDown", "PostDown", "postup", "POSTDOWN"])

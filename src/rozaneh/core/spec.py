@@ -16,7 +16,7 @@ from rozaneh.core.errors import LocalFault
 _NAME = re.compile(r"[a-z][a-z0-9+-]{0,31}\Z")
 _LONGEST = 8192
 _MOST_ELEMENTS = 16
-_ALL_SECRET = frozenset({"exec", "plugin", "tor", "ws"})
+_ALL_SECRET = frozenset({"exec", "plugin", "tor", "wireguard", "ws"})
 """Elements whose argument may hold a secret anywhere: a bridge line, a program's arguments, a hidden path."""
 
 

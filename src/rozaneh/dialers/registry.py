@@ -26,6 +26,7 @@ from rozaneh.dialers import (
     tor,
     trojan,
     vless,
+    wireguard,
     ws,
 )
 from rozaneh.net import Dialer, Network
@@ -36,6 +37,7 @@ _LEAVES: dict[str, Callable[[Element, Network], Dialer]] = {
     "plugin": plugin.build,
     "tcp": tcp.build,
     "tor": tor.build,
+    "wireguard": wireguard.build,
 }
 
 _STRATEGIES: dict[str, Callable[[Element, Dialer, Network, Trust], Dialer]] = {

@@ -12,7 +12,7 @@ from rozaneh.finder.table import RESOLVER, UPSTREAM, UPSTREAM_LIKE
 DIRECT = "tcp"
 _KINDS = {
     "https": "tls", "tls": "tls", "trojan": "tls", "vless": "tls", "browser": "tls", "ss": "random", "socks5": "clear",
-    "http": "clear", "ssh": "ssh", "tor": "tor",
+    "http": "clear", "ssh": "ssh", "tor": "tor", "wireguard": "wireguard",
 }  # fmt: skip
 _DISGUISED = "prefix="
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from rozaneh.core import Spec, SpecError
+from rozaneh.core import Element, Spec, SpecError
 from rozaneh.links.text import refuse_hidden
 from rozaneh.links.url import Query, host_and_port
 
@@ -80,8 +80,10 @@ class WireGuard(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def spec(self) -> Spec | None:
-        """None: WireGuard carries packets and not streams; a program of its own has to turn one into the other."""
-        return None
+        """The stack that goes this way; none for AmneziaWG, which takes a program of its own."""
+        if self.amnezia:
+            return None
+        return Spec((Element("wireguard", base64.urlsafe_b64encode(str(self).encode()).decode()),))
 
     def __str__(self) -> str:
         lines = [f"# Name = {self.name}"] if self.name else []
