@@ -194,8 +194,34 @@ async def test_a_known_block_is_never_dialled_directly_again_even_when_its_way_d
         refused = await found.connect(target(), flight(hello()))
         assert isinstance(refused, Refusal)
         assert "tcp" not in dict(seen.outcomes)
-        asked = f"dnstcp:{RESOLVER}|tlsfrag:sni|tcp"
-        assert {spec for spec, _ in seen.outcomes} == {"tlsfrag:sni|tcp", "split:sni|tcp", asked}
+        assert {spec for spec, _ in seen.outcomes} == {"tlsfrag:sni|tcp", "split:sni|tcp"}, "nor asked for in the clear"
+
+
+async def test_a_known_block_is_not_asked_for_in_the_clear_unless_its_user_says_so(seen: Recorder) -> None:
+    ways = table(dns_forgery=["{resolver}|tcp"])
+    async with MemoryNetwork(names={"blocked.example": ["10.10.34.34"]}, delay=0.02) as network:
+        for place in (RESOLVER, OTHER_RESOLVER):
+            network.serve(place, 53, resets())
+        found, lax = finder(network, seen, table=ways), finder(network, seen, table=ways, clear_lookups=True)
+        for each in (found, lax):
+            assert isinstance(await each.connect(target(), flight(hello())), Refusal), "the direct way had just asked"
+        await anyio.sleep(30)
+        network.connections.clear()
+        for place in (RESOLVER, OTHER_RESOLVER):
+            network.serve(place, 53, resolver({"blocked.example": SITE}))
+        network.serve(SITE, 443, answers(HELLO_BACK))
+        refused = await found.connect(target(), flight(hello()))
+        assert isinstance(refused, Refusal)
+        assert (refused.obstacle, network.connections) == ("resolvers_silent", [])
+        assert found.why("blocked.example")[0].refusal == "resolvers_silent"
+        await connected(await lax.connect(target(), flight(hello())))
+        await anyio.sleep(200)
+        await connected(await found.connect(target(), flight(hello())))
+        network.connections.clear()
+        for _ in range(5):
+            await anyio.sleep(300)
+            await connected(await found.connect(target(), flight(hello())))
+        assert {port for _, port in network.connections} == {443}, "longer than the answer's 300 s it is not asked for"
 
 
 async def test_what_fails_at_the_addresses_of_the_system_is_tried_last_at_those_of_a_resolver(seen: Recorder) -> None:

@@ -45,7 +45,10 @@ async def test_whether_a_service_refuses_is_asked_once_and_only_where_the_answer
 async def test_questions_end_with_the_budget() -> None:
     finder = made()
     asked = sum(finder.may_inquire(target(f"h{index}.example"), "stall") for index in range(100))
-    assert 15 < asked < 20, "four dials each, of 75 at once"
+    assert 5 < asked < 9, "twelve kilobytes are set aside for each, of ninety at once"
+    for _ in range(asked):
+        finder.inquired([])
+    assert finder.may_inquire(target("h50.example"), "stall"), "what was not spent is given back"
 
 
 def test_what_makes_a_client_ask_again() -> None:

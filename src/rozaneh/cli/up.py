@@ -92,6 +92,15 @@ def up(
     allow_local: Annotated[
         bool, typer.Option("--allow-local", help=mark("Lead to this machine and its network as well."))
     ] = False,
+    clear_dns: Annotated[
+        bool,
+        typer.Option(
+            "--allow-clear-dns",
+            help=mark(
+                "Where no resolver can be asked in secret, ask for names of blocked sites so that others see it."
+            ),
+        ),
+    ] = False,
     as_json: Json = False,
     lang: Lang = None,
 ) -> None:
@@ -130,6 +139,7 @@ def up(
         salt=salt,
         warn=warn,
         routes=routes,
+        clear_lookups=clear_dns,
     )
     screen = Screen(console(), tongue, as_json=as_json, show_hosts=show_hosts)
     keeper = Keeper(finder, finder.trust, urls, keep_in, round(keep_most * 1e6)) if urls else None

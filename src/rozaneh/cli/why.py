@@ -13,9 +13,11 @@ from rozaneh.core import LocalFault, Target, TargetError
 from rozaneh.finder import Finder, Memory, Refusal, Why
 from rozaneh.finder.greeting import greeting
 from rozaneh.finder.place import Here, read_salt
+from rozaneh.finder.search import RESOLVERS_SILENT
 from rozaneh.finder.why import TriedWay
 from rozaneh.gateway.control import Question, ask
 from rozaneh.gateway.given import state_folder
+from rozaneh.gateway.sentences import what_is_wrong
 from rozaneh.gateway.stored import stored_ways
 from rozaneh.net.clock import clock_from_environment
 from rozaneh.net.real import RealNetwork
@@ -103,13 +105,18 @@ def _outcome(why: Why, tongue: Words) -> str:
     elif why.way:
         text = mark("{place} is reached directly: nothing was seen in the way.")
     elif why.refused or why.obstacle:
-        text = mark("No way to {place} was found: {obstacle}.")
+        text = mark("No way to {place} was found: {reason}.")
     else:
         text = mark("Nothing is settled yet about {place}.")
-    return tongue.say(text, place=place, obstacle=why.obstacle, way=why.way)
+    reason = what_is_wrong(why.refusal or why.obstacle, tongue)
+    return tongue.say(text, place=place, obstacle=why.obstacle, way=why.way, reason=reason)
 
 
 def _reasons(why: Why, tongue: Words) -> Iterator[str]:
+    if why.refusal == RESOLVERS_SILENT:
+        yield tongue.say(
+            "Others would see the name if it were asked for in the clear. To allow that: rozaneh up --allow-clear-dns"
+        )
     evidence = why.evidence
     if evidence is not None:
         yield tongue.say(

@@ -37,6 +37,14 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
         """The steps of one kind, in order."""
         return (step for step in self.observations if step.op is op)
 
+    def within(self, op: Op) -> Iterator[Observation]:
+        """The steps of one kind, and those that served them, in order."""
+        inside: set[int] = set()
+        for index, step in enumerate(self.observations):
+            if step.op is op or step.parent in inside:
+                inside.add(index)
+                yield step
+
     def last_failed(self) -> Observation | None:
         """The step that ended the attempt: the last that failed other than by being interrupted."""
         failed = [s for s in self.observations if s.failure not in (None, Failure.INTERRUPTED)]

@@ -2,8 +2,9 @@
 
 import ipaddress
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import anyio
 
@@ -11,7 +12,8 @@ from rozaneh.codecs.dns import Lookup
 from rozaneh.core import DialFailed, Failure, Op, RemoteFault, Spec, SpecError, Target, TargetError
 from rozaneh.core.target import clean_host
 from rozaneh.net import ByteStream, Dialer, Step, Trace
-from rozaneh.net.resolve import conclude, new_lookup
+from rozaneh.net.resolve import ask_stream, conclude, new_lookup
+from rozaneh.net.streams import ClosedOnFailure, forsake
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,62 @@ class Resolver:
         return f"{self.name}@{self.address}" if self.name else self.address
 
 
-Ask = Callable[[ByteStream, Lookup, Step], Awaitable[None]]
-"""Puts the questions of a lookup on a stream to a resolver, and feeds it the answers."""
+class Conversation(Protocol):
+    """A connection to a resolver on which one lookup may follow another, and some may overlap."""
+
+    @property
+    def broken(self) -> bool:
+        """Whether nothing may be asked on it any more."""
+
+    async def ask(self, lookup: Lookup, step: Step) -> None:
+        """Put the questions of a lookup, and feed it the answers. Raises what a network may raise."""
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+
+
+Begin = Callable[[ByteStream, Step], Awaitable[Conversation]]
+"""Makes a conversation of a stream to a resolver, shaking hands where that has to be."""
+
+
+@contextmanager
+def unless_done(spoil: Callable[[], None]) -> Iterator[None]:
+    """Call ``spoil`` unless what stands within is done to its end."""
+    with ExitStack() as undo:
+        undo.callback(spoil)
+        yield
+        undo.pop_all()
+
+
+class OneByOne:
+    """A conversation in which each lookup waits until the one before it is over.
+
+    Args:
+        stream: to the resolver.
+    """
+
+    def __init__(self, stream: ByteStream) -> None:
+        self.broken = False
+        self._stream = stream
+        self._turn = anyio.Lock()
+
+    async def ask(self, lookup: Lookup, step: Step) -> None:
+        """Put the questions of a lookup, and feed it the answers."""
+        async with self._turn:
+            if self.broken:
+                raise anyio.ClosedResourceError
+            # Whatever is cut short leaves an answer behind that the next one would take for its own.
+            with unless_done(self._spoil):
+                await ask_stream(self._stream, lookup, step)
+            self.broken = not lookup.complete
+
+    def _spoil(self) -> None:
+        self.broken = True
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        self.broken = True
+        await forsake(self._stream)
 
 
 @dataclass(frozen=True)
@@ -50,14 +106,14 @@ class StreamResolving:
     Attributes:
         engine: ``tcp``, ``dot`` or ``doh``, for the record.
         resolver: whom to ask.
-        ask: how.
+        begin: how.
         inner: the way below.
         spec: the whole way.
     """
 
     engine: str
     resolver: Resolver
-    ask: Ask
+    begin: Begin
     inner: Dialer
     spec: Spec
 
@@ -68,7 +124,24 @@ class StreamResolving:
         return await self.inner.dial(target.at(*await self.addresses(target.host, trace)), trace)
 
     async def addresses(self, host: str, trace: Trace) -> list[str]:
-        """Resolve a name, as one step.
+        """Resolve a name on a connection of its own, as one step.
+
+        Raises:
+            DialFailed: the resolver could not be asked, or has no address.
+        """
+
+        async def ask(lookup: Lookup, step: Step) -> None:
+            conversation = await self.converse(step)
+            try:
+                with resolver_faults():
+                    await conversation.ask(lookup, step)
+            finally:
+                await conversation.aclose()
+
+        return await self.looked_up(host, trace, ask)
+
+    async def looked_up(self, host: str, trace: Trace, ask: Callable[[Lookup, Step], Awaitable[None]]) -> list[str]:
+        """Resolve a name as one step, asking in a given manner.
 
         Raises:
             DialFailed: the resolver could not be asked, or has no address.
@@ -78,13 +151,18 @@ class StreamResolving:
         deadline = trace.deadlines.resolve + trace.deadlines.connect
         async with trace.step(Op.RESOLVE, deadline=deadline, **tags) as step:
             lookup = new_lookup(host, encrypted=bool(self.resolver.name))
-            stream = await self.inner.dial(self.resolver.target, step.under)
-            try:
-                with resolver_faults():
-                    await self.ask(stream, lookup, step)
-            finally:
-                await anyio.aclose_forcefully(stream)
+            await ask(lookup, step)
             return conclude(lookup, step)
+
+    async def converse(self, step: Step) -> Conversation:
+        """Open a connection to the resolver, as children of a step. Whoever takes it closes it.
+
+        Raises:
+            DialFailed: it could not be opened.
+        """
+        stream = await self.inner.dial(self.resolver.target, step.under)
+        async with ClosedOnFailure(stream):
+            return await self.begin(stream, step)
 
 
 @contextmanager

@@ -7,10 +7,11 @@ finder's resolvers bring their own way to themselves, which is mostly the direct
 
 from dataclasses import dataclass
 
-from rozaneh.core import LocalFault, Spec, Target
+from rozaneh.core import Spec, Target
 from rozaneh.dialers import build
 from rozaneh.dialers.resolver import StreamResolving
-from rozaneh.finder.ways import DIRECT, Way
+from rozaneh.finder.resolvers import Resolvers
+from rozaneh.finder.ways import Way
 from rozaneh.net import ByteStream, Dialer, Network, Trace
 from rozaneh.net.trust import Trust
 
@@ -21,6 +22,7 @@ __all__ = ["dialer"]
 class _Asking:
     """Resolves by the resolver's own way, then dials by the path."""
 
+    resolvers: Resolvers
     resolver: StreamResolving
     path: Dialer
     way: Way
@@ -32,11 +34,18 @@ class _Asking:
 
     async def dial(self, target: Target, trace: Trace) -> ByteStream:
         """Resolve, then dial."""
-        return await self.path.dial(self.way.at(target, await self.resolver.addresses(target.host, trace)), trace)
+        found = await self.resolvers.addresses(self.resolver, self.way.resolver, target.host, trace)
+        return await self.path.dial(self.way.at(target, found), trace)
 
 
-def dialer(way: Way, network: Network, trust: Trust) -> Dialer:
+def dialer(way: Way, network: Network, trust: Trust, resolvers: Resolvers) -> Dialer:
     """Make the dialer for a way.
+
+    Args:
+        way: the way.
+        network: where sockets come from.
+        trust: whom TLS believes.
+        resolvers: asks for the addresses, where the way has a resolver.
 
     Raises:
         SpecError: it names an element that does not exist, or a wrong argument.
@@ -44,7 +53,4 @@ def dialer(way: Way, network: Network, trust: Trust) -> Dialer:
     path = build(way.path, network, trust=trust)
     if not way.asks:
         return path
-    resolver = build(f"{way.resolver}|{DIRECT}", network, trust=trust)
-    if not isinstance(resolver, StreamResolving):
-        raise LocalFault(f"{way.resolver}: not a resolver that is asked over a stream")
-    return _Asking(resolver, path, way)
+    return _Asking(resolvers, resolvers.resolver(way.resolver), path, way)

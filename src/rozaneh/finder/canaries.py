@@ -10,13 +10,10 @@ from collections.abc import Callable, Iterable
 
 import anyio
 
-from rozaneh.core import Failure, Op, Spec, Target
-from rozaneh.dialers import build
-from rozaneh.dialers.resolver import StreamResolving
+from rozaneh.core import Attempt, Failure, Op, Target
+from rozaneh.finder.resolvers import Resolvers
 from rozaneh.finder.table import Row
-from rozaneh.finder.ways import DIRECT
-from rozaneh.net import Deadlines, Dialer, Network, Report, measure
-from rozaneh.net.trust import Trust
+from rozaneh.net import Deadlines, Dialer, Report, measure
 
 __all__ = ["PATIENCE", "Canaries", "places"]
 
@@ -28,13 +25,12 @@ _ANSWERED = {None, Failure.CONNECTION_REFUSED, Failure.CONNECTION_RESET}
 _SILENT = {Failure.GENERIC_TIMEOUT_ERROR, Failure.HOST_UNREACHABLE}
 
 
-def places(resolvers: Iterable[Row], network: Network, trust: Trust) -> tuple[Target, ...]:
+def places(rows: Iterable[Row], resolvers: Resolvers) -> tuple[Target, ...]:
     """Where the table's resolvers are, each address once."""
     found: dict[str, Target] = {}
-    for row in resolvers:
-        made = build(Spec.parse(row.use).through(Spec.parse(DIRECT)), network, trust=trust)
-        if isinstance(made, StreamResolving):
-            found.setdefault(made.resolver.address, made.resolver.target)
+    for row in rows:
+        resolver = resolvers.resolver(row.use).resolver
+        found.setdefault(resolver.address, resolver.target)
     return tuple(found.values())[:_MOST]
 
 
@@ -55,18 +51,24 @@ class Canaries:
         self._dialer = dialer
         self._report = report
 
-    async def fly(self, silent: Callable[[str], None]) -> bool:
+    async def fly(self, silent: Callable[[str], None], spent: Callable[[Attempt], None]) -> bool:
         """Connect to all at once; whether one has answered, at which the others are called back.
 
         Args:
             silent: called with the name of each that was not heard in time.
+            spent: called with each attempt, for what it has cost.
         """
         heard: list[Target] = []
+
+        def report(attempt: Attempt) -> None:
+            self._report(attempt)
+            spent(attempt)
+
         async with anyio.create_task_group() as tasks:
 
             async def one(target: Target) -> None:
                 async with await measure(
-                    self._dialer, target, report=self._report, deadlines=Deadlines(connect=PATIENCE)
+                    self._dialer, target, report=report, deadlines=Deadlines(connect=PATIENCE)
                 ) as measured:
                     failures = {step.failure for step in measured.attempt.steps(Op.CONNECT)}
                 if failures & _ANSWERED:

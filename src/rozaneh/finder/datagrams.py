@@ -5,8 +5,8 @@ what streams to the host have shown. A host that needs a way is never sent one i
 alone do not count.
 """
 
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 
 import anyio
 import msgspec
@@ -17,7 +17,7 @@ from rozaneh.dialers import build
 from rozaneh.dialers.datagrams import Carrier, carrier
 from rozaneh.dialers.resolver import StreamResolving
 from rozaneh.finder.knowledge import Knowledge
-from rozaneh.finder.ways import DIRECT
+from rozaneh.finder.ways import shows_names
 from rozaneh.net import Network, Trace
 from rozaneh.net.trust import Trust
 
@@ -96,7 +96,7 @@ async def look_up(knowledge: Knowledge, network: Network, trust: Trust, host: st
     known, said_by = knowledge.hosts.addresses(host, now)
     if known and said_by:
         return known, _TTL
-    race = _Race(host, list(_asked(knowledge, network, trust, now))[:_MOST_ASKED])
+    race = _Race(host, knowledge, list(_asked(knowledge, network, trust, now))[:_MOST_ASKED])
     public = tuple(address for address in await race.run() if not is_bogon(address))
     if not public:
         raise DialFailed(Failure.DNS_BOGON_ERROR, "the name has no public address")
@@ -104,20 +104,28 @@ async def look_up(knowledge: Knowledge, network: Network, trust: Trust, host: st
     return public, _TTL
 
 
-def _asked(knowledge: Knowledge, network: Network, trust: Trust, now: float) -> Iterator[tuple[str, StreamResolving]]:
+_Asks = Callable[[str, Trace], Awaitable[list[str]]]
+
+
+def _asked(knowledge: Knowledge, network: Network, trust: Trust, now: float) -> Iterator[tuple[str, _Asks]]:
     """Those that can be asked in secret, each as the table names it. One in the clear would show what is wanted."""
-    for path in (DIRECT, *(str(way.path) for way in knowledge.ways.upstreams)):
-        below = ((name, build(f"{name}|{path}", network, trust=trust)) for name in knowledge.resolvers(now))
-        secret = ((name, each) for name, each in below if isinstance(each, StreamResolving) and each.resolver.name)
-        yield from islice(secret, _MOST_RESOLVERS)
+    secret = [name for name in knowledge.resolvers(now) if not shows_names(name)][:_MOST_RESOLVERS]
+    for name in secret:
+        yield name, partial(knowledge.asks.addresses, knowledge.asks.resolver(name), name)
+    for way in knowledge.ways.upstreams:
+        for name in secret:
+            far = build(f"{name}|{way.path}", network, trust=trust)
+            if isinstance(far, StreamResolving):
+                yield name, far.addresses
 
 
 class _Race:
     """Resolvers that are asked one after another, each a moment after the one before unless that has answered."""
 
-    def __init__(self, host: str, asked: list[tuple[str, StreamResolving]]) -> None:
+    def __init__(self, host: str, knowledge: Knowledge, asked: list[tuple[str, _Asks]]) -> None:
         self.winner = ""
         self._host = host
+        self._knowledge = knowledge
         self._asked = asked
         self._found: list[str] | None = None
         self._failed = DialFailed(Failure.GENERIC_TIMEOUT_ERROR, "no resolver could be asked")
@@ -131,11 +139,11 @@ class _Race:
             raise self._failed
         return self._found
 
-    async def _ask(self, name: str, resolver: StreamResolving, after: float, scope: anyio.CancelScope) -> None:
+    async def _ask(self, name: str, asks: _Asks, after: float, scope: anyio.CancelScope) -> None:
         await anyio.sleep(after)
         trace = Trace()
         try:
-            found = await resolver.addresses(self._host, trace)
+            found = await asks(self._host, trace)
         except DialFailed as error:
             self._failed = error
             if any(step.tags.get("rcode") for step in trace.observations):
@@ -143,3 +151,5 @@ class _Race:
         else:
             self._found, self.winner = found, name
             scope.cancel()
+        finally:
+            self._knowledge.spent(trace.observations, anyio.current_time())

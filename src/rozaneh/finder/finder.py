@@ -1,7 +1,7 @@
 """The finder: makes connections, and learns from each of them."""
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 
 import anyio
@@ -20,6 +20,7 @@ from rozaneh.finder.liveness import gave_up, refuses_certificate
 from rozaneh.finder.memory import Memory
 from rozaneh.finder.opening import Connection, Opening, Rules
 from rozaneh.finder.refusal import Refusal
+from rozaneh.finder.resolvers import Resolvers
 from rozaneh.finder.routes import Routes
 from rozaneh.finder.search import NAMED_IN_CLEAR, REFUSES, Search
 from rozaneh.finder.table import Table
@@ -36,8 +37,8 @@ __all__ = ["Finder"]
 _HUNG = 5.0
 _HANDSHAKE = b"\x16"
 _TLS_PORT = 443
-_COST_OF_INQUIRY = 4
-"""An inquiry counts as so many unproven dials: it shakes hands and takes the beginning of a page."""
+_COST_OF_INQUIRY = 12_000
+"""Bytes that are set aside for an inquiry until it is over: it shakes hands and takes the beginning of a page."""
 _REFUSED_FOR = 86400.0
 """Seconds for which a service is believed to turn away whoever comes from here."""
 _INQUIRED_FOR = 600.0
@@ -63,6 +64,8 @@ class Finder:
         suspect: what a failed attempt suggests.
         rules: how races are run.
         routes: what the user wants for some destinations, whatever the evidence says.
+        clear_lookups: whether the name of a destination that is known to be blocked may be asked for in the clear where
+            no resolver can be asked in secret.
 
     Raises:
         SpecError: one of the ways is none.
@@ -84,6 +87,7 @@ class Finder:
         suspect: Suspect = _suspect,
         rules: Rules | None = None,
         routes: Routes | None = None,
+        clear_lookups: bool = False,
     ) -> None:
         self.network = network
         self._salt = salt
@@ -93,19 +97,22 @@ class Finder:
         self._warn = warn
         self._rules = rules or Rules()
         self._dialers: dict[Way, Dialer] = {}
+        self._resolvers = Resolvers(network, self.trust)
         self._knowledge = Knowledge(
             table=(table or Table.shipped()).without({"decoy"} if decoys_refused(network) else ()),
             memory=memory or Memory(),
             ways=Ways(ways, salt),
             clock=clock or SystemClock(),
             where=where,
+            asks=self._resolvers,
             suspect=suspect,
+            clear_lookups=clear_lookups,
             routes=routes or Routes(),
         )
         for way in self._knowledge.ways.upstreams:
             self.dialer_of(way)
         self._canaries = Canaries(
-            places(self._knowledge.table.resolvers, network, self.trust),
+            places(self._knowledge.table.resolvers, self._resolvers),
             self.dialer_of(self._knowledge.ways.direct),
             report,
         )
@@ -237,6 +244,13 @@ class Finder:
         knowledge.budget.spend(now, _COST_OF_INQUIRY)
         return True
 
+    def inquired(self, asked: Iterable[Attempt]) -> None:
+        """An inquiry is over: what it has cost, instead of what was set aside for it."""
+        now = anyio.current_time()
+        self._knowledge.budget.spend(now, -_COST_OF_INQUIRY)
+        for attempt in asked:
+            self._knowledge.spent(attempt.observations, now)
+
     def why(self, host: str) -> tuple[Why, ...]:
         """What was tried for a host in this session, what was seen, and why it is reached as it is, for each port."""
         return explain(self._knowledge, host, anyio.current_time())
@@ -285,6 +299,14 @@ class Finder:
         """
         return await look_up(self._knowledge, self.network, self.trust, host)
 
+    def keeping(self) -> AbstractAsyncContextManager[None]:
+        """Within this, connections to resolvers stay open between lookups."""
+        return self._resolvers.keeping()
+
+    def let_go(self) -> None:
+        """Close the connections that are kept and not in use."""
+        self._resolvers.forget()
+
     def use(self, ways: Sequence[Spec]) -> None:
         """Take these servers of the user's from now on, instead of those before.
 
@@ -309,7 +331,7 @@ class Finder:
         """
         found = self._dialers.get(way)
         if found is None:
-            found = self._dialers[way] = dialer(way, self.network, self.trust)
+            found = self._dialers[way] = dialer(way, self.network, self.trust, self._resolvers)
             if len(self._dialers) > _MOST_DIALERS:
                 del self._dialers[next(iter(self._dialers))]
         return found

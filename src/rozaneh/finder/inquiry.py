@@ -40,7 +40,15 @@ async def inquire(finder: Finder, target: Target, made: Connection, doubt: str) 
     Returns:
         Whether the way in doubt is at fault and another one brings the page.
     """
-    suspected = _suspected(await _ask(finder, made.way.target(target), finder.dialer_of(made.way)))
+    asked: list[Attempt] = []
+    try:
+        return await _inquire(finder, target, made, doubt, asked)
+    finally:
+        finder.inquired(asked)
+
+
+async def _inquire(finder: Finder, target: Target, made: Connection, doubt: str, asked: list[Attempt]) -> bool:
+    suspected = _suspected(await _ask(finder, made.way.target(target), finder.dialer_of(made.way), asked))
     if not suspected:
         finder.relieve(target, made.way)
         return False
@@ -51,7 +59,7 @@ async def inquire(finder: Finder, target: Target, made: Connection, doubt: str) 
     finder.mistrust(target, made.way, obstacle)
     for _ in range(_ROUNDS):
         found = _Remembering(finder)
-        suspected = _suspected(await _ask(finder, target, found))
+        suspected = _suspected(await _ask(finder, target, found, asked))
         other = found.stream.connection if found.stream is not None else None
         if other is None:
             break
@@ -64,10 +72,10 @@ async def inquire(finder: Finder, target: Target, made: Connection, doubt: str) 
     return False
 
 
-async def _ask(finder: Finder, target: Target, dialer: Dialer) -> Attempt:
+async def _ask(finder: Finder, target: Target, dialer: Dialer, asked: list[Attempt]) -> Attempt:
     page = msgspec.structs.replace(target, speaks="https", path="/")
     exchange = https_get(page, finder.trust, most_body=_ENOUGH_BODY)
-    async with await measure(dialer, page, exchange=exchange, deadlines=_DEADLINES) as measured:
+    async with await measure(dialer, page, exchange=exchange, report=asked.append, deadlines=_DEADLINES) as measured:
         return measured.attempt
 
 

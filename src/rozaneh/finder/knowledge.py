@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 
-from rozaneh.core import Attempt, Context, Failure, Op
-from rozaneh.finder.budget import Budget
+from rozaneh.core import Attempt, Context, Failure, Observation, Op
+from rozaneh.finder.budget import Budget, cost
 from rozaneh.finder.hosts import Hosts
 from rozaneh.finder.memory import Memory
+from rozaneh.finder.resolvers import Resolvers
 from rozaneh.finder.routes import Routes
 from rozaneh.finder.table import Table
 from rozaneh.finder.ways import Way, Ways
@@ -20,6 +21,7 @@ Suspect = Callable[[Attempt], Iterable[tuple[str, float]]]
 """What one failed attempt suggests, with weights: :func:`rozaneh.diagnosis.suspect`."""
 
 _PROVED = 0.5
+_HOPELESS = 3.0
 _AVOIDED = 120.0
 """Seconds for which a resolver that failed is asked last."""
 _SILENCE = {Failure.GENERIC_TIMEOUT_ERROR, Failure.NETWORK_UNREACHABLE, Failure.HOST_UNREACHABLE, Failure.NETWORK_DOWN}
@@ -35,7 +37,9 @@ class Knowledge:
         ways: the direct way and the user's servers.
         clock: the time of day.
         where: the identity of the network that this device is on.
+        asks: asks resolvers.
         suspect: what a failed attempt suggests.
+        clear_lookups: whether a name that must be hidden may be asked for in the clear where all else is silent.
         routes: what the user wants whatever the evidence says.
         hosts: this session's destinations.
         weather: whether anything abroad answers.
@@ -47,7 +51,9 @@ class Knowledge:
     ways: Ways
     clock: Clock
     where: Callable[[], str]
+    asks: Resolvers
     suspect: Suspect
+    clear_lookups: bool = False
     routes: Routes = field(default_factory=Routes)
     hosts: Hosts = field(default_factory=Hosts)
     weather: Weather = field(default_factory=Weather)
@@ -82,6 +88,7 @@ class Knowledge:
         self.hosts.forget()
         self.weather = Weather()
         self.budget = Budget()
+        self.asks.forget()
         self._avoided.clear()
 
     def suspicions(self, attempt: Attempt) -> dict[str, float]:
@@ -97,9 +104,18 @@ class Knowledge:
         good, bad = self.seen(obstacle, way.key)
         return good > _PROVED and good >= 3 * bad
 
+    def is_hopeless(self, obstacle: str, way: Way) -> bool:
+        """Whether a way has failed against an obstacle here lately again and again, and hardly ever got past it."""
+        good, bad = self.seen(obstacle, way.key)
+        return bad >= _HOPELESS and bad >= 3 * good
+
     def remember(self, obstacle: str, way: Way, *, worked: bool) -> None:
         """Keep an outcome."""
         self.memory.record(self.context, obstacle, way.key, worked=worked, now=self.clock.now().timestamp())
+
+    def spent(self, steps: Iterable[Observation], now: float) -> None:
+        """Steps were taken that no user asked for."""
+        self.budget.spend(now, cost(steps))
 
     def resolvers(self, now: float) -> list[str]:
         """The trustworthy resolvers, best first: those that failed lately come last."""

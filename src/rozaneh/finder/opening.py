@@ -226,7 +226,10 @@ class Opening:
     async def _fly(self) -> None:
         weather = self._search.knowledge.weather
         try:
-            self._cut = not await self._canaries.fly(lambda peer: weather.foreign_silent(peer, anyio.current_time()))
+            self._cut = not await self._canaries.fly(
+                lambda peer: weather.foreign_silent(peer, anyio.current_time()),
+                lambda attempt: self._search.knowledge.spent(attempt.observations, anyio.current_time()),
+            )
             if not self._cut:
                 weather.foreign_answered()
         except anyio.get_cancelled_exc_class():

@@ -37,6 +37,8 @@ class Runner:
         heard: what came back.
         trace: the record of its attempt, once that has begun.
         stream: the stream that won, when this one did.
+        set_aside: bytes of the budget that are set aside for it.
+        usual: whether this is how the target is reached, as far as is known.
     """
 
     way: Way
@@ -48,6 +50,8 @@ class Runner:
     heard: Heard = field(default_factory=Heard)
     trace: Trace | None = None
     stream: ByteStream | None = None
+    set_aside: int = 0
+    usual: bool = False
     _begun: float = 0.0
 
     @classmethod
@@ -85,7 +89,8 @@ class Runner:
     def unheard(self) -> bool:
         """Whether nobody abroad has answered it yet: neither its target nor a server on the way."""
         heard = any(step.op is Op.CONNECT and step.failure is None for step in self.seen)
-        return self.phase == "dialling" and not heard
+        asked = any(_looked_up(step) and step.tag("kept") and step.failure is None for step in self.seen)
+        return self.phase == "dialling" and not heard and not asked
 
     @property
     def at_resolver(self) -> bool:

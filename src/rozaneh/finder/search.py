@@ -1,9 +1,10 @@
 """Which way next: the deciding half of one connection being made. No input or output; times are passed in.
 
 Each failed attempt goes to the diagnosis, and so does each runner that is stuck, as if it had ended there. What is
-suspected goes to the table; the best way not tried yet is next. Two rules hold whatever happens: a destination that is
-known to need a way is not dialled without one, and of the user's own servers only one runs at a time, because racing
-them would show all of them to whoever watches.
+suspected goes to the table; the best way not tried yet is next. Three rules hold whatever happens: a destination that
+is known to need a way is not dialled without one; its name is asked for in the clear only by a search that has just
+done so by the direct way; and of the user's own servers only one runs at a time, because racing them would show all of
+them to whoever watches.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,18 +13,17 @@ from dataclasses import dataclass, field
 import msgspec
 
 from rozaneh.core import Attempt, Failure, Observation, Op, Target
+from rozaneh.finder.budget import FIRST_LOOKUP, LOOKUP, TRIAL, cost
 from rozaneh.finder.hosts import Known
 from rozaneh.finder.knowledge import Knowledge, unheard
 from rozaneh.finder.rank import Ranked, merge, rank
 from rozaneh.finder.refusal import Refusal
 from rozaneh.finder.runner import Runner, resolved, trouble_at_resolver, unanswered
-from rozaneh.finder.table import UPSTREAM
-from rozaneh.finder.ways import DIRECT, Way
+from rozaneh.finder.table import RESOLVER, UPSTREAM
+from rozaneh.finder.ways import DIRECT, Way, shows_names
 
-__all__ = ["NAMED_IN_CLEAR", "REFUSES", "Search"]
+__all__ = ["NAMED_IN_CLEAR", "REFUSES", "RESOLVERS_SILENT", "Search"]
 
-_COST_OF_LOOKUP = 5.0
-"""What a dial weighs that asks a resolver in TLS first: the certificates alone are several kilobytes."""
 _IN_DOUBT = 0.7
 """What a suspicion weighs that rests on a runner which is stuck but may still arrive."""
 _SURE = 0.5
@@ -36,6 +36,8 @@ NAMED_IN_CLEAR = ("dns_", "tls_", "http_")
 """Obstacles that react to a name in the clear: once known, it is not shown again before they are verified anew."""
 _TRANSFERS = {"stall", "throttling"}
 """Obstacles to what comes after the first answer; they do not react to a name being shown again."""
+RESOLVERS_SILENT = "resolvers_silent"
+"""Its name would have to be asked for in the clear, which is not done."""
 REFUSES = "service_refusal"
 """The service itself turns visitors away for where they come from."""
 _NO_WAY_HELPS = {"site_down", "captive_portal", "whole_outage", "domestic_only", "none"}
@@ -61,6 +63,7 @@ class Search:
     _tried: set[str] = field(default_factory=set)
     _bad_resolvers: set[str] = field(default_factory=set)
     _asked_in_clear: bool = False
+    _kept_secret: bool = False
     _direct_failed: bool = False
     _dialled_directly: frozenset[str] = frozenset()
     _lent: tuple[str, ...] = ()
@@ -129,7 +132,8 @@ class Search:
         usable = known.way is not None and known.way.key not in self._tried | self._tried_lent | self._doubted(now)
         if known.way is not None and usable and known.blocked(now):
             way = known.way.with_addresses(*knowledge.hosts.addresses(self.target.host, now))
-            return Ranked(way=way, obstacle=known.obstacle, score=1.0)
+            if not way.asks or self._may_ask(way.resolver):
+                return Ranked(way=way, obstacle=known.obstacle, score=1.0)
         if self.someone_else_searches:
             return None
         if knowledge.weather.outage(now):
@@ -142,12 +146,25 @@ class Search:
             knowledge.seen,
             knowledge.today,
         )
-        if not knowledge.budget.left(now):
-            ranked = [each for each in ranked if knowledge.is_proven(each.obstacle, each.way)]
+        ranked = [each for each in ranked if self._may_cost(each, now)]
         # Ways that share a server with one that could not be reached would share its fate. What failed at the addresses
         # that the system gave is tried last at those of another resolver.
         ranked.sort(key=lambda each: (bool(each.way.depends & self._lost), each.way.key in self._tried_lent))
         return ranked[0] if ranked else None
+
+    def _may_cost(self, each: Ranked, now: float) -> bool:
+        """Whether the budget allows for a way; what is proven here may always be tried."""
+        knowledge = self.knowledge
+        if knowledge.is_proven(each.obstacle, each.way):
+            return True
+        if knowledge.is_hopeless(each.obstacle, each.way) and not knowledge.budget.plenty(now):
+            return False
+        return knowledge.budget.left(now) >= self._expected_cost(each.way)
+
+    def _expected_cost(self, way: Way) -> int:
+        if not way.asks:
+            return TRIAL
+        return TRIAL + (LOOKUP if self.knowledge.asks.is_open(way.resolver) else FIRST_LOOKUP)
 
     def _suspects(self, now: float, running: Sequence[Runner], kind: str) -> dict[str, float]:
         suspects = self.suspicions
@@ -162,8 +179,11 @@ class Search:
         """What a row of the table stands for now, without what was tried or may not be."""
         private_runs = any(runner.way.private for runner in running)
         avoided = self._bad_resolvers | {runner.way.resolver for runner in running if runner.at_resolver}
-        resolvers = [name for name in self.knowledge.resolvers(now) if name not in avoided]
         known = self.knowledge.hosts.addresses(self.target.host, now)
+        left = [name for name in self.knowledge.resolvers(now) if name not in avoided]
+        resolvers = [name for name in left if self._may_ask(name)]
+        asks = use.startswith(RESOLVER) and not (known[0] or self._lent)
+        self._kept_secret |= asks and bool(left) and not resolvers
         if not known[1]:
             # The direct way connected: what it failed at came later, and another lookup would cost round trips.
             lends = use not in self._tried_lent and not use.endswith(f"}}|{DIRECT}")
@@ -177,6 +197,10 @@ class Search:
                 waits = waits or not self._asked_in_clear
             if way.key not in self._tried | self._doubted(now) and not waits and not same:
                 yield msgspec.structs.replace(way, avoid=frozenset(self._spent)) if way.resolver else way
+
+    def _may_ask(self, resolver: str) -> bool:
+        """Whether a resolver may be asked for the name: in secret always, else where that shows nothing new."""
+        return self._asked_in_clear or self.knowledge.clear_lookups or not shows_names(resolver)
 
     def _doubted(self, now: float) -> set[str]:
         return set() if self._forgiving else self.known.in_doubt(now)
@@ -203,9 +227,10 @@ class Search:
         """A way is being tried. With a resolver that has to be asked it may be tried again with another one."""
         self.dials += 1
         known = self.known.way
-        usual = known is not None and known.key == runner.way.key
-        if runner.way.key != DIRECT and not usual and not self.knowledge.is_proven(runner.obstacle, runner.way):
-            self.knowledge.budget.spend(runner.since, _COST_OF_LOOKUP if runner.way.asks else 1.0)
+        runner.usual = known is not None and known.key == runner.way.key
+        if runner.way.key != DIRECT:
+            runner.set_aside = self._expected_cost(runner.way)
+            self.knowledge.budget.spend(runner.since, runner.set_aside)
         self._asked_in_clear |= runner.way.key == DIRECT
         if runner.way.borrowed:
             self._tried_lent.add(runner.way.key)
@@ -215,6 +240,7 @@ class Search:
     def ended(self, runner: Runner, attempt: Attempt, now: float) -> None:
         """An attempt is over: learn what it says."""
         self.known.tried.append(attempt)
+        self._settle(runner, attempt, now)
         self.progress(runner, now)
         if runner.way.asks and trouble_at_resolver(attempt):
             self._bad_resolvers.add(runner.way.resolver)
@@ -241,6 +267,14 @@ class Search:
         if known.way is not None and known.way.key == runner.way.key:
             known.learn(known.obstacle, None, known.until)
 
+    def _settle(self, runner: Runner, attempt: Attempt, now: float) -> None:
+        """Take off the budget what it has cost: of what its user asked for, and of what is usual, the lookup alone."""
+        if runner.way.key == DIRECT:
+            return
+        own = attempt.ok or runner.usual
+        steps = attempt.within(Op.RESOLVE) if own else attempt.observations
+        self.knowledge.budget.spend(now, cost(steps) - runner.set_aside)
+
     def _learn_addresses(self, way: Way, steps: Iterable[Observation], now: float) -> bool:
         """Keep what its resolver said, if that has answered."""
         addresses, ttl = resolved(steps)
@@ -263,11 +297,15 @@ class Search:
         if runner.way.borrowed:
             # Pinned for a while, so that the name is not asked for in the clear again.
             self.knowledge.hosts.learn_addresses(self.target.host, runner.way.addresses, "", ttl=0.0, now=now)
-        self.knowledge.hosts.drop_addresses(self.target.host, unanswered(runner.seen))
         until = known.until
         if not known.blocked(now):
             # A direct dial that was only slow is no proof: that is looked at again soon.
             until = now + (_BELIEVED if self._direct_failed else _BELIEVED_IN_DOUBT)
+        if runner.way.resolver and shows_names(runner.way.resolver):
+            # The same, for as long as its way is believed in.
+            found = self.knowledge.hosts.addresses(self.target.host, now)[0]
+            self.knowledge.hosts.learn_addresses(self.target.host, found, runner.way.resolver, ttl=until - now, now=now)
+        self.knowledge.hosts.drop_addresses(self.target.host, unanswered(runner.seen))
         known.learn(runner.obstacle, runner.way, until)
         self.knowledge.remember(runner.obstacle, runner.way, worked=True)
 
@@ -278,6 +316,7 @@ class Search:
         knowledge, known = self.knowledge, self.known
         outage = knowledge.weather.outage(now)
         suspicions = merge(self.suspicions, {outage: 1.0} if outage else {})
+        hidden = self._kept_secret and not outage
         obstacle = outage or max(suspicions, key=lambda name: suspicions[name], default="unknown")
         residual = knowledge.table.residual(obstacle)
         if residual and any(row.use != UPSTREAM for row in knowledge.table.rows(obstacle)):
@@ -288,7 +327,7 @@ class Search:
         retry = _CUT if outage else _REFUSED if upstream or not residual else residual
         self.refusal = Refusal(
             failure=self._failure or (Failure.GENERIC_TIMEOUT_ERROR if outage else Failure.UNKNOWN_FAILURE),
-            obstacle=obstacle,
+            obstacle=RESOLVERS_SILENT if hidden else obstacle,
             tried=self.dials,
             needs_upstream=not upstream and obstacle not in _NO_WAY_HELPS,
             retry_after=retry,

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import anyio
 
 from rozaneh.core import Attempt, Op, Target
+from rozaneh.finder.budget import FIRST_LOOKUP
 from rozaneh.finder.greeting import greeting
 from rozaneh.finder.knowledge import Knowledge
 from rozaneh.finder.ways import Way
@@ -38,6 +39,8 @@ async def warm(
     answered = 0
     ways = knowledge.ways.upstreams[:_MOST]
     for way in ways:
+        if knowledge.budget.left(anyio.current_time()) < FIRST_LOOKUP:
+            break
         ended: list[Attempt] = []
         measured = await measure(
             dialer_of(way), target, exchange=_greeted(target), report=ended.append, deadlines=Deadlines()
@@ -46,6 +49,7 @@ async def warm(
         await measured.aclose()
         for attempt in ended:
             report(attempt)
+            knowledge.spent(attempt.observations, anyio.current_time())
             if ok:
                 knowledge.weather.upstream_answered(way.key, anyio.current_time())
             else:

@@ -14,7 +14,13 @@ _KINDS = {
     "https": "tls", "tls": "tls", "trojan": "tls", "vless": "tls", "browser": "tls", "ss": "random", "socks5": "clear",
     "http": "clear", "ssh": "ssh", "tor": "tor", "wireguard": "wireguard",
 }  # fmt: skip
+_SECRET = ("doh:", "dot:")
 _DISGUISED = "prefix="
+
+
+def shows_names(resolver: str) -> bool:
+    """Whether whoever is on the way reads what a resolver is asked."""
+    return not resolver.startswith(_SECRET)
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True):

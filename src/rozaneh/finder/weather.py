@@ -13,6 +13,8 @@ __all__ = ["Weather"]
 _RECENT = 60.0
 _ENOUGH_PEERS = 2
 _LOOK_AGAIN = 10.0
+_LOOK_AGAIN_DURING_A_CUT = 30.0
+"""Programs ask on and on during a cut: four canaries every ten seconds would be 230 kB in an hour."""
 _TRUSTED = 600.0
 """Seconds for which an upstream that answered must itself have fallen silent before anything is called an outage."""
 
@@ -60,7 +62,7 @@ class Weather:
 
     def may_look(self, now: float) -> bool:
         """Whether somebody may send canaries, or search during an outage; true once in a while."""
-        if now - self._looked < _LOOK_AGAIN:
+        if now - self._looked < (_LOOK_AGAIN_DURING_A_CUT if self.outage(now) else _LOOK_AGAIN):
             return False
         self._looked = now
         return True

@@ -75,6 +75,7 @@ class Gateway:
         self._show_hosts = show_hosts
         self._limits = limits or Limits()
         self._switch = switch or Switch()
+        self._switch.let_go.append(finder.let_go)
         self._pump = Pump()
         self._lives = Lives(finder, self._switch)
         self._associations = Associations(finder, tell, lambda target: self._forbids(target) is not None, self._shown)
@@ -89,7 +90,7 @@ class Gateway:
         if not ip_address(address).is_loopback and self._credentials is None:
             raise LocalFault(f"without a password the gateway listens on loopback alone, not on {address}")
         try:
-            async with anyio.create_task_group() as tasks:
+            async with self._finder.keeping(), anyio.create_task_group() as tasks:
                 tasks.start_soon(self._lives.watch)
                 await self._switch.serve(listener, self.serve_client)
                 tasks.cancel_scope.cancel()

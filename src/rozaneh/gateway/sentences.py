@@ -17,6 +17,7 @@ _OBSTACLES = {
     "protocol_filter": mark("this kind of traffic is stopped here"),
     "stall": mark("answers to it begin and do not go on"),
     "throttling": mark("it is slowed down here"),
+    "resolvers_silent": mark("no resolver can be asked for it in secret here, and in the clear its name is not shown"),
     "rule": mark("a rule of yours refuses it"),
     "service_refusal": mark("the service itself turns away visitors from this country"),
     "whole_outage": mark("nothing answers: this network seems to be cut off altogether"),
@@ -27,9 +28,15 @@ _OBSTACLES = {
 _UNKNOWN = mark("no way led to it")
 
 
+def what_is_wrong(obstacle: str, words: Words) -> str:
+    """What is in the way of a target, as part of a sentence."""
+    text: str = words.say(_OBSTACLES.get(obstacle, _UNKNOWN))
+    return text
+
+
 def why_not(refusal: Refusal, words: Words) -> str:
     """One line: why there is no connection, and what would help."""
-    text: str = words.say("No connection: {why}.", why=words.say(_OBSTACLES.get(refusal.obstacle, _UNKNOWN)))
+    text: str = words.say("No connection: {why}.", why=what_is_wrong(refusal.obstacle, words))
     if refusal.needs_upstream:
         text = f"{text} {words.say('A server abroad may help: rozaneh up --way ss://…')}"
     return text

@@ -16,9 +16,11 @@ class Switch:
 
     Attributes:
         paused: whether it is off.
+        let_go: called when everything is broken off, for connections that are kept and not in use.
     """
 
     paused: bool = False
+    let_go: list[Callable[[], None]] = field(default_factory=list)
     _doors: set[anyio.CancelScope] = field(default_factory=set)
 
     def pause(self) -> None:
@@ -34,6 +36,8 @@ class Switch:
         """End every connection that is open."""
         for door in tuple(self._doors):
             door.cancel()
+        for let_go in self.let_go:
+            let_go()
 
     @contextmanager
     def door(self) -> Iterator[None]:

@@ -31,6 +31,7 @@ _SEEN = {
     "protocol_filter": mark("Some kinds of traffic are stopped here."),
     "stall": mark("Answers begin and do not go on."),
     "throttling": mark("Some sites are slowed down here."),
+    "resolvers_silent": mark("No resolver can be asked in secret, so some blocked names were not asked for at all."),
     "service_refusal": mark("Some services themselves turn away visitors from this country."),
     "whole_outage": mark("Nothing answered: this network seemed to be cut off altogether."),
     "domestic_only": mark("Nothing abroad answered: only the domestic network seemed to be left."),

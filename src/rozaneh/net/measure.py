@@ -8,6 +8,7 @@ import anyio
 
 from rozaneh.core import Attempt, DialFailed, Failure, Target
 from rozaneh.net.api import ByteStream, Dialer, Exchange, Report
+from rozaneh.net.streams import forsake
 from rozaneh.net.trace import Deadlines, Trace
 
 
@@ -59,7 +60,7 @@ class Measured:
         try:
             if stream is not None:
                 with anyio.CancelScope(shield=True), anyio.move_on_after(self.trace.deadlines.close):
-                    await anyio.aclose_forcefully(stream)
+                    await (anyio.aclose_forcefully(stream) if self.ok else forsake(stream))
         finally:
             self._tell()
 

@@ -1,10 +1,13 @@
 """Small parts that streams are put together from."""
 
+import socket
+import struct
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import anyio
-from anyio.abc import ByteStream
+from anyio.abc import ByteStream, SocketAttribute
 
 
 async def receive_exactly(stream: ByteStream, count: int) -> bytes:
@@ -77,8 +80,21 @@ class Prefixed(StreamOver):
         return None if self._first else self._inner
 
 
+async def forsake(stream: ByteStream) -> None:
+    """Close a stream of which nobody wants anything any more, now.
+
+    What the other end has not acknowledged is given up too. The system would go on repeating it for a minute or more
+    after an ordinary close, which is most of what a ClientHello into a black hole costs.
+    """
+    with suppress(OSError, anyio.ClosedResourceError):  # it may be closed already, by whoever holds it below
+        raw = stream.extra(SocketAttribute.raw_socket, None)
+        if isinstance(raw, socket.socket):
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    await anyio.aclose_forcefully(stream)
+
+
 class ClosedOnFailure:
-    """Closes a stream at once where the block that was to hand it on ends in any other way, cancellation included.
+    """Forsakes a stream where the block that was to hand it on ends in any other way, cancellation included.
 
     Args:
         stream: what is left to the caller if the block ends well.
@@ -93,4 +109,4 @@ class ClosedOnFailure:
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Close where something was raised; it is passed on."""
         if kind is not None:
-            await anyio.aclose_forcefully(self._stream)
+            await forsake(self._stream)
