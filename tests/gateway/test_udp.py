@@ -1,7 +1,9 @@
 """Datagrams through the gateway: where they go, and where they never do."""
 
+import base64
 import socket
 import struct
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -23,6 +25,7 @@ from rozaneh.net import Network
 from rozaneh.net.memory import MemoryNetwork, resets
 from rozaneh.net.real import RealNetwork
 from rozaneh.net.trust import Trust
+from tests.codecs.test_shadowsocks2022_udp import KEY, Answer, block, opened
 from tests.dialers.peers import free_port, running
 from tests.dialers.world import ca_file, in_tls
 from tests.finder.world import HELLO_BACK, RESOLVER, SITE, answers, flight, hello, resolver, row, target, unless_whole
@@ -236,6 +239,35 @@ def echoing() -> Any:
 def echo_once(here: socket.socket) -> None:
     data, sender = here.recvfrom(65535)
     here.sendto(data.upper(), sender)
+
+
+def answer_as_2022(server: socket.socket) -> None:
+    """A server of 2022 that answers one datagram in the place of whoever it was for."""
+    message, sender = server.recvfrom(65535)
+    session = block(KEY, message[:16], back=True)[:8]
+    now = int(time.time())
+    _, _, inside = opened([KEY], message, session, now)
+    address, data = inside[:7], inside[7:]
+    # One for somebody else, one that is played back, and between them the true one.
+    stranger = Answer(data=b"forged", ours=bytes(8), when=now, address=address)
+    true = Answer(data=data.upper(), ours=session, when=now, address=address)
+    for each in (stranger, true, true):
+        server.sendto(bytes(each), sender)
+
+
+async def test_through_shadowsocks_of_2022() -> None:
+    way = f"ss://2022-blake3-aes-256-gcm:{base64.b64encode(KEY).decode()}@127.0.0.1:"
+    with echoing() as server:
+        async with fronted(
+            RealNetwork(), f"{way}{server.getsockname()[1]}|tcp", routes=("127.0.0.1=abroad",), local=True
+        ) as front:
+            _, client = await front.associate()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(anyio.to_thread.run_sync, answer_as_2022, server)
+                assert await client.ask("127.0.0.1", 443, b"abc") == Datagram(host="127.0.0.1", port=443, data=b"ABC")
+            with anyio.move_on_after(0.1):
+                await anyio.wait_readable(client.socket)
+                pytest.fail("played back")
 
 
 @pytest.mark.parametrize("kind", ["danted", "ss-server", "microsocks"])

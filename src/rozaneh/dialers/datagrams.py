@@ -1,9 +1,10 @@
-"""Datagrams through a server of the user's: SOCKS5's UDP ASSOCIATE, and Shadowsocks of 2017.
+"""Datagrams through a server of the user's: SOCKS5's UDP ASSOCIATE, and Shadowsocks of 2017 and of 2022.
 
-Other ways carry streams alone. Shadowsocks of 2022 has a datagram format of its own, which is not spoken here yet.
+Other ways carry streams alone; of 2022 the method with ChaCha20 does too (:mod:`rozaneh.codecs.shadowsocks2022_udp`).
 """
 
 import ipaddress
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
@@ -11,7 +12,7 @@ from typing import Protocol
 
 import anyio
 
-from rozaneh.codecs import socks5, socks5_udp
+from rozaneh.codecs import shadowsocks2022_udp, socks5, socks5_udp
 from rozaneh.codecs.shadowsocks import METHODS, key_from_password, open_datagram, seal_datagram
 from rozaneh.codecs.socks5_udp import Datagram
 from rozaneh.codecs.socks_address import address_header
@@ -54,7 +55,8 @@ def carrier(spec: Spec, network: Network) -> Carrier | None:
             return partial(_through_socks5, parse_upstream(element, port=1080), network)
         if element.name == "ss":
             link = parse_shadowsocks(str(element).replace("%7C", "|"))
-            return partial(_through_shadowsocks, link, network) if link.method in METHODS and not link.plugin else None
+            spoken = link.method in METHODS or link.method in shadowsocks2022_udp.METHODS
+            return partial(_through_shadowsocks, link, network) if spoken and not link.plugin else None
     except SpecError:
         return None
     return None
@@ -98,6 +100,26 @@ class _Sealed:
                 continue  # it fails its check
 
 
+class _Sealed2022:
+    """Sealed one by one within a session that lasts as long as this."""
+
+    def __init__(self, datagrams: Datagrams, link: Shadowsocks, now: Callable[[], float] = time.time) -> None:
+        self._datagrams = datagrams
+        self._association = shadowsocks2022_udp.Association(link.keys)
+        self._now = now
+
+    async def send(self, host: str, port: int, data: bytes) -> None:
+        await self._datagrams.send(self._association.seal(address_header(host, port), data, now=self._now()))
+
+    async def receive(self) -> Datagram:
+        while True:
+            message = await self._datagrams.receive()
+            try:
+                return socks5_udp.unpack(_BARE + self._association.open(message, now=self._now()))
+            except RemoteFault:
+                continue  # it fails a check, or was there before
+
+
 @asynccontextmanager
 async def _through_socks5(upstream: Upstream, network: Network) -> AsyncIterator[Tunnel]:
     address = await _address(network, upstream.host, upstream.address)
@@ -137,7 +159,7 @@ async def _associated(
 async def _through_shadowsocks(link: Shadowsocks, network: Network) -> AsyncIterator[Tunnel]:
     datagrams = await network.connect_udp(await _address(network, link.host, ""), link.port)
     try:
-        yield _Sealed(datagrams, link)
+        yield (_Sealed if link.method in METHODS else _Sealed2022)(datagrams, link)
     finally:
         with anyio.CancelScope(shield=True):
             await datagrams.aclose()
