@@ -113,16 +113,16 @@ def _base(place: Path) -> Path:
 
 def _page(place: Path, name: str, path: str) -> list[Row]:
     asked: list[float] = []
-    rows = vars(figures)["_rows"]
+    answer = vars(figures)["_asked"]
 
     def timed(table: Any) -> Any:
         began = time.perf_counter()
-        found = rows(table)
+        found = answer(table)
         asked.append(time.perf_counter() - began)
         return found
 
     site = open_site(place, interactive=True)
-    with patch.object(figures, "_rows", timed):
+    with patch.object(figures, "_asked", timed):
         began = time.perf_counter()
         page = site.page(path)
         took = time.perf_counter() - began

@@ -17,7 +17,7 @@ import pytest
 
 from rozaneh.core import LocalFault
 from rozaneh.observatory import engine, schema
-from rozaneh.observatory.dashboard.figures import Figures
+from rozaneh.observatory.dashboard.figures import Figures, Part, Span
 from rozaneh.observatory.events import renew
 from rozaneh.observatory.ingest import ingest
 from rozaneh.observatory.judging import judge_all, judge_stale
@@ -70,11 +70,27 @@ def test_clickhouse_judges_and_counts_as_duckdb(given: dict[str, Path], library:
     assert sum(hours["n"].to_pylist()) == MEASUREMENTS
 
 
+def pages_ask(connection: Any) -> list[Any]:
+    """An answer to every question that pages ask."""
+    figures = Figures(connection.table(schema.CELLS), connection.table(schema.DAILY))
+    part = Part("IR", Span(dt.datetime(2022, 9, 21, tzinfo=dt.UTC), dt.datetime(2022, 9, 24, tzinfo=dt.UTC)))
+    some = Part("IR", part.span, (1, 2), ("site.example",))
+    return [
+        figures.countries(), figures.networks("IR"), figures.subjects(part), figures.matrix(part), figures.days(some),
+        figures.hours(part), figures.hours(some),
+    ]  # fmt: skip
+
+
 def test_a_store_is_judged_and_asked_in_clickhouse(tmp_path: Path, library: Library) -> None:
     library("chdb")
     there = f"clickhouse://chdb{tmp_path}/clickhouse"
     times = [
-        {"measurement_start_time": f"2022-09-{21 + i % 3} 12:00:00", "probe_asn": f"AS{i % 5 + 1}"} for i in range(60)
+        {
+            "measurement_start_time": f"2022-09-{21 + i % 3} 12:00:00",
+            "probe_asn": f"AS{i % 5 + 1}",
+            "software_version": f"3.{i // 15 % 2}.0",
+        }
+        for i in range(60)
     ]
     path = write(tmp_path / "a.jsonl.gz", [*(web(i, **time) for i, time in enumerate(times)), reset(100)])
     now = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -92,12 +108,10 @@ def test_a_store_is_judged_and_asked_in_clickhouse(tmp_path: Path, library: Libr
             for name in ("here", "there")
         )
         assert one == two != []
-    told = [
-        Figures(engine.engine(where, tmp_path / name).table(schema.HOURLY)).countries()
-        for name, where in (("here", "duckdb"), ("there", there))
-    ]
+    told = [pages_ask(engine.engine(where, tmp_path / name)) for name, where in (("here", "duckdb"), ("there", there))]
     assert told[0] == told[1]
-    assert told[0][0].tally.n == 60
+    assert all(told[0])
+    assert told[0][0][0].tally.n == 60
     assert renew(tmp_path / "there", asked=there).found == renew(tmp_path / "here").found
 
 

@@ -1,6 +1,7 @@
 """Observations are judged in pieces and counted by day: the same as in one piece, whatever comes late or dies."""
 
 import datetime as dt
+import random
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from rozaneh.core import LocalFault
 from rozaneh.observatory import judging, schema
+from rozaneh.observatory.cells import cells
 from rozaneh.observatory.dashboard.figures import Figures, Part, Span
 from rozaneh.observatory.days import daily
 from rozaneh.observatory.ingest import ingest
@@ -76,8 +78,9 @@ def test_days_hold_what_hours_hold(whole: Path) -> None:
     assert sum(days["n"].to_pylist()) == sum(hours["n"].to_pylist()) == 120
     assert sum(days["blocked"].to_pylist()) == sum(hours["blocked"].to_pylist()) > 0
     assert {row["mechanism"] != "" for row in days.to_pylist() if row["failing"]} == {True}
-    kept = Figures(ibis.memtable(hours), ibis.memtable(days))
-    counted = Figures(ibis.memtable(hours), daily(ibis.memtable(hours)))
+    narrow = pa.concat_tables([pq.read_table(path, partitioning=None) for path in files(whole / "store", schema.CELLS)])
+    kept = Figures(ibis.memtable(narrow), ibis.memtable(days))
+    counted = Figures(ibis.memtable(narrow), daily(ibis.memtable(hours)))
     begin = dt.datetime.combine(FIRST, dt.time(), dt.UTC)
     part = Part("IR", Span(begin, begin + dt.timedelta(days=2)))
     assert kept.countries() == counted.countries()
@@ -85,6 +88,35 @@ def test_days_hold_what_hours_hold(whole: Path) -> None:
     assert kept.matrix(part) == counted.matrix(part) != {}
     # Days and hours agree where both are shown.
     assert sum(tally.n for tally in kept.days(part).values()) == sum(tally.n for tally in kept.hours(part).values())
+
+
+def test_cells_tell_how_many_sources_stand_behind_an_hour(whole: Path) -> None:
+    """More sources than a bank holds, in a later piece, whichever networks and services are asked for."""
+    rng = random.Random(3)
+    base = pq.read_table(files(whole / "store", schema.HOURLY)[0], partitioning=None).to_pylist()[0]
+    rows = [
+        {**base, "asn": rng.randrange(3), "subject": rng.choice("abc"), "source": rng.randrange(150),
+         "hour": base["hour"].replace(hour=rng.randrange(4)), "n": 3, "ok": 2, "blocked": 1, "failed": 0}
+        for _ in range(2_000)
+    ]  # fmt: skip
+    narrow = cells(pa.Table.from_pylist(rows, schema=schema.HOUR), piece=2)
+    assert len({row["bank"] for row in narrow.to_pylist()}) == 3
+    figures = Figures(ibis.memtable(narrow), ibis.memtable(schema.DAY.empty_table()))
+    begin = dt.datetime.combine(FIRST, dt.time(), dt.UTC)
+    for asns, subjects in (((), ()), ((1,), ()), ((0, 2), ("a", "c")), ((1,), ("b",))):
+        found = figures.hours(Part("IR", Span(begin, begin + dt.timedelta(days=1)), asns, subjects))
+        for hour, tally in found.items():
+            behind = [
+                row
+                for row in rows
+                if row["hour"] == hour.replace(tzinfo=None)
+                and (not asns or row["asn"] in asns)
+                and (not subjects or row["subject"] in subjects)
+            ]
+            sources = len({row["source"] for row in behind})
+            assert tally.sources == max(step for step in (2, 3, 5, 10, 20, 50, 100) if step <= sources)
+            assert tally.n == 5 * round(3 * len(behind) / 5)
+        assert len(found) == 4
 
 
 def test_a_month_is_counted_again_where_late_uploads_fall(whole: Path, tmp_path: Path) -> None:

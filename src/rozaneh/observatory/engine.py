@@ -21,6 +21,7 @@ TABLES: Final = {
     schema.OBSERVATIONS: schema.OBSERVATION,
     schema.VERDICTS: schema.VERDICT,
     schema.HOURLY: schema.HOUR,
+    schema.CELLS: schema.CELL,
     schema.DAILY: schema.DAY,
 }
 """The tables that queries are about."""
@@ -51,21 +52,31 @@ def duckdb(
         settings["threads"] = threads
     connection = ibis.duckdb.connect(**settings)
     connection.raw_sql("SET enable_progress_bar = false")  # it would be drawn into what a command prints
+    connection.raw_sql("SET parquet_metadata_cache = true")  # no file of a store is ever changed
     if serving:
         shut = [f"SET allowed_directories = [{_quoted(str((place or Path()).absolute()))}]"]
         shut += ["SET enable_external_access = false", "SET lock_configuration = true"]
         for statement in shut:
             connection.raw_sql(statement)
     if place is not None:
+        # What is not asked for is told by the names of its directories, unless the store lies below others like these.
+        named = "=" not in str(place.absolute())
         for name in TABLES:
-            show(connection, name, files(place.absolute(), name))
+            show(connection, name, files(place.absolute(), name), named=named)
     return connection
 
 
-def show(connection: Any, name: str, paths: Sequence[Path]) -> None:
-    """Let a table's name stand for some files; without any for an empty table of its kind."""
+def show(connection: Any, name: str, paths: Sequence[Path], *, named: bool = False) -> None:
+    """Let a table's name stand for some files; without any for an empty table of its kind.
+
+    Args:
+        connection: a DuckDB.
+        name: of a table.
+        paths: the files.
+        named: their directories say the country and the day.
+    """
     if paths:
-        connection.read_parquet([str(path) for path in paths], table_name=name, hive_partitioning=False)
+        connection.read_parquet([str(path) for path in paths], table_name=name, hive_partitioning=named)
     else:
         connection.create_view(name, ibis.memtable(TABLES[name].empty_table()), overwrite=True)
 

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from rozaneh.observatory import schema
+from rozaneh.observatory.cells import cells
 from rozaneh.observatory.days import count_days
 from rozaneh.observatory.engine import DUCKDB, clickhouse, duckdb, expression, show
 from rozaneh.observatory.partitions import parts
@@ -28,6 +29,8 @@ _ROWS: Final = 100_000
 _ORDER: Final = [(name, "ascending") for name in ("country", "day", "asn", "domain", "time", "measurement", "target")]
 _HOURS: Final = [(name, "ascending") for name in ("country", "day", "asn", "subject", "hour", "mechanism", "source")]
 
+_FEW: Final = 1 << 13
+"""Rows of a group of cells: those of other services are not read."""
 _PIECE, _IN_HAND = "observations_of_a_piece", "verdicts_in_hand"
 
 Progress = Callable[[int, int], None]
@@ -76,13 +79,19 @@ def _judge(store: Store, wanted: Sequence[Partition], progress: Progress | None,
 def _replaced(store: Store, group: Sequence[Partition], bench: Bench) -> int:
     """Put the verdicts and hours of some partitions in place of those that were there; gives the number of verdicts."""
     put: list[tuple[Path, Path]] = []
-    drop = [path for name in (schema.VERDICTS, schema.HOURLY) for path in files(store.place, name, group)]
+    drop = [path for name in (schema.VERDICTS, schema.HOURLY, schema.CELLS) for path in files(store.place, name, group)]
     total = 0
-    for verdicts, hours in bench.judge(group):
+
+    def keep(name: str, partition: Partition, part: pa.Table, row_group: int = 1 << 16) -> None:
+        put.append((store.stage(part, row_group), store.new_file(name, partition)))
+
+    for number, (verdicts, hours) in enumerate(bench.judge(group)):
         total += verdicts.num_rows
-        for name, table, order in ((schema.VERDICTS, verdicts, _ORDER), (schema.HOURLY, hours, _HOURS)):
-            ordered = table.take(pc.sort_indices(table, sort_keys=order))
-            put += [(store.stage(part), store.new_file(name, partition)) for partition, part in parts(ordered)]
+        for partition, part in parts(verdicts.take(pc.sort_indices(verdicts, sort_keys=_ORDER))):
+            keep(schema.VERDICTS, partition, part)
+        for partition, part in parts(hours.take(pc.sort_indices(hours, sort_keys=_HOURS))):
+            keep(schema.HOURLY, partition, part)
+            keep(schema.CELLS, partition, cells(part, number), _FEW)
     store.commit(Change(put=put, drop=drop, fresh=group))
     return total
 

@@ -5,6 +5,7 @@
     STORE/observations/country=IR/day=2022-09-21/*.parquet   one row for each dial, with its control beside it
     STORE/verdicts/country=IR/day=2022-09-21/*.parquet       one row for each measurement and target
     STORE/hourly/country=IR/day=2022-09-21/*.parquet         verdicts counted by hour, network, subject and source
+    STORE/cells/country=IR/day=2022-09-21/*.parquet          the same in few narrow columns, for maps of hours
     STORE/daily/country=IR/month=2022-09/*.parquet           hours counted by day, network, subject and source
     STORE/signals/*.parquet                                  hourly series from elsewhere
     STORE/events/*.parquet                                   what was found in the series
@@ -12,8 +13,8 @@
     STORE/ledger/                                            which inputs are done, and what is being put in place
 
 ``country`` and ``day`` (of the measurement's start, UTC) stand in the path and in the rows. Times are UTC and say no
-zone, because engines differ in what they make of one. Verdicts, hours and days are derived: whatever is in them comes
-from observations, and a partition of them is replaced as a whole.
+zone, because engines differ in what they make of one. Verdicts, hours, cells and days are derived: whatever is in them
+comes from observations, and a partition of them is replaced as a whole.
 """
 
 from typing import Final
@@ -23,6 +24,7 @@ import pyarrow as pa
 OBSERVATIONS: Final = "observations"
 VERDICTS: Final = "verdicts"
 HOURLY: Final = "hourly"
+CELLS: Final = "cells"
 DAILY: Final = "daily"
 SIGNALS: Final = "signals"
 EVENTS: Final = "events"
@@ -206,6 +208,22 @@ HOUR: Final = _schema({
 
 TROUBLES: Final = ("blocked", "throttled", "outage", "domestic_only", "failed")
 """The counts of what does not get through for a reason that lies on the path."""
+
+CELL: Final = _schema({
+    "country": (_TEXT, "as in observations"),
+    "day": (pa.date32(), "as in observations"),
+    "asn": (pa.int64(), "as in observations"),
+    "subject": (_TEXT, "as in the table of hours"),
+    "hour": (_MOMENT, "start of the hour"),
+    "bank": (pa.int32(), "of which sources the bits of this row are; banks of one country and day are comparable"),
+    "sources": (pa.int64(), "a bit for each source in it"),
+    "n": (pa.int64(), "verdicts"),
+    "failing": (pa.int64(), "it does not get through, for a reason that lies on the path"),
+    "blocked": (pa.int64(), "of these, those that a rule calls blocked"),
+    "throttled": (pa.int64(), "of these, those that are slowed down"),
+    "refused": (pa.int64(), "the service itself refuses"),
+})  # fmt: skip
+"""The table of cells (:mod:`rozaneh.observatory.cells`)."""
 
 DAY: Final = _schema({
     "country": (_TEXT, "as in observations"),

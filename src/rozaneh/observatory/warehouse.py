@@ -16,8 +16,10 @@ import pyarrow.parquet as pq
 
 from rozaneh.core import LocalFault
 from rozaneh.observatory import schema
+from rozaneh.observatory.cells import cells
 from rozaneh.observatory.days import daily
 from rozaneh.observatory.engine import TABLES, expression, fetch
+from rozaneh.observatory.partitions import parts
 from rozaneh.observatory.store import Partition, files
 from rozaneh.observatory.verdicts import hourly, judged
 
@@ -68,7 +70,13 @@ class Warehouse:
             hours = self._asked(hourly(self._in_hand(schema.VERDICTS)), schema.HOUR)
             self._take_in_hand(schema.HOURLY, hours)
             days = self._asked(daily(self._in_hand(schema.HOURLY)), schema.DAY)
-            for name, table in ((schema.VERDICTS, verdicts), (schema.HOURLY, hours), (schema.DAILY, days)):
+            narrow = [cells(part) for _, part in parts(hours.sort_by([(name, "ascending") for name in _KEYS[:2]]))]
+            for name, table in (
+                (schema.VERDICTS, verdicts),
+                (schema.HOURLY, hours),
+                (schema.CELLS, pa.concat_tables([schema.CELL.empty_table(), *narrow])),
+                (schema.DAILY, days),
+            ):
                 self._forget(name, group)
                 self._insert(name, table)
         yield verdicts, hours

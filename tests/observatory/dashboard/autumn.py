@@ -7,9 +7,12 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
+from rozaneh.observatory.cells import cells
 from rozaneh.observatory.dashboard.site import Holdings, Site
+from rozaneh.observatory.days import daily
 from rozaneh.observatory.events.event import Event, Evidence, Forecast, Found, Vote, Withheld
-from rozaneh.observatory.schema import COUNTS, HOUR
+from rozaneh.observatory.partitions import parts
+from rozaneh.observatory.schema import CELL, COUNTS, HOUR
 
 TEHRAN = ZoneInfo("Asia/Tehran")
 FIRST = dt.datetime(2022, 9, 10, tzinfo=dt.UTC)
@@ -60,9 +63,11 @@ def hours() -> list[dict[str, object]]:
     return rows
 
 
-def table(rows: list[dict[str, object]]) -> ir.Table:
-    """Rows as the store's table of hours."""
-    return ibis.memtable(pa.Table.from_pylist(rows, schema=HOUR))
+def tables(rows: list[dict[str, object]]) -> tuple[ir.Table, ir.Table]:
+    """The store's tables of cells and of days, of some hours."""
+    hours = pa.Table.from_pylist(rows, schema=HOUR).sort_by([("country", "ascending"), ("day", "ascending")])
+    of_days = [cells(part) for _, part in parts(hours)]
+    return ibis.memtable(pa.concat_tables([CELL.empty_table(), *of_days])), daily(ibis.memtable(hours))
 
 
 def found() -> tuple[Found, ...]:
@@ -99,5 +104,5 @@ def withheld() -> tuple[Withheld, ...]:
 
 def site(*, interactive: bool = False) -> Site:
     """The pages of all this."""
-    holdings = Holdings(hourly=table(hours()), found=found(), withheld=withheld(), made=MADE)
+    holdings = Holdings(*tables(hours()), found=found(), withheld=withheld(), made=MADE)
     return Site(holdings, interactive=interactive)

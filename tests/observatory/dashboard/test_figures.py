@@ -13,16 +13,16 @@ WHOLE = Span(autumn.FIRST, autumn.FIRST + dt.timedelta(days=autumn.DAYS))
 
 def test_counts_are_rounded_and_shares_of_few_are_shares_of_such_counts() -> None:
     rows = [autumn.row(autumn.FIRST, 1, "x", source, ok=2, blocked=1) for source in "abcd"]
-    tally = Figures(autumn.table(rows)).hours(Part("IR", WHOLE))[autumn.FIRST]
+    tally = Figures(*autumn.tables(rows)).hours(Part("IR", WHOLE))[autumn.FIRST]
     assert (tally.n, tally.sources, tally.blocked, tally.failing) == (10, 3, 0.5, 0.5)
     many = [autumn.row(autumn.FIRST, 1, "x", source, ok=20, blocked=10) for source in "abcd"]
-    tally = Figures(autumn.table(many)).hours(Part("IR", WHOLE))[autumn.FIRST]
+    tally = Figures(*autumn.tables(many)).hours(Part("IR", WHOLE))[autumn.FIRST]
     assert (tally.n, tally.failing) == (120, 1 / 3)
 
 
 def test_what_the_service_refuses_does_not_count_as_failing_on_the_path() -> None:
     rows = [autumn.row(autumn.FIRST, 1, "x", source, refused=4, mechanism="service_refusal") for source in "abc"]
-    tally = Figures(autumn.table(rows)).matrix(Part("IR", WHOLE))["x", 1]
+    tally = Figures(*autumn.tables(rows)).matrix(Part("IR", WHOLE))["x", 1]
     assert (tally.failing, tally.refused, tally.mechanism) == (0.0, 1.0, "service_refusal")
 
 
@@ -30,12 +30,12 @@ def test_the_most_frequent_mechanism_is_named_and_what_works_has_none() -> None:
     rows = [autumn.row(autumn.FIRST, 1, "x", source, blocked=3, mechanism="tls_name_reset") for source in "abc"]
     rows += [autumn.row(autumn.FIRST, 1, "x", source, blocked=1, mechanism="dns_forgery") for source in "abc"]
     rows += [autumn.row(autumn.FIRST, 1, "y", source, ok=9) for source in "abc"]
-    cells = Figures(autumn.table(rows)).matrix(Part("IR", WHOLE))
+    cells = Figures(*autumn.tables(rows)).matrix(Part("IR", WHOLE))
     assert (cells["x", 1].mechanism, cells["y", 1].mechanism) == ("tls_name_reset", "")
 
 
 def test_one_source_however_loud_and_few_measurements_show_nothing() -> None:
-    figures = Figures(autumn.table(autumn.hours()))
+    figures = Figures(*autumn.tables(autumn.hours()))
     part = Part("IR", WHOLE)
     assert set(figures.networks("IR")) == {44244, 58224}, "AS31549 has one source, AS16322 has two measurements"
     assert "signal" in figures.subjects(part), "together they are enough"
@@ -45,7 +45,7 @@ def test_one_source_however_loud_and_few_measurements_show_nothing() -> None:
 
 def test_a_country_without_enough_is_absent() -> None:
     rows = [autumn.row(autumn.FIRST, 1, "x", "only", ok=500, country="TM")]
-    assert Figures(autumn.table(rows)).countries() == []
+    assert Figures(*autumn.tables(rows)).countries() == []
 
 
 hourly_rows = st.lists(
@@ -77,7 +77,7 @@ def test_no_export_shows_a_cell_behind_which_too_little_stands(rows: list[dict[s
     """Every address for machines is read back and held against the rows that it was made from."""
     import json
 
-    site = Site(Holdings(hourly=autumn.table(rows), made=autumn.MADE))
+    site = Site(Holdings(*autumn.tables(rows), made=autumn.MADE))
     for code in site.countries:
         for what, key in (("hours", ("hour",)), ("services", ("subject", "asn"))):
             page = site.page(f"data/{code}/{what}.json")
@@ -93,7 +93,7 @@ def test_no_export_shows_a_cell_behind_which_too_little_stands(rows: list[dict[s
 @given(hourly_rows)
 def test_a_total_minus_its_parts_does_not_tell_what_was_left_out(rows: list[dict[str, object]]) -> None:
     """Whoever subtracts what is shown of networks from what is shown of all cannot tell whether there is a rest."""
-    figures = Figures(autumn.table(rows))
+    figures = Figures(*autumn.tables(rows))
     for hour, whole in figures.hours(Part("IR", WHOLE)).items():
         here = [row for row in rows if _as_json(row["hour"]) == _as_json(hour)]
         shown = {

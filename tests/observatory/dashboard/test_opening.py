@@ -4,10 +4,11 @@ import pyarrow as pa
 import pytest
 
 from rozaneh.core import LocalFault
+from rozaneh.observatory.cells import cells
 from rozaneh.observatory.dashboard.opening import Current, open_site
 from rozaneh.observatory.days import count_days
 from rozaneh.observatory.events import Stored, keep, stored
-from rozaneh.observatory.schema import HOUR, HOURLY
+from rozaneh.observatory.schema import CELLS, HOUR, HOURLY
 from rozaneh.observatory.store import Change, Partition, Store
 from tests.observatory.dashboard import autumn
 
@@ -20,7 +21,9 @@ def store(tmp_path: Path) -> Path:
         for day in sorted({str(row["day"]) for row in rows}):
             part = pa.Table.from_pylist([row for row in rows if str(row["day"]) == day], schema=HOUR)
             where = Partition("IR", part["day"][0].as_py())
-            opened.commit(Change(put=[(opened.stage(part), opened.new_file(HOURLY, where))], fresh=[where]))
+            tables = ((HOURLY, part), (CELLS, cells(part)))
+            put = [(opened.stage(each), opened.new_file(name, where)) for name, each in tables]
+            opened.commit(Change(put=put, fresh=[where]))
         count_days(opened)
     return place
 
@@ -42,7 +45,7 @@ def test_pages_follow_the_store(store: Path) -> None:
 
 
 def test_what_strangers_ask_for_reads_nothing_but_the_store(store: Path) -> None:
-    backend = open_site(store).holdings.hourly.get_backend()
+    backend = open_site(store).holdings.cells.get_backend()
     for statement in ("SELECT * FROM read_csv('/etc/passwd')", "SET enable_external_access = true"):
         with pytest.raises(Exception, match=r"(?i)permission|disabled|locked"):
             backend.raw_sql(statement)

@@ -30,7 +30,7 @@ def open_site(place: Path, engine: str = "duckdb", *, interactive: bool = False,
     events = stored(place)
     where = where if not where or where.endswith("/") else f"{where}/"
     holdings = Holdings(
-        hourly=table(connection, schema.HOURLY),
+        cells=table(connection, schema.CELLS),
         daily=table(connection, schema.DAILY),
         found=events.found,
         withheld=events.withheld,
@@ -64,4 +64,4 @@ class Current:
         """What tells one state of a store from another: its files never change, they are replaced by others."""
         events = self._place / schema.EVENTS / FILE
         seen = events.stat().st_mtime_ns if events.exists() else 0
-        return (seen, *(str(path) for table in (schema.HOURLY, schema.DAILY) for path in files(self._place, table)))
+        return (seen, *(str(path) for table in (schema.CELLS, schema.DAILY) for path in files(self._place, table)))

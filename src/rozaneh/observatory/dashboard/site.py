@@ -33,16 +33,16 @@ class Holdings:
     """What is shown.
 
     Attributes:
-        hourly: the store's table of hours.
-        daily: its table of days; without one, hours are counted by day each time.
+        cells: the store's table of cells.
+        daily: its table of days.
         found: the events.
         withheld: claims that there is not enough for.
         made: when it was put together.
         where: address under which the pages will stand, for feeds and citations; empty where it is not known.
     """
 
-    hourly: ir.Table
-    daily: ir.Table | None = None
+    cells: ir.Table
+    daily: ir.Table
     found: tuple[Found, ...] = ()
     withheld: tuple[Withheld, ...] = ()
     made: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
@@ -78,7 +78,7 @@ class Site:
 
     def __init__(self, holdings: Holdings, *, interactive: bool = False) -> None:
         self.holdings = holdings
-        self.figures = Figures(holdings.hourly, holdings.daily)
+        self.figures = Figures(holdings.cells, holdings.daily)
         self.interactive = interactive
         self.words = {language: Words(language) for language in LANGUAGES}
         self.events = {event_id(found.event): found for found in holdings.found}
@@ -186,12 +186,12 @@ class Site:
         return tuple(asn for asn in self.networks(code) if asn in asns)
 
     def whole(self, code: str) -> Span:
-        """All hours of a country."""
+        """All days of a country."""
         country = self.countries[code]
-        return Span(country.first, country.last + dt.timedelta(hours=1))
+        return Span(country.first.replace(hour=0), country.last.replace(hour=0) + dt.timedelta(days=1))
 
     def newest(self, code: str) -> Span:
-        """The hours that a country's first page shows."""
+        """The days that a country's first page shows."""
         span = self.whole(code)
         return Span(max(span.start, span.end - dt.timedelta(days=_NEWEST_DAYS)), span.end)
 

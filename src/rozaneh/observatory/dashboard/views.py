@@ -203,8 +203,9 @@ def _hours(site: "Site", words: Words, part: Part) -> Context:
     by_hour = site.figures.hours(part)
     by_day = site.figures.days(part)
     blocks = charts.local_blocks(by_hour, dates.zone)
-    first = max(span.start, site.whole(code).start).astimezone(dates.zone).date()
-    last = (min(span.end, site.whole(code).end) - dt.timedelta(hours=1)).astimezone(dates.zone).date()
+    known = site.countries[code]
+    first = max(span.start, known.first).astimezone(dates.zone).date()
+    last = min(span.end - dt.timedelta(hours=1), known.last).astimezone(dates.zone).date()
     days = [first + dt.timedelta(days=number) for number in range((last - first).days + 1)]
     rows = [
         {"day": dates.day(day), "dark": _spans(charts.dark_spans(blocks, day), dates),
