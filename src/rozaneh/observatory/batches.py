@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Final
+from typing import Annotated, Any, BinaryIO, Final, NamedTuple
 
 import pyarrow as pa
 from msgspec import UNSET, Meta, Raw, UnsetType
@@ -30,9 +30,14 @@ _UNPACKING: Any = import_module("isal.isal_zlib" if find_spec("isal") else "zlib
 ROWS: Final = 8192
 """Rows of a batch."""
 HELD: Final = 24 << 20
-"""Bytes of lines after which a batch ends, however few its rows are."""
+"""Bytes of lines, less those of bodies, after which a batch ends, however few its rows are."""
 
-_BLOCK: Final = 1 << 17
+_BLOCK: Final = 1 << 15
+"""Bytes that are read at once: they open to what the nearest caches of a processor hold."""
+_LINES: Final = 64
+"""Lines that go through the stages together."""
+_TOGETHER: Final = 1 << 20
+"""Bytes of lines that do, unless one alone is longer."""
 _GZIP: Final = 31
 _TOLD: Final = 100
 """Lines of one reason that are named one by one; the rest are counted."""
@@ -152,6 +157,8 @@ class Reader:
         """
         lines = Lines(decompressor=_Unpacker)
         rows, held = Rows(), 0
+        chunk: list[Line] = []
+        size = 0
         while True:
             block = file.read(_BLOCK)
             self.read += len(block)
@@ -160,53 +167,77 @@ class Reader:
                 if isinstance(line, BadLine):
                     self.quarantine.add(line, "unreadable", line.reason)
                     continue
-                self._take(line, rows)
-                held += len(line.data)
-                if len(rows) >= ROWS or held >= HELD:
-                    yield rows
-                    rows, held = Rows(), 0
+                chunk.append(line)
+                size += len(line.data)
+                if len(chunk) >= _LINES or size >= _TOGETHER:
+                    self._take(chunk, rows)
+                    held += size
+                    chunk, size = [], 0
+                    if len(rows) >= ROWS or held - rows.bodies >= HELD:
+                        yield rows
+                        rows, held = Rows(), 0
             if progress:
                 progress(len(block))
             if not block:
                 break
+        self._take(chunk, rows)
         if len(rows):
             yield rows
 
-    def _take(self, line: Line, rows: Rows) -> None:
+    def _take(self, chunk: list[Line], rows: Rows) -> None:
+        """Some lines, stage by stage: what a stage needs is near for the first line only, and for all others then."""
+        at_first = [at_once(line.data, _WebAtOnce) for line in chunk]
+        seen = [self._seen(line, web) for line, web in zip(chunk, at_first, strict=True)]
+        heads = [self._head(line, one) for line, one in zip(chunk, seen, strict=True) if one is not None]
+        for one, head in zip(filter(None, seen), heads, strict=True):
+            if head is None:
+                continue
+            self.kept += 1
+            if one.own is None:
+                rows.add(one.measurement, one.sights, head)
+            else:
+                rows.add_ours(one.measurement, one.own, head)
+
+    def _seen(self, line: Line, web: _WebAtOnce | None) -> "_Seen | None":
         try:
-            measurement, told, seen, mine = _decoded(line.data)
-            head = head_of(measurement, line.data, (self.quarantine.file, line.number), self._latest)
+            return _seen(line.data, web)
         except BadMeasurement as error:
             self.quarantine.add(line, "not a measurement", str(error).removeprefix("not a measurement: "))
-            return
+            return None
+
+    def _head(self, line: Line, one: "_Seen") -> tuple[object, ...] | None:
+        try:
+            head = head_of(one.measurement, line.data, (self.quarantine.file, line.number), self._latest)
         except Refused as error:
             self.quarantine.add(line, error.reason, error.detail)
-            return
+            return None
         place = (head[2], head[3])
         if place not in self._days:
             if len(self._days) >= MOST_DAYS:
                 self.quarantine.add(line, "too many days", f"the file spreads over more than {MOST_DAYS} partitions")
-                return
+                return None
             self._days.add(place)
-        self.kept += 1
-        head += _NO_CLASSIC if told is None else _classic_of(told, line.data, measurement.address)
-        if mine is None:
-            rows.add(measurement, seen, head)
-        else:
-            rows.add_ours(measurement, mine, head)
+        return head + (_NO_CLASSIC if one.keys is None else _classic_of(one.keys, line.data, one.measurement.address))
 
 
-def _decoded(data: bytes) -> tuple[Envelope, _Keys | None, list[Sight], Own | None]:
+class _Seen(NamedTuple):
     """A measurement, its records if it is one of Web Connectivity, its targets, and what our own probe wrote there."""
-    web = at_once(data, _WebAtOnce)
+
+    measurement: Envelope
+    keys: _Keys | None
+    sights: list[Sight]
+    own: Own | None
+
+
+def _seen(data: bytes, web: _WebAtOnce | None) -> _Seen:
     if web is not None and web.test_name == WEB:
         keys = web.test_keys or _KeysAtOnce()
         if bytes(keys.x_rozaneh) == b"null":
-            return web, keys, [sights_of_web(web.address, keys)], None
+            return _Seen(web, keys, [sights_of_web(web.address, keys)], None)
     measurement = decode(data)
     told = keys_of(measurement, _Keys) if measurement.test_name == WEB else None
     mine = own(measurement)
-    return measurement, told, sights(measurement, told) if mine is None else [], mine
+    return _Seen(measurement, told, sights(measurement, told) if mine is None else [], mine)
 
 
 _NO_CLASSIC: Final = (None, None, None, False)

@@ -1,6 +1,6 @@
 """Which measurements a store has already."""
 
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -8,6 +8,9 @@ import pyarrow.parquet as pq
 from rozaneh.observatory import schema
 from rozaneh.observatory.rows import Key
 from rozaneh.observatory.store import Partition, Store, files
+
+if TYPE_CHECKING:
+    import datetime as dt
 
 _SEEN = 4_000_000
 """Keys of measurements that are remembered for finding doubles; more are read again from the store when needed."""
@@ -29,11 +32,10 @@ class Keys(NamedTuple):
     @classmethod
     def make(cls, told: list[Key]) -> Self:
         """From key, country and day of each measurement."""
-        places: dict[Partition, int] = {}
-        of = [places.setdefault(Partition(country, day), len(places)) for _, country, day in told]
-        return cls(
-            np.fromiter((key for key, _, _ in told), np.int64, len(told)), list(places), np.asarray(of, np.int64)
-        )
+        places: dict[tuple[str, dt.date], int] = {}
+        of = [places.setdefault((country, day), len(places)) for _, country, day in told]
+        keys = np.array([key for key, _, _ in told], np.int64)
+        return cls(keys, [Partition(*place) for place in places], np.array(of, np.int64))
 
 
 class Doubles:

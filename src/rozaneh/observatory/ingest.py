@@ -17,7 +17,7 @@ from rozaneh.observatory.compaction import compact
 from rozaneh.observatory.doubles import Doubles, Keys
 from rozaneh.observatory.jobs import read_side_by_side
 from rozaneh.observatory.store import Change, Store
-from rozaneh.observatory.window import Found, Summary, Window, collector_off
+from rozaneh.observatory.window import Found, Summary, Window, much_memory
 
 __all__ = ["Progress", "Summary", "ingest", "inputs"]
 
@@ -74,7 +74,7 @@ def ingest(
         summary.add(read_side_by_side(jobs, store, now, left, tell))
     else:
         window = Window(store.place, _Here(store, tell, summary), now, summary)
-        with collector_off():
+        with much_memory():
             window.read(left)
     compact(store)
     return summary

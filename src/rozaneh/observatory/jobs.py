@@ -24,7 +24,7 @@ import numpy as np
 from rozaneh.core import LocalFault
 from rozaneh.observatory.doubles import Doubles, Keys
 from rozaneh.observatory.store import Change, Input, Partition, Store
-from rozaneh.observatory.window import Found, Summary, Window, collector_off
+from rozaneh.observatory.window import Found, Summary, Window, much_memory
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -180,7 +180,7 @@ def _reader(connection: Connection, place: str, now: dt.datetime) -> None:
     door = _Pipe(connection)
     window = Window(Path(place), door, now)
     try:
-        with collector_off():
+        with much_memory():
             window.read(door.inputs())
         told = _End(window.summary)
     except LocalFault as fault:

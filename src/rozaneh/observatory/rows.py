@@ -7,7 +7,6 @@ third of building every row in full.
 
 import datetime as dt
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import repeat
@@ -22,7 +21,7 @@ from rozaneh.observatory.certificates import NO_CERTIFICATE, certificate_of
 from rozaneh.observatory.subjects import is_domestic, service_of
 from rozaneh.ooni.dials import Dial, bogon, host_of, is_literal
 from rozaneh.ooni.own import Own
-from rozaneh.ooni.records import Envelope, Handshake, Query, asn_of
+from rozaneh.ooni.records import Envelope, Handshake, HttpTransaction, Query, TcpConnect, asn_of
 from rozaneh.ooni.targets import Sight
 from rozaneh.ooni.values import annotations
 
@@ -75,6 +74,8 @@ class Rows:
         self._certificates = _Shared(_CERTIFICATE)
         self._answers = _Shared(pages.KIND)
         self._dials: list[tuple[object, ...]] = []
+        self.bodies = 0
+        """Bytes of bodies that were looked into and are not held."""
         self._lookups.add(_NO_LOOKUP)
         self._certificates.add(NO_CERTIFICATE)
         self._answers.add(pages.NO_ANSWER)
@@ -109,47 +110,55 @@ class Rows:
         country = str(head[2])
         for index, sight in enumerate(sights or (_NOTHING,)):
             of_target = self._targets.add(_target_row(index, sight, measurement.test_name, country))
-            trusted = sight.trusted
             dials = sight.dials or _NO_DIALS
             self._measurements.of += [number] * len(dials)
             self._targets.of += [of_target] * len(dials)
-            lookups: dict[int, tuple[int, dict[str, int]]] = {}
-            for order, dial in enumerate(dials):
-                self._dial(order, dial, trusted, lookups)
+            self._add_dials(dials, sight.trusted)
 
-    def _dial(
-        self, order: int, dial: Dial, trusted: frozenset[str], lookups: dict[int, tuple[int, dict[str, int]]]
-    ) -> None:
-        lookup, tcp, tls, http = dial.lookup, dial.tcp, dial.tls or dial.quic, dial.http
-        ip, asn, of_lookup = dial.ip, 0, 0
-        if lookup is not None:
-            known = lookups.get(id(lookup))
-            if known is None:
-                values, networks = _lookup_of(lookup, trusted)
-                known = lookups[id(lookup)] = (self._lookups.add(values), networks)
-            of_lookup, networks = known
-            asn = networks.get(ip, 0)
-        self._lookups.of.append(of_lookup)
-        self._certificates.of.append(self._certificate(tls) if tls is not None else 0)
-        self._answers.of.append(self._answers.add(pages.answer_of(http)) if http is not None else 0)
-        if tls is not None:
-            failure = tls.failure
-            verified = failure is None and not tls.no_tls_verify
-            told = (
-                tls.server_name, failure is None or failure in _OWN_WORD, verified, failure,
-                _took(tls.t0, tls.t), tls.tls_version,
-            )  # fmt: skip
-        else:
-            verified = http is not None and _verified_by_request(dial)
-            told = (None, verified, verified, dial.failure if dial.ended == "tls" else None, None, None)
-        self._dials.append((
-            order, dial.role, dial.ended, dial.failure, None, dial.hop,
-            ip, asn, bogon(ip), ip in trusted, dial.port,
-            tcp.failure is None if tcp is not None else http is not None and http.failure is None,
-            tcp.failure if tcp is not None else None,
-            _took(tcp.t0, tcp.t) if tcp is not None else None,
-            *told,
-        ))  # fmt: skip
+    def _add_dials(self, dials: Sequence[Dial], trusted: frozenset[str]) -> None:
+        lookups: dict[int, tuple[int, dict[str, int]]] = {}
+        of_lookups, of_certificates, of_answers = self._lookups.of, self._certificates.of, self._answers.of
+        for order, dial in enumerate(dials):
+            ip, lookup, tcp, http = dial.ip, dial.lookup, dial.tcp, dial.http
+            tls = dial.tls or dial.quic
+            of_lookup, networks = _NOT_ASKED if lookup is None else self._lookup(lookup, trusted, lookups)
+            of_lookups.append(of_lookup)
+            of_certificates.append(self._certificate(tls) if tls is not None else 0)
+            of_answers.append(self._answer(http) if http is not None else 0)
+            if tls is not None:
+                sni, tls_failure, version, tls_took = tls.server_name, tls.failure, tls.tls_version, _took(tls)
+                answered = tls_failure is None or tls_failure in _OWN_WORD
+                verified = tls_failure is None and not tls.no_tls_verify
+            else:
+                answered = verified = http is not None and _verified_by_request(dial)
+                tls_failure = dial.failure if dial.ended == "tls" else None
+                sni = version = tls_took = None
+            if tcp is not None:
+                tcp_failure, tcp_took = tcp.failure, _took(tcp)
+                connected = tcp_failure is None
+            else:
+                tcp_failure = tcp_took = None
+                connected = http is not None and http.failure is None
+            self._dials.append((
+                order, dial.role, dial.ended, dial.failure, None, dial.hop,
+                ip, networks.get(ip, 0), bogon(ip), ip in trusted, dial.port, connected, tcp_failure, tcp_took,
+                sni, answered, verified, tls_failure, tls_took, version,
+            ))  # fmt: skip
+
+    def _lookup(
+        self, lookup: Query, trusted: frozenset[str], known: dict[int, tuple[int, dict[str, int]]]
+    ) -> tuple[int, dict[str, int]]:
+        """The number of a lookup, and the networks of its answers."""
+        found = known.get(id(lookup))
+        if found is None:
+            values, networks = _lookup_of(lookup, trusted)
+            found = known[id(lookup)] = self._lookups.add(values), networks
+        return found
+
+    def _answer(self, http: HttpTransaction) -> int:
+        values = pages.answer_of(http)
+        self.bodies += values[_BODY_LENGTH]  # type: ignore[operator]  # a number, as the schema says
+        return self._answers.add(values)
 
     def _certificate(self, tls: Handshake) -> int:
         raw = bytes(tls.peer_certificates)
@@ -204,6 +213,8 @@ _CERTIFICATE = pa.schema([
 _ELSEWHERE = {*_LOOKUP.names, *_CERTIFICATE.names, *pages.COLUMNS}
 _ALONE = pa.schema([field for field in schema.DIAL if field.name not in _ELSEWHERE])
 _NO_LOOKUP: tuple[object, ...] = (False, None, None, None, [], None, False, False, False, False, False)
+_BODY_LENGTH = pages.COLUMNS.index("body_length")
+_NOT_ASKED: tuple[int, dict[str, int]] = (0, {})
 _NOTHING = Sight(url="", host="", kind="tcp", dials=[])
 _NO_DIALS = (Dial(role="none"),)
 
@@ -219,7 +230,7 @@ def _lookup_of(lookup: Query, trusted: frozenset[str]) -> tuple[tuple[object, ..
                 networks[address] = answer.asn
     kinds = {_address_kind(address) for address in answers if address not in trusted}
     return (
-        True, lookup.engine or "system", lookup.resolver_address, lookup.failure, answers, _took(lookup.t0, lookup.t),
+        True, lookup.engine or "system", lookup.resolver_address, lookup.failure, answers, _took(lookup),
         any(map(bogon, answers)), not trusted.isdisjoint(answers), "block" in kinds, "substitute" in kinds, False,
     ), networks  # fmt: skip
 
@@ -301,10 +312,11 @@ def _received(uid: str) -> dt.datetime | None:
     """The collector's ids begin with its own time, as in ``20221005120000.123456_IR_webconnectivity_0123``."""
     if len(uid) < 15 or uid[14] != "." or not uid[:14].isdigit() or not uid.isascii():
         return None
-    with suppress(ValueError):
+    try:
         when = dt.datetime.fromisoformat(f"{uid[:8]}T{uid[8:14]}")
-        return when if when >= EARLIEST else None
-    return None
+    except ValueError:
+        return None
+    return when if when >= EARLIEST else None
 
 
 @lru_cache(maxsize=16384)
@@ -358,5 +370,6 @@ def _address_kind(address: str) -> str:
     return signatures().address_kind(address)
 
 
-def _took(since: float | None, until: float | None) -> float | None:
+def _took(record: Query | TcpConnect | Handshake) -> float | None:
+    since, until = record.t0, record.t
     return until - since if since is not None and until is not None else None

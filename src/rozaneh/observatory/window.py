@@ -31,6 +31,7 @@ SORTED = tuple(
     (name, "ascending") for name in ("country", "day", "asn", "domain", "time", "measurement", "target", "dial")
 )
 """The order of observations."""
+_LARGEST_REUSED = (32 << 20) - (1 << 16)
 _CLOCKS_DIFFER = dt.timedelta(days=1)
 
 
@@ -72,10 +73,16 @@ class Found(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def collector_off() -> Iterator[None]:
-    """What is read holds no cycles, and a collector that walks through it all the time costs a fifth."""
+def much_memory() -> Iterator[None]:
+    """What suits a process that makes and forgets millions of things, and some large ones over and over.
+
+    They hold no cycles, and a collector that walks through them all the time costs a fifth. And glibc gives a thing of
+    more than 128 KiB pages of its own, which cost more than what is done with them; from the first such thing that is
+    given back on, it does so for larger ones only, up to 32 MiB.
+    """
     was = gc.isenabled()
     gc.disable()
+    bytearray(_LARGEST_REUSED)
     try:
         yield
     finally:
@@ -116,7 +123,7 @@ class Window:
     _keys: list[Key] = field(default_factory=list)
     _rows: int = 0
     _done: list[Input] = field(default_factory=list)
-    _rejected: list[tuple[Path, Path]] = field(default_factory=list)
+    _rejected: list[pa.Table] = field(default_factory=list)
 
     def read(self, inputs: Iterable[Found]) -> None:
         """Read inputs to their ends, and put everything in place.
@@ -145,19 +152,21 @@ class Window:
         """An input is complete."""
         rejected = reader.quarantine.total
         if rejected:
-            self._rejected.append(
-                (staged(self.place, reader.quarantine.table()), new_file(self.place, schema.QUARANTINE))
-            )
+            self._rejected.append(reader.quarantine.table())
         self._done.append(Input(found.path, found.size, found.changed, reader.lines, reader.kept, rejected))
         self.summary.add(Summary(files=1, lines=reader.lines, rejected=dict(reader.quarantine.counts)))
 
     def _flush(self) -> None:
-        put = list(self._rejected)
+        put: list[tuple[Path, Path]] = []
         touched: list[Partition] = []
+        if self._rejected:
+            rejected = pa.concat_tables(self._rejected)
+            put.append((staged(self.place, rejected), new_file(self.place, schema.QUARANTINE)))
         if self._tables:
             new = self.door.new(Keys.make(self._keys))
-            table = pa.concat_tables(self._tables).filter(pa.array(new[np.concatenate(self._owners)]))
-            kept = int(new.sum())
+            table, kept = pa.concat_tables(self._tables), int(new.sum())
+            if kept < len(new):
+                table = table.filter(pa.array(new[np.concatenate(self._owners)]))
             self.summary.add(Summary(kept=kept, doubled=len(new) - kept, rows=table.num_rows))
             for partition, part in parts(table.take(pc.sort_indices(table, sort_keys=list(SORTED)))):
                 put.append((staged(self.place, part), new_file(self.place, schema.OBSERVATIONS, partition)))

@@ -142,32 +142,21 @@ def dials_of(names: Names, records: Records, hop: int, scheme: str) -> list[Dial
         hop: redirects before it.
         scheme: what was to be spoken: ``https``, ``http``, ``tls``, ``tcp``.
     """
-    by_id: dict[int | None, Handshake] = {}
-    by_place: dict[str, Handshake] = {}
-    for shake in records.shakes:
-        if shake.transaction_id:
-            by_id[shake.transaction_id] = shake
-        elif shake.address:
-            by_place[shake.address] = shake
-    asked_by_id = {x.transaction_id: x for x in records.requests if x.transaction_id}
+    by_id, by_place = _found_by(records.shakes)
+    asked_by_id, loose = _asked(records.requests)
+    system = names.system
+    unnamed = not (system or names.failed)
     dials: list[Dial] = []
     for tcp in records.connects[:MOST_DIALS]:
         ip, number = tcp.ip or "", tcp.transaction_id
         port = tcp.port if isinstance(tcp.port, int) else 0
-        lookup = names.system.get(ip)
-        dials.append(
-            Dial(
-                role="system" if lookup or not (names.system or names.failed) else _other(ip, names),
-                hop=hop,
-                lookup=lookup,
-                tcp=tcp,
-                tls=by_id.get(number) if number else by_place.get(f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"),
-                http=asked_by_id.get(number) if number else None,
-                ip=ip,
-                port=port,
-            )
-        )
-    loose = next((x for x in records.requests if not x.transaction_id), None)
+        lookup = system.get(ip)
+        if number:
+            tls, http = by_id.get(number), asked_by_id.get(number)
+        else:
+            tls, http = by_place.get(f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"), None
+        role = "system" if lookup is not None or unnamed else "trusted" if ip in names.trusted else "resolver"
+        dials.append(Dial(role=role, hop=hop, lookup=lookup, tcp=tcp, tls=tls, http=http, ip=ip, port=port))
     if loose is not None:
         _attach(loose, dials, hop)
     dials += [Dial(role="system", hop=hop, lookup=query) for query in _leading_nowhere(names, dials)]
@@ -177,15 +166,35 @@ def dials_of(names: Names, records: Records, hop: int, scheme: str) -> list[Dial
     return dials[:MOST_DIALS]
 
 
-def _other(ip: str, names: Names) -> str:
-    return "trusted" if ip in names.trusted else "resolver"
+def _found_by(shakes: Iterable[Handshake]) -> tuple[dict[int, Handshake], dict[str, Handshake]]:
+    """Handshakes by transaction, and by place those of before there were transactions."""
+    by_id: dict[int, Handshake] = {}
+    by_place: dict[str, Handshake] = {}
+    for shake in shakes:
+        if shake.transaction_id:
+            by_id[shake.transaction_id] = shake
+        elif shake.address:
+            by_place[shake.address] = shake
+    return by_id, by_place
+
+
+def _asked(requests: Iterable[HttpTransaction]) -> tuple[dict[int, HttpTransaction], HttpTransaction | None]:
+    """Requests by transaction, and the first that has none."""
+    by_id: dict[int, HttpTransaction] = {}
+    loose = None
+    for request in requests:
+        if request.transaction_id:
+            by_id[request.transaction_id] = request
+        elif loose is None:
+            loose = request
+    return by_id, loose
 
 
 def _leading_nowhere(names: Names, dials: Sequence[Dial]) -> Sequence[Query]:
     """Lookups that no dial followed: failed ones, and answers that the probe did not want to dial."""
     if names.system:
-        went = {dial.ip for dial in dials}
-        return () if went & set(names.system) else [next(iter(names.system.values()))]
+        followed = any(dial.lookup is not None for dial in dials)
+        return () if followed else [next(iter(names.system.values()))]
     # A name may have addresses of one family only.
     return [x for x in names.failed if x.query_type != "AAAA"] or names.failed[:1]
 

@@ -6,7 +6,7 @@ The rows of the observatory and the evidence of :func:`rozaneh.diagnosis.judge` 
 measurement has one meaning.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -15,7 +15,7 @@ from rozaneh.diagnosis import signatures
 from rozaneh.ooni.dials import Dial, Names, Records, dials_of, failure_of, is_literal, names_of, place_of
 from rozaneh.ooni.records import HttpTransaction, Query, TcpConnect
 from rozaneh.ooni.values import depth
-from rozaneh.ooni.webkeys import HelperAnswer, WebKeys
+from rozaneh.ooni.webkeys import ControlEndpoint, HelperAnswer, WebKeys
 
 _CONTROL_DENIES = frozenset(("dns_nxdomain_error", "dns_name_error", "dns_no_answer"))
 
@@ -85,7 +85,7 @@ def sights_of_web(url: str, keys: WebKeys) -> Sight:
         here = "https" if shakes or any(x.port == 443 for x in connects) else here
     names = names_of(queries)
     dials = dials_of(names, Records(connects, shakes, requests), hop, here)
-    helped = _helped(keys.control, same_host=there == host, scheme=here, here={dial.ip for dial in dials})
+    helped = _helped(keys.control, same_host=there == host, scheme=here, dials=dials)
     trusted = frozenset(names.trusted)
     if there == host:
         trusted = _believed(names, helped, keys.control)
@@ -136,7 +136,7 @@ def _network_of(address: str, query: Query) -> int:
     return next((x.asn for x in query.answers or () if x.asn and address in (x.ipv4, x.ipv6)), 0)
 
 
-def _helped(control: HelperAnswer | None, *, same_host: bool, scheme: str, here: set[str]) -> Helped:
+def _helped(control: HelperAnswer | None, *, same_host: bool, scheme: str, dials: Sequence[Dial]) -> Helped:
     if control is None or (control.dns is None and control.http_request is None and not control.tcp_connect):
         return Helped()
     helped = Helped(asked=True)
@@ -147,10 +147,11 @@ def _helped(control: HelperAnswer | None, *, same_host: bool, scheme: str, here:
             helped.dns = True
         elif control.dns.failure in _CONTROL_DENIES:
             helped.dns = False
-    port = "443" if scheme == "https" else "80"
-    helped.tcp = _any(control.tcp_connect, port, here, same_host=same_host)
-    helped.tls = _any(control.tls_handshake, port, here, same_host=same_host) if scheme == "https" else None
-    helped.quic = _any(control.quic_handshake, port, here, same_host=same_host)
+    port = ":443" if scheme == "https" else ":80"
+    here = None if same_host else {dial.ip for dial in dials}
+    helped.tcp = _any(control.tcp_connect, port, here)
+    helped.tls = _any(control.tls_handshake, port, here) if scheme == "https" else None
+    helped.quic = _any(control.quic_handshake, port, here)
     page = control.http_request
     if page is not None:
         helped.http = page.failure is None and (page.status_code or 0) > 0
@@ -159,12 +160,13 @@ def _helped(control: HelperAnswer | None, *, same_host: bool, scheme: str, here:
     return helped
 
 
-def _any(places: dict[str, Any] | None, port: str, here: set[str], *, same_host: bool) -> bool | None:
+def _any(places: Mapping[str, ControlEndpoint] | None, port: str, here: Container[str] | None) -> bool | None:
     """Whether one of the places worked; of those at our addresses only, where the control knows another host."""
+    if not places:
+        return None
     seen = None
-    for place, told in (places or {}).items():
-        ip, _, number = place.rpartition(":")
-        if number == port and (same_host or ip.strip("[]") in here):
+    for place, told in places.items():
+        if place.endswith(port) and (here is None or place[: -len(port)].strip("[]") in here):
             if told.status or (told.status is None and not told.failure):
                 return True
             seen = False
