@@ -1,11 +1,15 @@
 """Asking a running gateway: the state, and why a host is reached as it is."""
 
 import datetime as dt
-from contextlib import ExitStack
+import os
+import resource
+import socket
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 import msgspec
 import pytest
@@ -136,3 +140,24 @@ def test_the_state_is_bounded() -> None:
     for number in range(1000):
         state.note(Opened(way=f"way {number}", seconds=0.1))
     assert len(state.snapshot().ways) <= 256
+
+
+async def test_without_descriptors_it_waits_and_answers_later(tmp_path: Path) -> None:
+    async with MemoryNetwork() as network, anyio.create_task_group() as tasks:
+        with control.listen(tmp_path) as listening, socket.socket(socket.AF_UNIX) as asker, ExitStack() as held:
+            tasks.start_soon(control.serve, listening, desk(finder(network, Recorder()), network))
+            await anyio.lowlevel.checkpoint()
+            most, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (asker.fileno() + 20, hard))
+            held.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (most, hard))
+            with suppress(OSError):
+                while True:
+                    held.callback(os.close, os.dup(0))
+            asker.connect(str(tmp_path / "control"))
+            asker.sendall(b'{"ask":"state"}\n')
+            await anyio.sleep(0.05)
+            held.close()
+            with anyio.fail_after(20):
+                await anyio.wait_readable(asker)
+            assert b'"state"' in asker.recv(4096)
+        tasks.cancel_scope.cancel()

@@ -283,6 +283,21 @@ async def test_clients_that_say_nothing_are_shown_the_door_and_others_are_served
 
 
 @pytest.mark.anyio
+async def test_more_clients_than_there_is_room_for_are_closed_and_that_is_said_once() -> None:
+    async with running(tls_site, limits=Limits(clients=3)) as front:
+        first = [await front.socks("blocked.example", 443) for _ in range(3)]
+        for _ in range(5):
+            further = await front.connect()
+            assert await rest(further) == b""
+        assert len(front.notes) == 1
+        assert "more than 3 connections" in front.notes[0]
+        await first[0][1].aclose()
+        await front.closed.wait() if front.events and isinstance(front.events[0], Closed) else await anyio.sleep(0.2)
+        code, _ = await front.socks("blocked.example", 443)
+        assert code == 0
+
+
+@pytest.mark.anyio
 async def test_a_client_that_goes_away_in_the_middle_harms_nobody() -> None:
     async with running(tls_site) as front:
         for step in range(1, 12):

@@ -4,6 +4,7 @@ The first word of the command line names the module ``rozaneh.cli.NAME``, whose 
 no more than the one command that runs. Without such a word the commands are listed.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ import typer
 
 from rozaneh import __version__
 from rozaneh.cli.help import run
+from rozaneh.cli.lasting import forsake
 from rozaneh.core import RozanehError
 from rozaneh.words import Words, mark, shown
 
@@ -39,7 +41,8 @@ COMMANDS = {
 }
 """Each command, and what it does, in one line."""
 
-_WRONG_USE = 2
+_FAILED, _WRONG_USE = 1, 2
+_UNWRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
@@ -50,6 +53,13 @@ def main() -> None:
     except RozanehError as error:
         print(f"rozaneh: {shown(str(error))}", file=sys.stderr)  # noqa: T201 - there is no console to print to any more
         sys.exit(_WRONG_USE)
+    except OSError as error:
+        # What concerns a file or the network was said where it happened; these are about where the result goes.
+        if error.filename is not None or error.errno not in _UNWRITTEN:
+            raise
+        forsake(sys.stdout)
+        print(f"rozaneh: cannot write the result: {error.strerror}", file=sys.stderr)  # noqa: T201 - as above
+        sys.exit(_FAILED)
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
 

@@ -1,12 +1,13 @@
 """What every command shares: the options ``--lang`` and ``--json``, and printing for terminals and for pipes."""
 
 import sys
-from typing import Annotated
+from typing import IO, Annotated, cast
 
 import msgspec
 import typer
 from rich.console import Console
 
+from rozaneh.cli.lasting import Lasting
 from rozaneh.words import Words, mark
 
 Lang = Annotated[
@@ -28,16 +29,20 @@ Engine = Annotated[
 _NO_WIDTH = 100_000
 
 
-def console(*, errors: bool = False) -> Console:
+def console(*, errors: bool = False, lasting: bool = False) -> Console:
     """Where a command prints: colours and live tables on a terminal, plain lines anywhere else.
 
     Args:
         errors: print to standard error, as progress does, so that standard output holds the result alone.
+        lasting: go on where nothing can be written any more; for what runs for long.
     """
     # A pipe has no width: wrapping or cutting there would break the one line that holds a fact. What is to be drawn as
     # on a terminal (FORCE_COLOR, TTY_COMPATIBLE) has the width of one: a rule fills all of it.
     width = None if Console(stderr=errors).is_terminal else _NO_WIDTH
-    return Console(stderr=errors, soft_wrap=width is not None, width=width, highlight=False, markup=False, emoji=False)
+    file = cast("IO[str]", Lasting(sys.stderr if errors else sys.stdout)) if lasting else None
+    return Console(
+        file=file, stderr=errors, soft_wrap=width is not None, width=width, highlight=False, markup=False, emoji=False
+    )
 
 
 def print_json(value: object) -> None:

@@ -10,6 +10,7 @@ import anyio
 import typer
 
 from rozaneh.cli import background
+from rozaneh.cli.lasting import forsake
 from rozaneh.cli.options import Json, Lang, console, words
 from rozaneh.cli.servers import WaysFile, WaysGiven, servers
 from rozaneh.cli.sharing import shared
@@ -32,6 +33,8 @@ from rozaneh.net.real import RealNetwork
 from rozaneh.net.trust import Trust
 from rozaneh.words import Words, mark
 
+_KEPT_BACK = 64
+"""Descriptors for what is no client: doors, the page, the memory, whoever asks."""
 _NOT_OF_A_UNIT = ("--unit", "--install-unit", "--daemon", "--replace")
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -110,7 +113,7 @@ def up(
         text = background.unit([each for each in sys.argv[2:] if each not in _NOT_OF_A_UNIT])
         _unit(text, tongue, install=install)
         return
-    notes = console(errors=True)
+    notes = console(errors=True, lasting=True)
 
     def warn(text: str) -> None:
         notes.print(tongue.say("Note: {text}", text=text))
@@ -125,7 +128,7 @@ def up(
         return
     folder = (state or state_folder()) if remember else None
     memory, salt = open_state(folder, warn)
-    _raise_limit()
+    room = _raise_limit()
     clock = clock_from_environment()
     network = RealNetwork()
     ways = [*given, *stored_ways(state or state_folder(), network, warn)]
@@ -141,7 +144,7 @@ def up(
         routes=routes,
         clear_lookups=clear_dns,
     )
-    screen = Screen(console(), tongue, as_json=as_json, show_hosts=show_hosts)
+    screen = Screen(console(lasting=True), tongue, as_json=as_json, show_hosts=show_hosts)
     keeper = Keeper(finder, finder.trust, urls, keep_in, round(keep_most * 1e6)) if urls else None
     switch = Switch()
     curfew = CurfewMode(finder, clock, warn=warn, keeper=keeper, watched=watched, switch=switch)
@@ -154,12 +157,15 @@ def up(
         ready=ready,
         show_hosts=show_hosts,
         local=allow_local,
+        room=room,
     )
     try:
         taken = take_over(folder / control.NAME) if replace and folder is not None else None
         anyio.run(run.serve, port, page, taken, backend_options={"use_uvloop": True})
     finally:
         memory.close()
+        forsake(sys.stdout)
+        forsake(sys.stderr)
 
 
 def _unit(text: str, tongue: Words, *, install: bool) -> None:
@@ -174,9 +180,12 @@ def _unit(text: str, tongue: Words, *, install: bool) -> None:
     typer.echo(tongue.say("To be there before you log in: {command}", command="loginctl enable-linger"))
 
 
-def _raise_limit() -> None:
-    """Allow as many connections as this user may have."""
+def _raise_limit() -> int:
+    """Allow as many connections as this user may have; how many clients there is room for."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         with suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    # Three for each: its own, the way to where it goes, and some for ways that are tried side by side.
+    return 1 << 20 if most == resource.RLIM_INFINITY else max(16, (most - _KEPT_BACK) // 3)

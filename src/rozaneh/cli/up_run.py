@@ -14,7 +14,7 @@ from rozaneh.cli import background
 from rozaneh.cli.sharing import Shared
 from rozaneh.cli.up_view import LOOPBACK, Screen
 from rozaneh.core import LocalFault
-from rozaneh.gateway import Event, Gateway, control
+from rozaneh.gateway import Event, Gateway, Limits, control
 from rozaneh.gateway.desk import Desk
 from rozaneh.gateway.handing import Taken
 from rozaneh.gateway.page.guard import Guard
@@ -45,6 +45,7 @@ class Run:
         ready: told where it listens, in the background; none in a terminal.
         show_hosts: whether hosts are shown.
         local: whether it leads to this machine and its network.
+        room: for how many clients.
     """
 
     desk: Desk
@@ -54,6 +55,7 @@ class Run:
     ready: background.Notice | None
     show_hosts: bool
     local: bool
+    room: int
 
     async def serve(self, port: int, page_port: int, taken: Taken | None = None) -> None:
         """Listen and serve until a signal, or until another process has taken over and the last client has gone.
@@ -117,6 +119,7 @@ class Run:
             allow_local=self.local and credentials is None,
             show_hosts=self.show_hosts,
             switch=self.desk.switch,
+            limits=Limits(clients=self.room),
         )
 
     def _tell(self, event: Event) -> None:

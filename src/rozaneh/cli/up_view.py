@@ -2,7 +2,6 @@
 
 import datetime as dt
 import statistics
-import sys
 from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -118,10 +117,9 @@ class Screen:
     def _kind(event: Opened | Refused) -> tuple[str, str]:
         return (event.way, event.obstacle) if isinstance(event, Opened) else ("", event.obstacle)
 
-    @staticmethod
-    def _write(value: object) -> None:
-        sys.stdout.buffer.write(msgspec.json.encode(value) + b"\n")
-        sys.stdout.flush()
+    def _write(self, value: object) -> None:
+        self._out.file.write(f"{msgspec.json.encode(value).decode()}\n")
+        self._out.file.flush()
 
     def _line(self, event: Opened | Refused) -> str:
         if isinstance(event, Refused):

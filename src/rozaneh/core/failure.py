@@ -46,7 +46,11 @@ class Failure(StrEnum):
     UNKNOWN_FAILURE = "unknown_failure"
 
 
+_OWN_WANT = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN)
+"""This machine is short of descriptors, of memory or of threads. That says nothing about anybody else."""
+
 _BY_ERRNO = {
+    **dict.fromkeys(_OWN_WANT, Failure.INTERRUPTED),
     errno.ECONNREFUSED: Failure.CONNECTION_REFUSED,
     errno.ECONNRESET: Failure.CONNECTION_RESET,
     errno.EPIPE: Failure.CONNECTION_RESET,

@@ -35,6 +35,8 @@ from rozaneh.net.trust import Trust
 __all__ = ["Finder"]
 
 _HUNG = 5.0
+_RECOVERS = 15.0
+"""Seconds after which transfers that stood still with this process should have gone on."""
 _HANDSHAKE = b"\x16"
 _TLS_PORT = 443
 _COST_OF_INQUIRY = 12_000
@@ -152,6 +154,8 @@ class Finder:
         Returns:
             What is in doubt now, or empty.
         """
+        if self._knowledge.awake.slept(flow.last, now):
+            return ""
         doubt: str = gave_up(flow, now)
         if doubt:
             self.doubt(target, connection, doubt, now)
@@ -183,7 +187,8 @@ class Finder:
             doubt: what its bytes suggest.
             now: seconds of the event loop's clock.
         """
-        if self._knowledge.weather.outage(now):
+        knowledge = self._knowledge
+        if knowledge.weather.outage(now) or knowledge.awake.slept(now - _RECOVERS, now):
             return  # everything stops then, by whatever way
         known = self._knowledge.hosts.known(target)
         key = connection.way.key
@@ -268,6 +273,15 @@ class Finder:
         knowledge = self._knowledge
         knowledge.arrive()
         return expected([*knowledge.memory.line(knowledge.context.network), *watched], knowledge.clock.now())
+
+    def beat(self) -> None:
+        """Take note that this process runs; to be called about twice a second while the finder is in use."""
+        if self._knowledge.beat(anyio.current_time()):
+            self.let_go()
+
+    def rest(self) -> None:
+        """It is in use no more, for now."""
+        self._knowledge.awake.rest()
 
     def look_at_line(self) -> None:
         """Remember whether the line abroad is open or cut now, where the user's own connections have shown it."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from rozaneh.core import Attempt, Context, Failure, Observation, Op
+from rozaneh.finder.awake import Awake
 from rozaneh.finder.budget import Budget, cost
 from rozaneh.finder.hosts import Hosts
 from rozaneh.finder.memory import Memory
@@ -44,6 +45,7 @@ class Knowledge:
         hosts: this session's destinations.
         weather: whether anything abroad answers.
         budget: how much may be tried here that is not proven.
+        awake: whether this process ran all the time.
     """
 
     table: Table
@@ -58,6 +60,7 @@ class Knowledge:
     hosts: Hosts = field(default_factory=Hosts)
     weather: Weather = field(default_factory=Weather)
     budget: Budget = field(default_factory=Budget)
+    awake: Awake = field(default_factory=Awake)
     _network: str = ""
     _avoided: dict[str, float] = field(default_factory=dict)
 
@@ -78,6 +81,19 @@ class Knowledge:
         if network != self._network:
             self._network = network
             self._begin_anew()
+
+    def beat(self, now: float) -> bool:
+        """Notice that this process stood still: what was believed of the line is looked at anew."""
+        stood_still = self.awake.beat(now)
+        if stood_still:
+            self.weather = Weather()
+            self._avoided.clear()
+        return stood_still
+
+    def overslept(self, attempt: Attempt, now: float) -> bool:
+        """Whether an attempt that has just failed may have done so because this process stood still."""
+        failed = attempt.failure not in (None, Failure.INTERRUPTED)
+        return failed and self.awake.slept(now - attempt.took, now)
 
     def forget(self) -> None:
         """Forget everything that was learnt, in this session and before."""
@@ -124,13 +140,15 @@ class Knowledge:
 
     def resolver_failed(self, resolver: str, attempt: Attempt, now: float) -> None:
         """A resolver could not be asked."""
+        if self.overslept(attempt, now):
+            return
         self._avoided[resolver] = now + _AVOIDED
         if unheard(attempt):
             self.weather.foreign_silent(resolver, now)
 
     def upstream_failed(self, way: Way, attempt: Attempt, now: float) -> None:
         """A way through the user's server failed."""
-        if unheard(attempt):
+        if unheard(attempt) and not self.overslept(attempt, now):
             self.weather.foreign_silent(way.key, now)
 
 

@@ -243,7 +243,7 @@ class Opening:
         return bool(self._search.knowledge.weather.outage(now))
 
     def _next(self, now: float) -> Ranked | None:
-        if not self._search.dials:
+        if self._search.begins:
             return self._search.first(now)
         if self._search.dials >= self._rules.most_dials or self._said_once or now > self._began + self._rules.search:
             return None
@@ -286,6 +286,8 @@ class Opening:
         def report(attempt: Attempt) -> None:
             self._report(attempt)
             self._search.ended(runner, attempt, anyio.current_time())
+            if self._search.begins:
+                self._began = anyio.current_time()
 
         async def exchange(stream: ByteStream, trace: Trace) -> None:
             refuse_substitute(runner, trace)

@@ -53,6 +53,7 @@ class Search:
         dials: how many ways were started.
         suspicions: what the failed attempts suggest.
         refusal: why there is none, once that is certain.
+        begins: whether the first way is next: at the beginning, and where this process stood still meanwhile.
     """
 
     knowledge: Knowledge
@@ -60,6 +61,7 @@ class Search:
     dials: int = 0
     suspicions: dict[str, float] = field(default_factory=dict)
     refusal: Refusal | None = None
+    begins: bool = True
     _tried: set[str] = field(default_factory=set)
     _bad_resolvers: set[str] = field(default_factory=set)
     _asked_in_clear: bool = False
@@ -226,6 +228,7 @@ class Search:
     def started(self, runner: Runner) -> None:
         """A way is being tried. With a resolver that has to be asked it may be tried again with another one."""
         self.dials += 1
+        self.begins = False
         known = self.known.way
         runner.usual = known is not None and known.key == runner.way.key
         if runner.way.key != DIRECT:
@@ -241,6 +244,11 @@ class Search:
         """An attempt is over: learn what it says."""
         self.known.tried.append(attempt)
         self._settle(runner, attempt, now)
+        if self.knowledge.overslept(attempt, now):
+            self._tried.discard(runner.way.key)
+            self._tried_lent.discard(runner.way.key)
+            self.begins = True
+            return
         self.progress(runner, now)
         if runner.way.asks and trouble_at_resolver(attempt):
             self._bad_resolvers.add(runner.way.resolver)

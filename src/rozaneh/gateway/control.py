@@ -20,6 +20,7 @@ from rozaneh.gateway.desk import Desk, Look
 from rozaneh.gateway.handing import DOORS, Handing, give
 from rozaneh.gateway.state import Snapshot
 from rozaneh.gateway.wiping import Wiped
+from rozaneh.net.sockets import accepted
 
 __all__ = ["NAME", "Answer", "Question", "answer", "ask", "listen", "serve"]
 
@@ -109,18 +110,13 @@ async def serve(
 
     async def one(asker: socket.socket) -> None:
         with asker, suppress(OSError):
-            asker.setblocking(False)  # noqa: FBT003 - the system's own signature
             with anyio.fail_after(_PATIENCE):
                 await _answer(asker, desk, link, handing, listening)
 
     async with anyio.create_task_group() as tasks:
-        while listening.fileno() >= 0:
-            with suppress(anyio.ClosedResourceError):
-                await anyio.wait_readable(listening)
-            if listening.fileno() < 0:
-                return
-            with suppress(BlockingIOError):
-                tasks.start_soon(one, listening.accept()[0])
+        with suppress(anyio.ClosedResourceError):
+            while True:
+                tasks.start_soon(one, await accepted(listening))
 
 
 async def _answer(

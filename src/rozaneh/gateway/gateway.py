@@ -1,5 +1,6 @@
 """The gateway: from a client's connection to its end."""
 
+import math
 from collections.abc import Callable
 from ipaddress import ip_address
 
@@ -23,6 +24,8 @@ from rozaneh.words import Words
 
 __all__ = ["Gateway", "Limits"]
 
+_SAY_AGAIN = 60.0
+
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What a client is given. Times are seconds.
@@ -31,11 +34,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         handshake: to say where it wants to go.
         optimism: after which it is told to go ahead although nothing is connected yet.
         flight: to finish its first bytes once it has begun.
+        clients: at the same time; more are closed unheard. Each takes a descriptor, and one or more to where it goes.
     """
 
     handshake: float = 10.0
     optimism: float = 0.3
     flight: float = 5.0
+    clients: int = 1 << 16
 
 
 class Gateway:
@@ -76,6 +81,8 @@ class Gateway:
         self._limits = limits or Limits()
         self._switch = switch or Switch()
         self._switch.let_go.append(finder.let_go)
+        self._served = 0
+        self._said_full = -math.inf
         self._pump = Pump()
         self._lives = Lives(finder, self._switch)
         self._associations = Associations(finder, tell, lambda target: self._forbids(target) is not None, self._shown)
@@ -99,7 +106,11 @@ class Gateway:
 
     async def serve_client(self, client: ByteStream) -> None:
         """Serve one client to its end. Nothing that a client or a network does is raised."""
+        self._served += 1
         try:
+            if self._served > self._limits.clients:
+                self._too_many()
+                return
             wish = await self._hear(client)
             if isinstance(wish, Association):
                 await self._associate(client, wish)
@@ -111,8 +122,16 @@ class Gateway:
         except NETWORK_ERRORS:
             pass  # the client has gone: there is nobody left to tell
         finally:
+            self._served -= 1
             with anyio.CancelScope(shield=True):
                 await anyio.aclose_forcefully(client)
+
+    def _too_many(self) -> None:
+        """There is no room for a client; that is said once in a while."""
+        now = anyio.current_time()
+        if now >= self._said_full + _SAY_AGAIN:
+            self._said_full = now
+            self._warn(f"more than {self._limits.clients} connections at once: further ones are closed")
 
     async def _associate(self, client: ByteStream, wish: Association) -> None:
         if self._switch.paused:

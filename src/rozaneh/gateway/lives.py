@@ -142,10 +142,12 @@ class Lives:
             self._tasks = tasks
             try:
                 while True:
+                    self.finder.beat()
                     await anyio.sleep(_LOOK)
                     self._look(anyio.current_time())
             finally:
                 self._tasks = None
+                self.finder.rest()
 
     def _look(self, now: float) -> None:
         for life in list(self._open.values())[-_MOST_LOOKED_AT:]:

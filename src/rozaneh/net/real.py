@@ -1,5 +1,6 @@
 """The real network: sockets of this host, or of a host of the lab, and the resolver that its programs use."""
 
+import errno
 import socket
 import threading
 from collections.abc import Sequence
@@ -81,7 +82,10 @@ async def _ask_the_library(host: str) -> list[str]:
     it is a daemon, so that it does not hold up the end of the program either, as a thread of a pool would.
     """
     call = _Call(host, current_token())
-    threading.Thread(target=call.run, name="rozaneh-getaddrinfo", daemon=True).start()
+    try:
+        threading.Thread(target=call.run, name="rozaneh-getaddrinfo", daemon=True).start()
+    except RuntimeError as error:
+        raise OSError(errno.EAGAIN, "no thread can be started") from error
     await call.done.wait()
     if call.error is not None:
         raise DialFailed(_failure_of(call.error), str(call.error))

@@ -27,6 +27,7 @@ __all__ = [
     "Sockets",
     "SystemSockets",
     "Transparent",
+    "accepted",
     "bare_socket_stream",
     "connected",
 ]
@@ -237,6 +238,26 @@ def bare_socket_stream(stream: ByteStream) -> SocketStream | None:
     return below if isinstance(below, SocketStream) else None
 
 
+async def accepted(listening: socket.socket) -> socket.socket:
+    """Wait for one connection. When the process has no descriptors left it waits until there are some.
+
+    Raises:
+        ClosedResourceError: the listening socket was closed.
+    """
+    while True:
+        if listening.fileno() < 0:
+            raise anyio.ClosedResourceError
+        try:
+            return _non_blocking(listening.accept()[0])
+        except (BlockingIOError, InterruptedError):
+            await anyio.wait_readable(listening)
+        except OSError as error:
+            if error.errno in _OUT_OF_DESCRIPTORS:
+                await anyio.sleep(_PAUSE_WITHOUT_DESCRIPTORS)
+            elif error.errno not in _OF_THE_NEW_CONNECTION:
+                raise
+
+
 class SocketListener(Listener[SocketStream]):
     """Accepts connections on a socket that is already listening."""
 
@@ -256,19 +277,7 @@ class SocketListener(Listener[SocketStream]):
             ClosedResourceError: the listener was closed.
         """
         await checkpoint()
-        while True:
-            if self._socket.fileno() < 0:
-                raise anyio.ClosedResourceError
-            try:
-                accepted, _ = self._socket.accept()
-                return SocketStream(_non_blocking(accepted))
-            except (BlockingIOError, InterruptedError):
-                await anyio.wait_readable(self._socket)
-            except OSError as error:
-                if error.errno in _OUT_OF_DESCRIPTORS:
-                    await anyio.sleep(_PAUSE_WITHOUT_DESCRIPTORS)
-                elif error.errno not in _OF_THE_NEW_CONNECTION:
-                    raise
+        return SocketStream(await accepted(self._socket))
 
     async def serve(self, handler: Callable[[SocketStream], Any], task_group: TaskGroup | None = None) -> None:
         """Run a handler for each connection, until cancelled or closed."""
