@@ -10,7 +10,7 @@ programs=$(sed -n 's/^\([a-z0-9_-]*\) *= *".*"$/\1/p' tests/peers.toml)
 packages_of() { sed -n "s/^$1 *= *\"\(.*\)\"\$/\1/p" tests/peers.toml; }
 present() { command -v "$1" >/dev/null 2>&1; }
 absent() { for program in $programs; do present "$program" || echo "$program"; done; }
-tests_of() { grep -rlE "peer\(\"$1\"\)" tests --include='test_*.py' 2>/dev/null | sed 's|^tests/||' | sort | tr '\n' ' '; }
+tests_of() { grep -rlE "peer\(\"$1\"\)" tests --include='*.py' 2>/dev/null | sed 's|^tests/||' | sort | tr '\n' ' '; }
 
 say_absent() {
     line=""

@@ -11,12 +11,12 @@ from rozaneh.lab.scenario import load_scenario
 from tests.gateway.lab.home import Censored, Home
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def pcap(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("pcap") / "home.pcap"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def lab(pcap: Path) -> Iterator[Lab]:
     with Lab(pcap=pcap) as lab:
         yield lab

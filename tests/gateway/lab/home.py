@@ -28,7 +28,7 @@ class Home:
     def start(self, *options: str) -> None:
         argv = [sys.executable, "-m", "rozaneh.cli", "up", "--port", PORT, "--json", *options]
         self._process = self.client.popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        assert self._next()["event"] == "listening"
+        assert self.next()["event"] == "listening"
 
     def stop(self) -> None:
         if self._process is not None:
@@ -37,6 +37,12 @@ class Home:
             self.events += [json.loads(line) for line in out.splitlines()]
             assert self._process.returncode == 0
             assert err == b""
+
+    def kill(self) -> None:
+        """For one that has said something on its standard error, as when another takes over."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.communicate()
 
     def curl(self, *arguments: str) -> tuple[int, str]:
         """Its exit status, and the HTTP status that it saw."""
@@ -52,11 +58,12 @@ class Home:
     def event(self) -> dict[str, object]:
         """The next connection that was made or refused."""
         while True:
-            event = self._next()
+            event = self.next()
             if event["event"] in ("opened", "refused"):
                 return event
 
-    def _next(self) -> dict[str, object]:
+    def next(self) -> dict[str, object]:
+        """The next event of any kind."""
         assert self._process is not None
         assert self._process.stdout is not None
         event: dict[str, object] = json.loads(self._process.stdout.readline())

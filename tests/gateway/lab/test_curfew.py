@@ -28,7 +28,7 @@ def test_a_quarter_before_the_usual_hour_servers_are_tried_and_the_list_is_fetch
             "--keep", str(tmp_path / "list"), "--keep-in", str(tmp_path / "kept"),
         )  # fmt: skip
         while home.events[-1]["event"] != "prepared":
-            home._next()
+            home.next()
         done = home.events[-1]
         client.set_clock("17:00")
         assert home.curl("-m", "3", *PROXY, BLOCKED)[0] != 0, "the line abroad is cut"
