@@ -1,8 +1,11 @@
-"""A desktop's proxy settings, against programs that keep what they are told in files."""
+"""A desktop's proxy settings, with GNOME's and KDE's own programs, and with fake ones that can be made to fail."""
 
 import json
 import os
 import stat
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -124,3 +127,77 @@ def test_elsewhere_a_shell_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         "export https_proxy=http://127.0.0.1:1080",
         "export all_proxy=socks5h://127.0.0.1:1080",
     ]
+
+
+_OF_GNOME = (
+    ("", "mode", "auto"),
+    ("", "autoconfig-url", "http://proxy.example/x.pac"),
+    ("", "ignore-hosts", "['intranet.example', '10.0.0.0/8']"),
+    (".ftp", "host", "ftp.example"),
+    (".http", "port", "3128"),
+)
+_OF_KDE = (
+    ("Proxy Settings", "ProxyType", "2"),
+    ("Proxy Settings", "Proxy Config Script", "http://proxy.example/x.pac"),
+    ("Other", "kept", "yes"),
+)
+
+
+def told(*words: str) -> str:
+    return subprocess.run(words, check=True, capture_output=True, text=True, timeout=30).stdout
+
+
+@contextmanager
+def bus(daemon: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A session bus of its own, on which the service that keeps GNOME's settings is started."""
+    words = (daemon, "--session", "--print-address=1", "--nofork", "--nopidfile")
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as started:
+        assert started.stdout is not None
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", started.stdout.readline().strip())
+        try:
+            yield
+        finally:
+            started.terminate()
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in [name for name in os.environ if name.startswith(("XDG_", "GSETTINGS_", "DCONF_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_gnome_s_own_settings_come_back_with_what_nobody_had_set_unset(
+    peer: Callable[[str], str], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gsettings, dconf, schema = peer("gsettings"), peer("dconf"), "org.gnome.system.proxy"
+    monkeypatch.setenv("XDG_CURRENT_DESKTOP", "GNOME")
+    with bus(peer("dbus-daemon"), monkeypatch):
+        for place, key, value in _OF_GNOME:
+            told(gsettings, "set", f"{schema}{place}", key, value)
+        before = told(gsettings, "list-recursively", schema), told(dconf, "dump", "/")
+        changed = turn_on(here(), home / "state", "127.0.0.1", 1080)
+        assert {each.place for each in changed} == {
+            schema,
+            *(f"{schema}.{kind}" for kind in ("http", "https", "socks")),
+        }
+        assert told(gsettings, "get", schema, "mode") == "'manual'\n"
+        assert told(gsettings, "get", f"{schema}.socks", "port") == "1080\n"
+        assert turn_off(here(), home / "state")
+        assert (told(gsettings, "list-recursively", schema), told(dconf, "dump", "/")) == before
+
+
+def test_kde_s_own_settings_come_back(peer: Callable[[str], str], home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer, reader = peer("kwriteconfig5"), peer("kreadconfig5")
+    monkeypatch.setenv("XDG_CURRENT_DESKTOP", "KDE")
+    for group, key, value in _OF_KDE:
+        told(writer, "--file", "kioslaverc", "--group", group, "--key", key, value)
+    file = home / ".config" / "kioslaverc"
+    before = sorted(file.read_text().split("\n"))
+    turn_on(here(), home / "state", "127.0.0.1", 1080)
+    asked = (reader, "--file", "kioslaverc", "--group", "Proxy Settings", "--key")
+    assert told(*asked, "ProxyType") == "1\n"
+    assert told(*asked, "socksProxy") == "socks://127.0.0.1 1080\n"
+    assert turn_off(here(), home / "state")
+    assert sorted(file.read_text().split("\n")) == before

@@ -29,11 +29,15 @@ def on(*, state: State = None, as_json: Json = False, lang: Lang = None) -> None
         raise LocalFault(tongue.say("No gateway runs here. Start it by: {command}", command="rozaneh up"))
     address, _, port = look.proxy.rpartition(":")
     found = desktop()
-    if found is not None:
-        turn_on(found, folder, address, int(port))
+    changed = turn_on(found, folder, address, int(port)) if found is not None else ()
     if as_json:
-        print_json({"desktop": found.name if found is not None else "", "proxy": look.proxy})
+        print_json({"desktop": found.name if found is not None else "", "proxy": look.proxy, "changed": changed})
     elif found is not None:
+        for each in changed:
+            setting, before = f"{each.place} {each.key}", each.before or "-"
+            console().print(
+                tongue.say("{setting}: {now} (was {before})", setting=setting, now=each.ours, before=before)
+            )
         console().print(
             tongue.say("Programs of this desktop use the gateway now. Back by: {command}", command="rozaneh proxy off")
         )

@@ -64,6 +64,9 @@ class Desktop(Protocol):
     def write(self, place: str, key: str, value: str) -> None:
         """Set it; an empty value removes it. Raises ``LocalFault``."""
 
+    def put_back(self, place: str, key: str, value: str) -> None:
+        """Make it what it was; where that is what it is by itself, nothing is set any more. Raises ``LocalFault``."""
+
 
 class _Gnome:
     """By ``gsettings``: GNOME and the desktops that share its settings."""
@@ -86,6 +89,12 @@ class _Gnome:
             _run("gsettings", "set", place, key, value)
         else:
             _run("gsettings", "reset", place, key)
+
+    def put_back(self, place: str, key: str, value: str) -> None:
+        # Nothing tells a value that was set from one that stands in the schema, which another release may change.
+        self.write(place, key, "")
+        if value and self.read(place, key) != value:
+            self.write(place, key, value)
 
 
 class _Kde:
@@ -110,6 +119,9 @@ class _Kde:
         said = [value] if value else ["--delete"]
         _run(f"kwriteconfig{self._version}", "--file", _KDE_FILE, "--group", place, "--key", key, *said)
 
+    def put_back(self, place: str, key: str, value: str) -> None:
+        self.write(place, key, value)
+
 
 def desktop(variables: Mapping[str, str] = os.environ) -> Desktop | None:
     """The desktop that this is; none for one whose settings are not known here, or without its programs."""
@@ -132,8 +144,8 @@ def environment(address: str, port: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def turn_on(found: Desktop, folder: Path, address: str, port: int) -> None:
-    """Set a desktop to the gateway, having written down what was there.
+def turn_on(found: Desktop, folder: Path, address: str, port: int) -> tuple[Setting, ...]:
+    """Set a desktop to the gateway, having written down what was there; what was set.
 
     Raises:
         LocalFault: it cannot be written down, and nothing has changed; or a setting cannot be made.
@@ -153,6 +165,7 @@ def turn_on(found: Desktop, folder: Path, address: str, port: int) -> None:
     _write(folder, _Remembered(desktop=found.name, settings=settings))
     for each in settings:
         found.write(each.place, each.key, each.ours)
+    return settings
 
 
 def turn_off(found: Desktop, folder: Path, warn: Callable[[str], None] = lambda _: None) -> bool:
@@ -175,7 +188,7 @@ def turn_off(found: Desktop, folder: Path, warn: Callable[[str], None] = lambda 
     for each in reversed(known.settings):
         held = found.read(each.place, each.key)
         if held == each.ours:
-            found.write(each.place, each.key, each.before)
+            found.put_back(each.place, each.key, each.before)
         elif held != each.before:
             warn(f"{each.place} {each.key} was changed since and is left as it is")
     (folder / FILE).unlink(missing_ok=True)
