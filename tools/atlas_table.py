@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rozaneh.lab.describe import atlas_table, other_table
-from rozaneh.lab.matrix import STANDARD_WAYS
+from rozaneh.lab.matrix.ways import FURTHER_WAYS, STANDARD_WAYS
 from rozaneh.lab.scenario import load_scenario, scenario_files
 
 PAGE = Path(__file__).parent.parent / "docs" / "lab.md"
@@ -62,7 +62,11 @@ ATLAS: Mapping[str, str] = {
 def page(text: str) -> str:
     """The page with its generated parts brought up to date."""
     scenarios = [load_scenario(file) for file in scenario_files()]
-    rows = [f"| `{name}` | `{spec.replace('|', chr(92) + '|')}` |" for name, spec in STANDARD_WAYS.items()]
+    rows = [
+        f"| `{name}`{named} | `{spec.replace('|', chr(92) + '|')}` |"
+        for ways, named in ((STANDARD_WAYS, ""), (FURTHER_WAYS, ", where a scenario names it"))
+        for name, spec in ways.items()
+    ]
     ways = "\n".join(["| name | stack |", "|---|---|", *rows])
     for name, made in (("ways", ways), ("atlas", atlas_table(scenarios, ATLAS)), ("others", other_table(scenarios))):
         text = _replaced(text, name, made)

@@ -38,6 +38,47 @@ async def test_a_program_of_one_s_own_is_a_way(peer: Peer) -> None:
     assert await outcome(way) is None
 
 
+KEY = "CDF2E852BF539B82BD10E27E9115A31734E378C2"
+BRIDGES = {
+    "webtunnel": f"webtunnel [2001:db8::7]:443 {KEY} url=https://front.example/hidden%20path ver=0.0.1",
+    "snowflake": f"snowflake 192.0.2.3:80 {KEY} fingerprint={KEY} url=https://broker.example/ "
+    "fronts=a.example,b.example ice=stun:stun.example:3478 utls-imitate=hellorandomizedalpn",
+}
+FAKE_TOR = """#!/bin/sh
+while [ $# -gt 0 ]; do [ "$1" = -f ] && /bin/cat "$2" >"${0%/*}/torrc"; shift; done
+exit 3
+"""
+
+
+def _put(folder: Path, name: str, text: str = "#!/bin/sh\n") -> str:
+    (folder / name).write_text(text)
+    (folder / name).chmod(0o755)
+    return str(folder / name)
+
+
+@pytest.mark.parametrize("transport", list(BRIDGES))
+@pytest.mark.parametrize("installed", ["its-own", "lyrebird", ""])
+async def test_a_bridge_by_a_transport_starts_tor_with_its_program(
+    transport: str, installed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("rozaneh.dialers.helper._PATH", "")
+    _put(tmp_path, "tor", FAKE_TOR)
+    way = parse_link(BRIDGES[transport]).way
+    own = f"{transport}-client"
+    if not installed:
+        with pytest.raises(SpecError, match=f"the program {own} or lyrebird is not installed here"):
+            build(way, RealNetwork())
+        return
+    path = _put(tmp_path, own if installed == "its-own" else installed)
+    assert await outcome(way) == "unknown_failure"  # this tor writes down what it was told, and ends
+    told = (tmp_path / "torrc").read_text().splitlines()
+    assert f"ClientTransportPlugin {transport} exec {path}" in told
+    assert f"Bridge {BRIDGES[transport]}" in told
+    assert "UseBridges 1" in told
+    assert BRIDGES[transport].split()[1] not in build(way, RealNetwork()).spec.redacted()
+
+
 async def test_a_program_that_ends_is_a_failure() -> None:
     way = program([PYTHON, "-c", "pass", "{port}"]).way
     assert await outcome(way) == "unknown_failure"

@@ -12,6 +12,7 @@ from rozaneh.lab.world.dns import answer, parse_question, refusal
 from rozaneh.lab.world.http import parse_head
 from rozaneh.lab.world.relays import authorised, parse_authority, read_destination
 from rozaneh.lab.world.shadowsocks import ClearText
+from rozaneh.lab.world.shadowsocks2022 import Key, read_request
 from rozaneh.lab.world.tunnels import read_frame, vless_request
 from rozaneh.lab.world.vpn import answer_openvpn, answer_wireguard
 
@@ -45,6 +46,15 @@ def fuzz_destination(data: bytes) -> None:
 
 def fuzz_shadowsocks(data: bytes) -> None:
     _faults(lambda: _run(ClearText(_reader(data), "chacha20-ietf-poly1305", "password").destination()))
+
+
+def fuzz_shadowsocks2022(data: bytes) -> None:
+    key = Key("2022-blake3-aes-128-gcm", "AAAAAAAAAAAAAAAAAAAAAA==")
+    _faults(lambda: _run(read_request(_reader(data), key, 0.0)))
+    # Whoever has the key may still say nonsense.
+    sealer = key.sealer(bytes(16))
+    head = sealer.seal(bytes(9) + len(data).to_bytes(2, "big")) + sealer.seal(data)
+    _faults(lambda: _run(read_request(_reader(bytes(16) + head), key, 0.0)))
 
 
 def fuzz_tunnels(data: bytes) -> None:

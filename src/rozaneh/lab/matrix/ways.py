@@ -35,6 +35,10 @@ STANDARD_WAYS: Mapping[str, str] = MappingProxyType(
 FURTHER_WAYS: Mapping[str, str] = MappingProxyType(
     {
         "decoy": f"{_DOH}|decoy:example.org|tcp",
+        "browser": "http://relay.example:443?address=45.76.10.11|browser:chrome|tcp",
+        "ss2022": "ss://2022-blake3-aes-256-gcm:cm96YW5laC1sYWItMjAyMi1rZXktb2YtMzItYnl0ZXM%3D@45.76.10.11:8390|tcp",
+        "ssh": "ssh://lab:lab@45.76.10.11:22"
+        "?hostkey=ssh-ed25519%20AAAAC3NzaC1lZDI1NTE5AAAAIMH9BxcgBr2pQdsvIuvYpSIpcSJZekZYWuan1YLTW7mw|tcp",
         "trojan": "trojan://lab@45.76.10.13:443?sni=trojan.relay.example|tcp",
         "vless": "vless://b831381d-6324-4d53-ad4f-8cda48b30811@45.76.10.14:443"
         "?host=vless.relay.example&path=/ray&security=tls&sni=vless.relay.example&type=ws|tcp",

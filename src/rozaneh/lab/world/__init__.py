@@ -19,6 +19,8 @@ kind               what it is, its own ports, and its options
 ``socks5``         on 1080; ``user`` and ``password``
 ``https-proxy``    HTTP CONNECT inside TLS on 443; ``user`` and ``password``; anything else gets a web page
 ``shadowsocks``    on 8388; ``method`` and ``password``
+``shadowsocks-2022`` on 8390; ``method`` and ``key``
+``ssh``            forwards connections, on 22; ``user`` and ``password``
 ``trojan``         inside TLS on 443; ``password``; anything else gets a web page
 ``vless``          inside WebSocket and TLS on 443; ``user`` and ``path``; anything else gets a web page
 ``echo``           sends back what it gets, TCP and UDP, on 7

@@ -190,11 +190,15 @@ class Caller:
 
     async def stream(self, context: ssl.SSLContext | None = None) -> Stream:
         """The connection as a stream, after a TLS handshake if there is a context. Raises ``OSError``."""
+        self._stream = await _accepted(self.take(), context)
+        return self._stream
+
+    def take(self) -> socket.socket:
+        """The socket itself; whoever takes it closes it."""
         raw, self._raw = self._raw, None
         if raw is None:
-            raise LocalFault("a caller's socket becomes a stream once")
-        self._stream = await _accepted(raw, context)
-        return self._stream
+            raise LocalFault("a caller's socket is taken once")
+        return raw
 
     async def reset_when_spoken_to(self) -> None:
         """Wait for the caller's first byte, then end the connection with a RST."""

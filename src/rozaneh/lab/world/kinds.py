@@ -21,7 +21,9 @@ from rozaneh.lab.world.quic import Http3
 from rozaneh.lab.world.relays import https_proxy, socks5
 from rozaneh.lab.world.resolvers import OverUdp, over_stream
 from rozaneh.lab.world.shadowsocks import shadowsocks
+from rozaneh.lab.world.shadowsocks2022 import shadowsocks2022
 from rozaneh.lab.world.sockets import HostSockets
+from rozaneh.lab.world.ssh import ssh
 from rozaneh.lab.world.terminator import terminator
 from rozaneh.lab.world.tunnels import trojan, vless
 from rozaneh.lab.world.web import Web, newest_tls
@@ -56,8 +58,10 @@ KINDS: dict[str, tuple[Door, ...]] = {
     "plain-resolver": _DNS,
     "resolver": (*_DNS, Door("dot", 853), Door("https", 443), Door("http", 80)),
     "shadowsocks": (Door("shadowsocks", 8388, moves=True),),
+    "shadowsocks-2022": (Door("shadowsocks-2022", 8390, moves=True),),
     "silence": (Door("silence", 443, moves=True),),
     "socks5": (Door("socks5", 1080, moves=True),),
+    "ssh": (Door("ssh", 22, moves=True),),
     "terminator": (Door("terminator", 443, moves=True),),
     "tls": (Door("tls", 443, moves=True),),
     "trojan": (Door("trojan", 443, moves=True),),
@@ -65,6 +69,7 @@ KINDS: dict[str, tuple[Door, ...]] = {
     "web": (Door("http", 80), Door("https", 443, moves=True), Door("http3", 443, udp=True)),
     "wireguard": (Door("wireguard", 51820, udp=True, moves=True),),
 }
+_RELAYS = {"shadowsocks": shadowsocks, "shadowsocks-2022": shadowsocks2022, "socks5": socks5, "ssh": ssh}
 _WARMED = ("web", "resolver", "https-proxy", "helper")
 _AT_ONCE = 4
 _NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
@@ -180,10 +185,8 @@ class Servers:
                 return trojan(service, host, address, self._dialler, self._web)
             case "vless":
                 return vless(service, host, address, self._dialler, self._web)
-            case "socks5":
-                return socks5(service, host, self._dialler)
-            case "shadowsocks":
-                return shadowsocks(service, host, self._dialler)
+            case "shadowsocks" | "shadowsocks-2022" | "socks5" | "ssh":
+                return _RELAYS[server](service, host, self._dialler)
             case "terminator":
                 issuer = option_text(service, "issuer", STATE_AUTHORITY)
                 state = self._states.setdefault(issuer, Authority(issuer))

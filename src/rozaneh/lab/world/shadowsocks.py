@@ -124,7 +124,7 @@ def shadowsocks(service: Service, host: str, dialler: Dialler) -> Callable[[Call
             async with asyncio.timeout(HANDSHAKE_SECONDS):
                 wanted = await clear.destination()
         except RemoteFault:
-            await _swallow(stream)
+            await swallow(stream)
             return
         far = await dialler.open(host, wanted.host, wanted.port)
         try:
@@ -140,7 +140,8 @@ def shadowsocks(service: Service, host: str, dialler: Dialler) -> Callable[[Call
     return serve
 
 
-async def _swallow(stream: Stream) -> None:
+async def swallow(stream: Stream) -> None:
+    """Read and say nothing, until they leave."""
     async with asyncio.timeout(IDLE_SECONDS):
         while await stream.some():
             pass
