@@ -1,5 +1,6 @@
 """``rozaneh up``: the local gateway."""
 
+import gc
 import resource
 import sys
 from contextlib import suppress
@@ -159,6 +160,8 @@ def up(
         local=allow_local,
         room=room,
     )
+    # What was imported until now is never garbage; a collector that looks at it again takes a tenth of all work.
+    gc.freeze()
     try:
         taken = take_over(folder / control.NAME) if replace and folder is not None else None
         anyio.run(run.serve, port, page, taken, backend_options={"use_uvloop": True})

@@ -8,6 +8,7 @@ written ``%7C``. The idea of such a text form is that of Outline's configurl; th
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 import msgspec
 
@@ -91,13 +92,18 @@ class Spec(msgspec.Struct, frozen=True):
 
     def redacted(self) -> str:
         """The text without secrets."""
-        return "|".join(element.redacted() for element in self.elements)
+        return _redacted(self)
 
     def __str__(self) -> str:
         return "|".join(map(str, self.elements))
 
     def __iter__(self) -> Iterator[Element]:
         return iter(self.elements)
+
+
+@lru_cache(maxsize=256)
+def _redacted(spec: Spec) -> str:
+    return "|".join(element.redacted() for element in spec.elements)
 
 
 def _element(text: str, index: int) -> Element:

@@ -146,10 +146,10 @@ class StreamResolving:
         Raises:
             DialFailed: the resolver could not be asked, or has no address.
         """
-        tags = {"engine": self.engine, "resolver": str(self.resolver), "query": host}
         # The connection is made within the step, and a black hole should show as a connect that took its whole time.
         deadline = trace.deadlines.resolve + trace.deadlines.connect
-        async with trace.step(Op.RESOLVE, deadline=deadline, **tags) as step:
+        asked = str(self.resolver)
+        async with trace.step(Op.RESOLVE, deadline=deadline, engine=self.engine, resolver=asked, query=host) as step:
             lookup = new_lookup(host, encrypted=bool(self.resolver.name))
             await ask(lookup, step)
             return conclude(lookup, step)

@@ -17,6 +17,7 @@ from rozaneh.finder.flight import Flight, FlightReader
 from rozaneh.finder.memory import Memory
 from rozaneh.finder.opening import Connection, Opening, Rules
 from rozaneh.finder.refusal import Refusal
+from rozaneh.finder.shortcut import Shortcut
 from rozaneh.finder.table import Table
 from rozaneh.finder.why import Why
 
@@ -30,6 +31,7 @@ __all__ = [
     "Opening",
     "Refusal",
     "Rules",
+    "Shortcut",
     "Table",
     "Why",
 ]

@@ -23,6 +23,7 @@ from rozaneh.finder.refusal import Refusal
 from rozaneh.finder.resolvers import Resolvers
 from rozaneh.finder.routes import Routes
 from rozaneh.finder.search import NAMED_IN_CLEAR, REFUSES, Search
+from rozaneh.finder.shortcut import Shortcut
 from rozaneh.finder.table import Table
 from rozaneh.finder.warming import warm
 from rozaneh.finder.ways import DIRECT, Way, Ways
@@ -120,12 +121,23 @@ class Finder:
         )
 
     @asynccontextmanager
-    async def opening(self, target: Target) -> AsyncIterator[Opening]:
-        """Begin to make a connection: the first way is dialled at once, before the client has said anything."""
+    async def opening(self, target: Target, begun: Shortcut | None = None) -> AsyncIterator[Opening]:
+        """Begin to make a connection: the first way is dialled at once, before the client has said anything.
+
+        Args:
+            target: what is to be reached.
+            begun: a dial of the direct way to go on with.
+        """
         self._knowledge.arrive()
-        search = Search(self._knowledge, target)
+        search = begun.search if begun is not None else Search(self._knowledge, target)
         opening = Opening(
-            search, self._rules, dialer=self.dialer_of, canaries=self._canaries, report=self._report, warn=self._warn
+            search,
+            self._rules,
+            dialer=self.dialer_of,
+            canaries=self._canaries,
+            report=self._report,
+            warn=self._warn,
+            begun=begun,
         )
         try:
             async with anyio.create_task_group() as tasks:
@@ -136,6 +148,11 @@ class Finder:
                     tasks.cancel_scope.cancel()
         finally:
             await opening.aclose()
+
+    def shortcut(self, target: Target) -> Shortcut | None:
+        """The direct way to a target to which it has led within the last minute, without a race; else none."""
+        self._knowledge.arrive()
+        return Shortcut.begin(Search(self._knowledge, target), self._rules, self._report)
 
     async def connect(self, target: Target, flight: Flight) -> Connection | Refusal:
         """Make a connection for a client whose first bytes are already here."""
@@ -235,6 +252,8 @@ class Finder:
 
         Whether a service turns visitors away is asked only where that happens, and where there is another way out.
         """
+        if target.port != _TLS_PORT:
+            return False
         knowledge, now = self._knowledge, anyio.current_time()
         known = knowledge.hosts.known(target)
         if knowledge.routes.of(target.host) is not None:
@@ -243,7 +262,7 @@ class Finder:
             offset = knowledge.clock.now().utcoffset()
             if not knowledge.ways.upstreams or offset not in _PLACES_REFUSED or known.blocked(now):
                 return False
-        if target.port != _TLS_PORT or now < known.inquired_until or knowledge.budget.left(now) < _COST_OF_INQUIRY:
+        if now < known.inquired_until or knowledge.budget.left(now) < _COST_OF_INQUIRY:
             return False
         known.inquired_until = now + (_REFUSED_FOR if doubt == REFUSES else _INQUIRED_FOR)
         knowledge.budget.spend(now, _COST_OF_INQUIRY)

@@ -21,6 +21,8 @@ _LONGEST_TTL = 3600.0
 DOUBTED = 180.0
 """Seconds for which another way is taken where transfers have stopped or crawled."""
 _JUST_NOW = 15.0
+_OPEN = 60.0
+"""Seconds for which a destination counts as open after the direct way has led to it."""
 
 
 @dataclass(slots=True)
@@ -39,6 +41,8 @@ class Known:
         left: the way that was taken before, when that has just failed.
         doubted: keys of ways on which transfers stopped or crawled, and until when others are taken instead.
         inquired_until: until when the finder asks nothing of its own there again.
+        open_at: the address at which the direct way last led to it.
+        open_until: until when that is fresh.
         tried: the last attempts, for whoever asks why.
     """
 
@@ -53,6 +57,8 @@ class Known:
     waiting: set[Callable[[], None]] = field(default_factory=set)
     doubted: dict[str, float] = field(default_factory=dict)
     inquired_until: float = -math.inf
+    open_at: str = ""
+    open_until: float = -math.inf
     tried: deque[Attempt] = field(default_factory=lambda: deque(maxlen=_MOST_ATTEMPTS))
 
     def blocked(self, now: float) -> str:
@@ -68,6 +74,12 @@ class Known:
         self.left = self.way or self.left if way is None and obstacle else None
         self.obstacle, self.way, self.until = obstacle, way, until
         self.refusal = None
+        if obstacle:
+            self.open_until = -math.inf
+
+    def opened(self, address: str, now: float) -> None:
+        """The direct way has led to it, at this address."""
+        self.open_at, self.open_until = address, now + _OPEN
 
     def excuse(self, now: float) -> None:
         """Nothing abroad answers: what failed just now failed with everything else, and will do again afterwards."""

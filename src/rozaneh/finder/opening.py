@@ -10,6 +10,7 @@ and recorded as interrupted, which teaches nothing. Whatever may be said only on
 """
 
 from collections.abc import Callable
+from typing import Protocol
 
 import anyio
 import msgspec
@@ -27,7 +28,7 @@ from rozaneh.finder.ways import Way
 from rozaneh.net import Deadlines, Dialer, Report, Trace, measure
 from rozaneh.net.trace import NETWORK_ERRORS, dial_failed
 
-__all__ = ["Connection", "Opening", "Rules"]
+__all__ = ["Begun", "Connection", "Opening", "Rules", "connection_of"]
 
 
 _UPSTREAM_PATIENCE = 1.5
@@ -84,6 +85,42 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     answered: bool
 
 
+def connection_of(runner: Runner, stream: ByteStream, rest: bytes, tried: int) -> Connection:
+    """The connection that a runner has made.
+
+    Args:
+        runner: who has won.
+        stream: to the target.
+        rest: bytes of the client that have yet to be sent.
+        tried: how many ways were tried.
+    """
+    return Connection(
+        stream=stream,
+        first=runner.heard.first,
+        rest=rest,
+        way=runner.way,
+        obstacle=runner.obstacle,
+        tried=tried,
+        answered=bool(runner.heard.first),
+    )
+
+
+class Begun(Dialer, Protocol):
+    """A dial that was begun before its race, and that the race goes on with."""
+
+    @property
+    def search(self) -> Search:
+        """The search that it was the first dial of."""
+
+    @property
+    def runner(self) -> Runner:
+        """That dial, as far as it has come."""
+
+    @property
+    def trace(self) -> Trace:
+        """Its record."""
+
+
 class Opening:
     """See the module's text. Made by :meth:`rozaneh.finder.Finder.opening`."""
 
@@ -96,8 +133,10 @@ class Opening:
         canaries: Canaries,
         report: Report,
         warn: Callable[[str], None],
+        begun: Begun | None = None,
     ) -> None:
         self._search = search
+        self._begun = begun
         self._rules = rules
         self._dialer = dialer
         self._canaries = canaries
@@ -137,20 +176,14 @@ class Opening:
         if won is None or won.stream is None:
             return self._search.refusal or Refusal()
         stream, won.stream = won.stream, None
-        return Connection(
-            stream=stream,
-            first=won.heard.first,
-            rest=flight.rest if flight is not None else b"",
-            way=won.way,
-            obstacle=won.obstacle,
-            tried=self._search.dials,
-            answered=bool(won.heard.first),
-        )
+        return connection_of(won, stream, flight.rest if flight is not None else b"", self._search.dials)
 
     async def run(self, tasks: TaskGroup) -> None:
         """Race until somebody wins or nothing is left to try; runs beside whoever uses the opening."""
         known = self._search.known
         known.waiting.add(self._poke)
+        if self._begun is not None:
+            self._run(self._begun.runner, tasks, self._begun)
         try:
             while self._won is None and self._search.refusal is None:
                 self._wake = anyio.Event()
@@ -279,10 +312,13 @@ class Opening:
             chosen, self._search.target, now=anyio.current_time(), patience=2 * self._rules.stagger
         )  # a dial may take a lookup and a handshake
         self._search.started(runner)
-        scope = self._running[runner] = anyio.CancelScope()
-        tasks.start_soon(self._try, runner, scope)
+        self._run(runner, tasks)
 
-    async def _try(self, runner: Runner, scope: anyio.CancelScope) -> None:
+    def _run(self, runner: Runner, tasks: TaskGroup, begun: Begun | None = None) -> None:
+        scope = self._running[runner] = anyio.CancelScope()
+        tasks.start_soon(self._try, runner, scope, begun)
+
+    async def _try(self, runner: Runner, scope: anyio.CancelScope, begun: Begun | None) -> None:
         def report(attempt: Attempt) -> None:
             self._report(attempt)
             self._search.ended(runner, attempt, anyio.current_time())
@@ -295,9 +331,13 @@ class Opening:
 
         with scope:
             try:
-                dialer = Watched(self._dialer(runner.way), runner.watch)
                 measured = await measure(
-                    dialer, runner.target, exchange=exchange, report=report, deadlines=self._deadlines
+                    begun or Watched(self._dialer(runner.way), runner.watch),
+                    runner.target,
+                    exchange=exchange,
+                    report=report,
+                    deadlines=self._deadlines,
+                    trace=begun.trace if begun is not None else None,
                 )
                 if measured.ok:
                     await self._win(runner, measured.detach())
@@ -315,7 +355,8 @@ class Opening:
         self._search.won(runner, anyio.current_time())
 
     async def _exchange(self, runner: Runner, stream: ByteStream, trace: Trace) -> None:
-        runner.connected(anyio.current_time())
+        if runner.phase == "dialling":
+            runner.connected(anyio.current_time())
         self._connected.set()
         self._poke()
         if await self._server_speaks_first(runner, stream):
@@ -327,14 +368,18 @@ class Opening:
             if self._said_once:
                 await anyio.sleep_forever()  # until the runner that says it has won or lost
             self._said_once = True
-        runner.speaking(anyio.current_time(), self._rules.stagger, kind=flight.kind)
+        since = None
+        if runner.phase == "speaking":
+            since = runner.since  # it was begun before the race
+        else:
+            runner.speaking(anyio.current_time(), self._rules.stagger, kind=flight.kind)
         self._poke()
-        picky = bool(self._search.knowledge.ways.upstreams) and not runner.way.private
-        await speak(flight, stream, trace, runner.heard, picky=picky)
+        picky = self._search.picky(runner.way)
+        await speak(flight, stream, trace, runner.heard, picky=picky, since=since)
 
     async def _server_speaks_first(self, runner: Runner, stream: ByteStream) -> bool:
         """Wait for the client's first bytes, and after a while for the server's as well; whether those came first."""
-        with anyio.move_on_after(self._rules.wait_for_client):
+        with anyio.move_on_at(runner.since + self._rules.wait_for_client):
             await self._flown.wait()
         if self._flown.is_set():
             return False

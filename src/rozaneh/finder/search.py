@@ -7,6 +7,7 @@ done so by the direct way; and of the user's own servers only one runs at a time
 them to whoever watches.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -93,20 +94,18 @@ class Search:
 
     def first(self, now: float) -> Ranked | None:
         """The way that is known to work, or the direct one where none is known to be needed."""
-        known, direct = self.known, Ranked(way=self.knowledge.ways.direct, obstacle="", score=1.0)
+        direct = self._directly(now)
+        if direct is not None:
+            return direct
         wanted = self.knowledge.routes.of(self.target.host)
         if wanted == "refuse":
             self.refusal = Refusal(failure=Failure.CONNECTION_REFUSED, obstacle="rule")
             return None
-        if wanted == "direct":
-            return direct
         if wanted == "abroad":
             self.suspicions = {REFUSES: 1.0}
             self._tried.add(DIRECT)
             return self.alternative(now, (), "raw")
-        blocked = known.blocked(now)
-        if not blocked:
-            return direct
+        blocked = self.known.blocked(now)
         self.suspicions = {blocked: 1.0}
         self._tried.add(DIRECT)
         chosen = self.alternative(now, (), "raw")
@@ -114,8 +113,29 @@ class Search:
             # A way on which transfers crawl is better than none.
             self._tried.clear()
             self._forgiving = True
-            chosen = self.alternative(now, (), "raw") or direct
+            chosen = self.alternative(now, (), "raw") or self._direct
         return chosen
+
+    def first_again(self, now: float) -> tuple[Ranked | None, str]:
+        """The direct way where it would be the first and has led here lately, and the address; else none."""
+        known = self.known
+        if now >= known.open_until or self.knowledge.weather.outage(now):
+            return None, ""
+        return self._directly(now), known.open_at
+
+    def _directly(self, now: float) -> Ranked | None:
+        """The direct way, where a rule wants it or nothing is known to be in its way."""
+        wanted = self.knowledge.routes.of(self.target.host)
+        open_ = wanted == "direct" or (wanted is None and not self.known.blocked(now))
+        return self._direct if open_ else None
+
+    @property
+    def _direct(self) -> Ranked:
+        return Ranked(way=self.knowledge.ways.direct, obstacle="", score=1.0)
+
+    def picky(self, way: Way) -> bool:
+        """Whether a refusal by the service itself is a failure of this way: a server of the user's may do better."""
+        return bool(self.knowledge.ways.upstreams) and not way.private
 
     def alternative(self, now: float, running: Sequence[Runner], kind: str) -> Ranked | None:
         """The best way not tried yet; none when there is none, or when it is somebody else's turn to search.
@@ -267,6 +287,7 @@ class Search:
             self.suspicions = merge(self.suspicions, self.knowledge.suspicions(attempt))
         if runner.way.key == DIRECT:
             self._direct_failed = True
+            self.known.open_until = -math.inf
         elif not self.knowledge.table.residual(runner.obstacle) and (runner.way.private or not unheard(attempt)):
             # Within the time for which an obstacle punishes, nothing that fails says anything about the way; nor does a
             # place that does not answer about the shape of what would have been said there.
@@ -297,6 +318,7 @@ class Search:
         if runner.way.key == DIRECT:
             self.knowledge.weather.near_answered(now)
             known.learn("", None, now)
+            known.opened(next(iter(runner.connected_to), ""), now)
             return
         if runner.way.private:
             self.knowledge.weather.upstream_answered(runner.way.key, now)

@@ -25,7 +25,14 @@ class Heard:
     told: bytes = b""
 
 
-async def speak(flight: Flight, stream: ByteStream, trace: Trace, heard: Heard, *, picky: bool) -> None:
+def awaits_answer(flight: Flight) -> bool:
+    """Whether an answer can be told from none: of TLS, and of a plain request that asks for nothing but a page."""
+    return flight.kind == "tls" or (flight.kind == "http" and flight.replayable)
+
+
+async def speak(
+    flight: Flight, stream: ByteStream, trace: Trace, heard: Heard, *, picky: bool, since: float | None = None
+) -> None:
     """Send the flight, and wait for the first bytes of an answer where one can be told.
 
     What is neither TLS nor HTTP is only sent: nobody knows whether such a server answers at all.
@@ -36,20 +43,21 @@ async def speak(flight: Flight, stream: ByteStream, trace: Trace, heard: Heard, 
         trace: where to record it.
         heard: filled with what came back, also when that is a failure.
         picky: whether a refusal by the service itself is a failure.
+        since: when it was begun, on the clock of the event loop, if that was before now.
 
     Raises:
         DialFailed: there is no answer, or none that the true server would give.
     """
     answer = Answer(flight, picky=picky)
     if flight.kind == "tls":
-        async with trace.step(Op.TLS, sni=flight.name) as step:
+        async with trace.step(Op.TLS, since=since, sni=flight.name) as step:
             await _say(flight, stream, step)
             await _listen(answer, stream, step, heard)
         return
     async with trace.step(Op.REQUEST) as step:
         await _say(flight, stream, step)
-    if flight.kind == "http" and flight.replayable:
-        async with trace.step(Op.FIRST_BYTE) as step:
+    if awaits_answer(flight):
+        async with trace.step(Op.FIRST_BYTE, since=since) as step:
             await _listen(answer, stream, step, heard)
 
 

@@ -1,17 +1,19 @@
 """What a client wants: SOCKS5, SOCKS4a, HTTP CONNECT or a plain HTTP request on one port, told apart by the first byte.
 
-The wish is read with bounds on its size; the deadline is the gateway's. Whatever is none of these is answered in a way
-that its sender can read, and never acted upon: a page in a browser can make it send a POST to this port.
+The wish is read with bounds on its size, by a parser without input or output; the deadline is the gateway's. Whatever
+is none of these is answered in a way that its sender can read, and never acted upon: a page in a browser can make it
+send a POST to this port.
 """
 
 import base64
 import binascii
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
-from anyio.abc import ByteStream, SocketAttribute
+from anyio.abc import ByteStream
 
 from rozaneh.codecs import http_connect, http_forward, socks4, socks5
 from rozaneh.codecs.http_connect import RequestHead
@@ -20,7 +22,7 @@ from rozaneh.core.target import Speaks
 from rozaneh.gateway.one_request import OneRequest
 from rozaneh.gateway.pac import PATHS, answer
 
-__all__ = ["Association", "Credentials", "Nothing", "Wish", "hear"]
+__all__ = ["Association", "Credentials", "Front", "Heard", "Nothing", "Tongue", "Wish", "hear"]
 
 Credentials = tuple[str, str]
 """A user name and a password that clients have to show."""
@@ -55,7 +57,7 @@ class Tongue(Protocol):
 @dataclass(frozen=True, slots=True)
 class _Socks:
     def accepted(self) -> bytes:
-        return socks5.reply(socks5.SUCCEEDED)
+        return _SUCCEEDED
 
     def refused(self, failure: Failure, reason: str, *, forbidden: bool) -> bytes:  # noqa: ARG002 - SOCKS has no words
         return socks5.reply(socks5.NOT_ALLOWED) if forbidden else socks5.reply_for(failure)
@@ -85,6 +87,10 @@ class _Http:
         return http_connect.reply(502, "Bad Gateway", reason)
 
 
+_SUCCEEDED = socks5.reply(socks5.SUCCEEDED)
+_SOCKS, _SOCKS4, _HTTP, _PLAIN_HTTP = _Socks(), _Socks4(), _Http(), _Http(plain=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """A connection that a client wants.
@@ -93,13 +99,17 @@ class Wish:
         target: where to.
         rest: what the client said already, to its target.
         tongue: how to answer it.
-        client: the client, as it is to be listened to from now on.
+        body: bytes that it may still say, where it speaks of one request alone; none where it may say what it likes.
     """
 
     target: Target
     rest: bytes
     tongue: Tongue
-    client: ByteStream
+    body: int | None = None
+
+    def speaker(self, client: ByteStream) -> ByteStream:
+        """The client, as it is to be listened to from now on."""
+        return client if self.body is None else OneRequest(client, self.body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,81 +123,137 @@ class Association:
     port: int
 
 
-async def hear(client: ByteStream, credentials: Credentials | None = None) -> Wish | Association | Nothing:
+Heard = Wish | Association | Nothing
+"""What a client wants, once that is known."""
+
+
+class Front:
+    """Takes a client's bytes until it is known what it wants. No input or output: :attr:`answer` is what to send it.
+
+    Args:
+        credentials: what it has to show first; none where nothing is asked.
+        door: the address and port by which it came.
+    """
+
+    __slots__ = ("_credentials", "_data", "_door", "_http", "_listen", "_socks", "answer")
+
+    def __init__(self, credentials: Credentials | None, door: Callable[[], tuple[str, int]]) -> None:
+        self.answer = b""
+        self._credentials = credentials
+        self._door = door
+        self._data = b""
+        self._listen: Callable[[bytes], Heard | None] = self._begin
+
+    def receive(self, data: bytes) -> Heard | None:
+        """Take bytes; none while more are needed. Whatever happens, ``answer`` is to be sent, and is replaced.
+
+        Raises:
+            RemoteFault: it speaks nothing that we know.
+        """
+        self.answer = b""
+        heard = self._listen(data)
+        if heard is not None:
+            self._listen = _no_more  # its own method would keep it until the collector of cycles comes
+        return heard
+
+    def _begin(self, data: bytes) -> Heard | None:
+        first = data[:1]
+        if first[0] == socks5.VERSION:
+            self._socks = socks5.Server(self._credentials)
+            self._listen = self._socks5
+        elif first[0] == socks4.VERSION:
+            self._listen = self._socks4
+        elif first.isalpha():
+            self._http = http_connect.ConnectServer()
+            self._listen = self._request
+        elif first[0] == 0x16:
+            raise RemoteFault("a client began with TLS: set it to an HTTP or SOCKS5 proxy, not to an HTTPS one")
+        else:
+            raise RemoteFault(f"a client began with byte 0x{first[0]:02x}; expected SOCKS5 or HTTP")
+        return self._listen(data)
+
+    def _socks5(self, data: bytes) -> Heard | None:
+        for event in self._socks.receive(data):
+            match event:
+                case socks5.Send():
+                    self.answer += event.data
+                case socks5.Asked():
+                    return Wish(_target(event.host, event.port), self._socks.leftover, _SOCKS)
+                case socks5.Associates():
+                    return Association(event.port)
+                case socks5.Rejected():
+                    return Nothing(event.reason)
+        return None
+
+    def _socks4(self, data: bytes) -> Heard | None:
+        if self._credentials is not None:
+            self.answer = socks4.REFUSED
+            return Nothing("a client speaks SOCKS4, which has no password; set it to SOCKS5")
+        self._data += data
+        try:
+            asked = socks4.request(self._data)
+            return None if asked is None else Wish(_target(asked.host, asked.port), asked.leftover, _SOCKS4)
+        except RemoteFault:
+            self.answer = socks4.REFUSED
+            raise
+
+    def _request(self, data: bytes) -> Heard | None:
+        try:
+            head = self._http.receive(data)
+            return None if head is None else self._asked(head, self._http.leftover)
+        except RemoteFault as fault:
+            self.answer = http_connect.reply(400, "Bad Request", str(fault))
+            raise
+
+    def _asked(self, head: RequestHead, leftover: bytes) -> Heard:
+        if head.method != "CONNECT" and not head.target.startswith("http"):
+            return self._page(head)
+        if not _known(head, self._credentials):
+            self.answer = _WHO_ARE_YOU
+            return Nothing("a client gave no user name and password, or wrong ones")
+        if head.method == "CONNECT":
+            return Wish(_target(*head.authority), leftover, _HTTP)
+        plain = http_forward.forward(head)
+        # What follows the request on this connection is for somebody else, perhaps: it is never sent there.
+        body = leftover[: plain.body]
+        return Wish(_target(plain.host, plain.port), plain.head + body, _PLAIN_HTTP, plain.body - len(body))
+
+    def _page(self, head: RequestHead) -> Nothing:
+        """This port is no web server; its one page tells programs how to use it, and only by the port's own name."""
+        address, port = self._door()
+        place = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+        named = [value for key, value in head.headers if key == "host"]
+        if head.method == "GET" and head.target in PATHS and named in ([place], [f"localhost:{port}"]):
+            self.answer = answer(place)
+            return Nothing("")
+        self.answer = http_connect.reply(400, "Bad Request", "this is a proxy, not a web server")
+        return Nothing("a client took the proxy for a web server")
+
+
+def _no_more(_: bytes) -> None:
+    """Nobody is to be asked again."""
+
+
+async def hear(client: ByteStream, front: Front) -> Heard:
     """Read what a client wants.
 
     Args:
         client: the client.
-        credentials: what it has to show first; none where nothing is asked.
+        front: takes its bytes, and may have taken some already.
 
     Raises:
         RemoteFault: it speaks nothing that we know.
         EndOfStream, BrokenResourceError: it has gone.
     """
-    first = await client.receive(1)
-    if first[0] == socks5.VERSION:
-        return await _hear_socks5(client, first, credentials)
-    if first[0] == socks4.VERSION:
-        return await _hear_socks4(client, first, credentials)
-    if first.isalpha():
-        return await _hear_http(client, first, credentials)
-    if first[0] == 0x16:
-        raise RemoteFault("a client began with TLS: set it to an HTTP or SOCKS5 proxy, not to an HTTPS one")
-    raise RemoteFault(f"a client began with byte 0x{first[0]:02x}; expected SOCKS5 or HTTP")
-
-
-async def _hear_socks5(
-    client: ByteStream, data: bytes, credentials: Credentials | None
-) -> Wish | Association | Nothing:
-    server = socks5.Server(credentials)
-    while True:
-        for event in server.receive(data):
-            match event:
-                case socks5.Send():
-                    await client.send(event.data)
-                case socks5.Asked():
-                    return Wish(_target(event.host, event.port), server.leftover, _Socks(), client)
-                case socks5.Associates():
-                    return Association(event.port)
-                case socks5.Rejected():
-                    return Nothing(event.reason)
+    heard = None
+    while heard is None:
         data = await client.receive()
-
-
-async def _hear_socks4(client: ByteStream, data: bytes, credentials: Credentials | None) -> Wish | Nothing:
-    if credentials is not None:
-        await client.send(socks4.REFUSED)
-        return Nothing("a client speaks SOCKS4, which has no password; set it to SOCKS5")
-    try:
-        while (asked := socks4.request(data)) is None:
-            data += await client.receive()
-        return Wish(_target(asked.host, asked.port), asked.leftover, _Socks4(), client)
-    except RemoteFault:
-        await client.send(socks4.REFUSED)
-        raise
-
-
-async def _hear_http(client: ByteStream, data: bytes, credentials: Credentials | None) -> Wish | Nothing:
-    server = http_connect.ConnectServer()
-    try:
-        while (head := server.receive(data)) is None:
-            data = await client.receive()
-        if head.method != "CONNECT" and not head.target.startswith("http"):
-            return await _page(client, head)
-        if not _known(head, credentials):
-            await client.send(_WHO_ARE_YOU)
-            return Nothing("a client gave no user name and password, or wrong ones")
-        if head.method == "CONNECT":
-            host, port = head.authority
-            return Wish(_target(host, port), server.leftover, _Http(), client)
-        plain = http_forward.forward(head)
-    except RemoteFault as fault:
-        await client.send(http_connect.reply(400, "Bad Request", str(fault)))
-        raise
-    # What follows the request on this connection is for somebody else, perhaps: it is never sent there.
-    body = server.leftover[: plain.body]
-    rest = OneRequest(client, plain.body - len(body))
-    return Wish(_target(plain.host, plain.port), plain.head + body, _Http(plain=True), rest)
+        try:
+            heard = front.receive(data)
+        finally:
+            if front.answer:
+                await client.send(front.answer)
+    return heard
 
 
 def _known(head: RequestHead, credentials: Credentials | None) -> bool:
@@ -201,18 +267,6 @@ def _known(head: RequestHead, credentials: Credentials | None) -> bool:
     except (binascii.Error, ValueError):
         return False
     return hmac.compare_digest(given, ":".join(credentials).encode())
-
-
-async def _page(client: ByteStream, head: RequestHead) -> Nothing:
-    """This port is no web server; the one page that it has tells programs how to use it, and only by its own name."""
-    address, port = str(client.extra(SocketAttribute.local_address)[0]), client.extra(SocketAttribute.local_port)
-    place = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-    named = [value for key, value in head.headers if key == "host"]
-    if head.method == "GET" and head.target in PATHS and named in ([place], [f"localhost:{port}"]):
-        await client.send(answer(place))
-        return Nothing("")
-    await client.send(http_connect.reply(400, "Bad Request", "this is a proxy, not a web server"))
-    return Nothing("a client took the proxy for a web server")
 
 
 def _target(host: str, port: int) -> Target:

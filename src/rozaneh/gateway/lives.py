@@ -1,6 +1,7 @@
 """The connections that are open, looked at while their bytes move, so that the next one need not meet what they met."""
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import anyio
@@ -12,6 +13,7 @@ from rozaneh.finder.inquiry import inquire
 from rozaneh.finder.liveness import PROVEN, TOGETHER, Pulse, asks_anew, left_unsaid, was_turned_away
 from rozaneh.finder.search import REFUSES
 from rozaneh.gateway.switch import Switch
+from rozaneh.net.clock import event_clock
 from rozaneh.net.splice import Flow
 
 __all__ = ["Lives"]
@@ -37,6 +39,8 @@ class _Life:
     place: _Place
     doubted: bool = False
     ended: float = 0.0
+    looked_at: bool = False
+    turned_away: bool = False
 
 
 @dataclass(slots=True)
@@ -55,10 +59,11 @@ class Lives:
     _ended: deque[_Life] = field(default_factory=lambda: deque(maxlen=64))
     _inquiries: dict[_Place, anyio.Event] = field(default_factory=dict)
     _tasks: TaskGroup | None = None
+    _now: Callable[[], float] = anyio.current_time
 
     def begin(self, target: Target, made: Connection) -> Flow:
         """A connection has been made; the flow in which the pump is to count."""
-        flow = Flow(began=anyio.current_time())
+        flow = Flow(began=self._now())
         life = self._open[flow] = _Life(target, made, flow, Pulse(flow), (target.host, target.port))
         self._places.setdefault(life.place, {})[flow] = life
         return flow
@@ -79,35 +84,43 @@ class Lives:
             del self._places[life.place]
         if broken_off:
             return
-        now = life.ended = anyio.current_time()
+        now = life.ended = self._now()
+        life.turned_away = was_turned_away(flow)
         self._ended.append(life)
         if doubt := self.finder.ended(life.target, life.made, flow, now):
             self._look_into(life, doubt)
 
     async def before(self, target: Target) -> None:
         """A client asks for a connection: what do others to the same target show? Waits while that is looked into."""
-        place = (target.host, target.port)
-        self._recall(place, anyio.current_time())
-        running = self._inquiries.get(place)
+        running = self.look_before(target)
         if running is not None:
             with anyio.move_on_after(_WAIT_FOR_INQUIRY):
                 await running.wait()
 
+    def look_before(self, target: Target) -> anyio.Event | None:
+        """The same, without waiting: what is to be waited for, where something is looked into."""
+        place = (target.host, target.port)
+        self._recall(place, self._now())
+        return self._inquiries.get(place)
+
     def _recall(self, place: _Place, now: float) -> None:
-        known = [life for life in self._ended if life.place == place]
-        known += list(self._places.get(place, {}).values())[-_MOST_LOOKED_AT:]
-        for life in known:
+        ended = [life for life in self._ended if life.place == place]
+        there = list(self._places.get(place, {}).values())[-_MOST_LOOKED_AT:]
+        for life in [each for each in ended if not each.looked_at] + there:
+            life.looked_at = bool(life.ended)  # what has ended shows the same for ever
             if life.ended and now - life.ended >= _JUST_NOW:
                 continue
             if life.flow.half_closed and self.finder.disbelieved(life.target, life.made, life.flow, now):
                 self._look_into(life, "tls_interception")
             elif not life.doubted and (doubt := asks_anew(life.flow, life.ended or now)):
                 self._doubt(life, doubt, now)
-        lately = [life for life in known if life.ended and now - life.ended < _A_WHILE]
-        if lately and left_unsaid(lately[-1].flow, lately[-1].ended):
-            self._look_into(lately[-1], "tls_interception")
-        elif lately and all(was_turned_away(life.flow) for life in known):
-            self._look_into(lately[-1], REFUSES)
+        last = ended[-1] if ended else None
+        if last is None or now - last.ended >= _A_WHILE:
+            return
+        if left_unsaid(last.flow, last.ended):
+            self._look_into(last, "tls_interception")
+        elif all(life.turned_away for life in ended) and all(was_turned_away(life.flow) for life in there):
+            self._look_into(last, REFUSES)
 
     def _look_into(self, life: _Life, doubt: str) -> None:
         """Ask the target a question of our own beside everything else, where that may be."""
@@ -139,12 +152,12 @@ class Lives:
     async def watch(self) -> None:
         """Look at all of them once in a while, until cancelled. Where there are very many, at the latest."""
         async with anyio.create_task_group() as tasks:
-            self._tasks = tasks
+            self._tasks, self._now = tasks, event_clock()
             try:
                 while True:
                     self.finder.beat()
                     await anyio.sleep(_LOOK)
-                    self._look(anyio.current_time())
+                    self._look(self._now())
             finally:
                 self._tasks = None
                 self.finder.rest()

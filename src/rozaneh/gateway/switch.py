@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import anyio
-from anyio.abc import ByteStream, Listener
+from anyio.abc import TaskGroup
 
 __all__ = ["Switch"]
 
@@ -49,14 +49,19 @@ class Switch:
             finally:
                 self._doors.discard(scope)
 
-    async def serve(self, listener: Listener[ByteStream], handler: Callable[[ByteStream], Awaitable[None]]) -> None:
-        """Handle the clients of a listener until cancelled, or until it is closed and the last of them has ended."""
+    async def serve(self, attend: Callable[[TaskGroup], Awaitable[None]]) -> None:
+        """Attend to clients until cancelled, or until no more come and the last of them has ended.
+
+        Args:
+            attend: serves those who come, in a task group, until it is cancelled; it raises ``ClosedResourceError``
+                where no more will come. It is begun again after everybody was broken off.
+        """
         closed = False
         while not closed:
             async with anyio.create_task_group() as clients:
                 self._doors.add(clients.cancel_scope)
                 try:
-                    await listener.serve(handler, clients)
+                    await attend(clients)
                 except anyio.ClosedResourceError:
                     closed = True  # no further clients; those who are here are waited for
             self._doors.discard(clients.cancel_scope)

@@ -26,7 +26,7 @@ class Measured:
         self.detail = ""
         self._target = target
         self._spec = dialer.spec.redacted()
-        self._started = time.time()
+        self._started = time.time() - trace.elapsed
         self._report = report
 
     @property
@@ -85,6 +85,7 @@ async def measure(
     exchange: Exchange | None = None,
     report: Report | None = None,
     deadlines: Deadlines | None = None,
+    trace: Trace | None = None,
 ) -> Measured:
     """Dial a target in one way and return what happened.
 
@@ -94,11 +95,12 @@ async def measure(
         exchange: what to do on the open stream as part of the same attempt, for instance a TLS handshake and a request.
         report: called exactly once with the finished attempt: when it failed, was interrupted, or its stream closed.
         deadlines: seconds for each kind of step.
+        trace: of an attempt that has begun already, which the dialer goes on with; its own deadlines hold then.
 
     Returns:
         The attempt and, when nothing failed, the open stream. A failure of the network is in ``failure``, never raised.
     """
-    measured = Measured(target, dialer, Trace(deadlines), report)
+    measured = Measured(target, dialer, trace or Trace(deadlines), report)
     try:
         measured.stream = await dialer.dial(target, measured.trace)
         if exchange is not None:

@@ -10,6 +10,8 @@ reset, so that a client never takes a broken answer for a complete one.
 """
 
 import asyncio
+import socket
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -20,7 +22,7 @@ from rozaneh.net.sockets import SocketStream, bare_socket_stream
 from rozaneh.net.splice import Flow, Pair, Pool
 from rozaneh.net.trace import NETWORK_ERRORS
 
-__all__ = ["Flow", "Pump"]
+__all__ = ["Flow", "Pump", "on_asyncio"]
 
 _CHUNK = 1 << 18
 
@@ -61,29 +63,51 @@ class Pump:
         flow = flow or Flow()
         flow.began = anyio.current_time()
         try:
-            said = await _write_first(far, to_far, flow, upward=True)
-            if said and await _write_first(near, to_near, flow, upward=False):
-                await self._move(near, far, flow)
+            one, other = bare_socket_stream(near), bare_socket_stream(far)
+            if one is not None and other is not None and on_asyncio():
+                await self._between_sockets(one, other, flow, to_near, to_far)
+            elif await _write_first(far, to_far, flow, upward=True) and await _write_first(
+                near, to_near, flow, upward=False
+            ):
+                await _Chunks(near, far, flow, self.linger).run()
         finally:
             with anyio.CancelScope(shield=True):
                 await anyio.aclose_forcefully(near)
                 await anyio.aclose_forcefully(far)
         return flow
 
-    async def _move(self, near: ByteStream, far: ByteStream, flow: Flow) -> None:
-        one, other = bare_socket_stream(near), bare_socket_stream(far)
-        if one is not None and other is not None and _on_asyncio():
-            await self._between_sockets(one, other, flow)
-        else:
-            await _Chunks(near, far, flow, self.linger).run()
+    def join(
+        self,
+        near: socket.socket,
+        far: socket.socket,
+        flow: Flow,
+        over: Callable[[], None],
+        *,
+        to_near: bytes = b"",
+        to_far: bytes = b"",
+    ) -> None:
+        """Move bytes between two sockets in the event loop's own callbacks, without a task; only on asyncio's loops.
 
-    async def _between_sockets(self, near: SocketStream, far: SocketStream, flow: Flow) -> None:
-        pair = Pair(self.pool, near.detach(), far.detach(), flow, self.linger)
+        Args:
+            near: the client's socket; both are closed at the end.
+            far: the other one.
+            flow: where to count; its ``stop`` ends it at once.
+            over: told once at the end, which may be within this call.
+            to_near: as for :meth:`run`.
+            to_far: as for :meth:`run`.
+        """
+        Pair(self.pool, (near, far), flow, self.linger, over).start(to_near=to_near, to_far=to_far)
+
+    async def _between_sockets(
+        self, near: SocketStream, far: SocketStream, flow: Flow, to_near: bytes, to_far: bytes
+    ) -> None:
+        ended = anyio.Event()
+        self.join(near.detach(), far.detach(), flow, ended.set, to_near=to_near, to_far=to_far)
         try:
-            pair.start()
-            await pair.ended
+            await ended.wait()
         finally:
-            pair.close()
+            if flow.stop is not None:
+                flow.stop()
 
     def close(self) -> None:
         """Give back what is kept for the next connections."""
@@ -101,7 +125,7 @@ async def _write_first(sink: ByteStream, data: bytes, flow: Flow, *, upward: boo
     return True
 
 
-def _on_asyncio() -> bool:
+def on_asyncio() -> bool:
     """Whether an asyncio loop runs here, rather than trio: the kernel's way needs its readers and writers."""
     try:
         asyncio.get_running_loop()

@@ -14,6 +14,7 @@ import socket
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol, runtime_checkable
 
 import anyio
@@ -21,19 +22,23 @@ from anyio.abc import ByteStream, Listener, SocketAttribute, TaskGroup
 from anyio.lowlevel import checkpoint
 
 __all__ = [
+    "PAUSE_WITHOUT_DESCRIPTORS",
     "DatagramSocket",
+    "OutOfDescriptorsError",
     "SocketListener",
     "SocketStream",
     "Sockets",
     "SystemSockets",
     "Transparent",
     "accepted",
+    "accepted_now",
     "bare_socket_stream",
     "connected",
 ]
 
 _BACKLOG = 4096
-_PAUSE_WITHOUT_DESCRIPTORS = 0.1
+PAUSE_WITHOUT_DESCRIPTORS = 0.1
+"""Seconds until somebody may have given one back."""
 _OUT_OF_DESCRIPTORS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 # accept(2): Linux hands the errors of a new connection to accept, which should then be tried again.
 _OF_THE_NEW_CONNECTION = {
@@ -94,6 +99,7 @@ class SystemSockets:
         return _non_blocking(socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_TCP))
 
 
+@lru_cache(maxsize=4096)
 def family_of(address: str) -> socket.AddressFamily:
     """The address family of an IP address without brackets. A name is an ``EINVAL`` error, never a lookup."""
     try:
@@ -238,6 +244,10 @@ def bare_socket_stream(stream: ByteStream) -> SocketStream | None:
     return below if isinstance(below, SocketStream) else None
 
 
+class OutOfDescriptorsError(Exception):
+    """A connection waits to be accepted, and the process may have no further descriptor for it."""
+
+
 async def accepted(listening: socket.socket) -> socket.socket:
     """Wait for one connection. When the process has no descriptors left it waits until there are some.
 
@@ -248,20 +258,41 @@ async def accepted(listening: socket.socket) -> socket.socket:
         if listening.fileno() < 0:
             raise anyio.ClosedResourceError
         try:
-            return _non_blocking(listening.accept()[0])
+            return accepted_now(listening)
         except (BlockingIOError, InterruptedError):
             await anyio.wait_readable(listening)
+        except OutOfDescriptorsError:
+            await anyio.sleep(PAUSE_WITHOUT_DESCRIPTORS)
+
+
+def accepted_now(listening: socket.socket) -> socket.socket:
+    """A connection that waits to be accepted, non-blocking.
+
+    Raises:
+        BlockingIOError: none does.
+        OutOfDescriptorsError: the process has no descriptors left for it.
+    """
+    while True:
+        try:
+            return _non_blocking(listening.accept()[0])
+        except (BlockingIOError, InterruptedError):
+            raise
         except OSError as error:
             if error.errno in _OUT_OF_DESCRIPTORS:
-                await anyio.sleep(_PAUSE_WITHOUT_DESCRIPTORS)
-            elif error.errno not in _OF_THE_NEW_CONNECTION:
+                raise OutOfDescriptorsError from error
+            if error.errno not in _OF_THE_NEW_CONNECTION:
                 raise
 
 
 class SocketListener(Listener[SocketStream]):
-    """Accepts connections on a socket that is already listening."""
+    """Accepts connections on a socket that is already listening.
+
+    Attributes:
+        before_close: told before the socket is closed, for whoever accepts in the event loop's own callbacks.
+    """
 
     def __init__(self, listening: socket.socket) -> None:
+        self.before_close: Callable[[], None] | None = None
         self._socket = listening
 
     @property
@@ -290,6 +321,8 @@ class SocketListener(Listener[SocketStream]):
 
     async def aclose(self) -> None:
         """Stop listening."""
+        if self.before_close is not None:
+            self.before_close()
         _close(self._socket)
 
     @property

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from rozaneh.core import Failure
-from rozaneh.net.trace import dial_failed
+from rozaneh.net.trace import failure_of
 
 try:
     import fcntl
@@ -33,7 +33,11 @@ _BACK_TO_COPYING = 8192
 _SPLICE = getattr(os, "splice", None)
 _FLAGS = getattr(os, "SPLICE_F_MOVE", 0) | getattr(os, "SPLICE_F_NONBLOCK", 0)
 _NO_SPLICE = {errno.EINVAL, errno.ENOSYS, errno.EPERM}
-_KEEPALIVE = (("TCP_KEEPIDLE", 300), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5))
+_KEEPALIVE = tuple(
+    (getattr(socket, name), value)
+    for name, value in (("TCP_KEEPIDLE", 300), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5))
+    if hasattr(socket, name)
+)
 
 
 @dataclass(slots=True, eq=False)
@@ -79,7 +83,7 @@ class Flow:
     def broke(self, error: BaseException, end: str) -> None:
         """An end broke; the first to break is the one that counts."""
         if self.failure is None:
-            self.failure, self.broken_by = dial_failed(error).failure, end
+            self.failure, self.broken_by = failure_of(error), end
 
 
 @dataclass(slots=True)
@@ -126,25 +130,49 @@ def _close_pipe(pipe: tuple[int, int]) -> None:
 
 
 class Pair:
-    """Two sockets and the two directions between them."""
+    """Two sockets and the two directions between them.
 
-    def __init__(self, pool: Pool, near: socket.socket, far: socket.socket, flow: Flow, linger: float) -> None:
+    Args:
+        pool: what it shares with others.
+        ends: the client's socket, and the other one.
+        flow: where to count.
+        linger: seconds without a byte after which it is closed once one end has finished.
+        over: told once, when no more bytes will move.
+    """
+
+    __slots__ = ("_halves", "_linger", "_over", "_sockets", "_timer", "flow", "loop", "pool")
+
+    def __init__(
+        self,
+        pool: Pool,
+        ends: tuple[socket.socket, socket.socket],
+        flow: Flow,
+        linger: float,
+        over: Callable[[], None],
+    ) -> None:
+        near, far = ends
         self.loop = asyncio.get_running_loop()
         self.pool = pool
         self.flow = flow
         self._linger = linger
-        self.ended: asyncio.Future[None] = self.loop.create_future()
-        self._sockets = (near, far)
-        self._halves = (_Half(self, near, far, upward=True), _Half(self, far, near, upward=False))
+        self._over: Callable[[], None] | None = over
+        self._sockets = ends
+        self._halves: tuple[_Half, ...] = (_Half(self, near, far, upward=True), _Half(self, far, near, upward=False))
         self._timer: asyncio.TimerHandle | None = None
 
-    def start(self) -> None:
-        """Begin to move bytes."""
+    def start(self, *, to_near: bytes = b"", to_far: bytes = b"") -> None:
+        """Begin to move bytes, after those that were read already."""
         self.flow.stop = self.finish
         for each in self._sockets:
             _keep_alive(each)
-        for half in self._halves:
-            half.listen()
+        for half, first in zip(self._halves, (to_far, to_near), strict=True):
+            if self._over is not None:
+                half.begin(first)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no more bytes will move."""
+        return self._over is None
 
     def half_ended(self) -> None:
         """One direction has said its last byte."""
@@ -171,26 +199,25 @@ class Pair:
         self.finish()
 
     def finish(self) -> None:
-        """Move no more bytes, and tell whoever waits for the end."""
-        if not self.ended.done():
-            self.ended.set_result(None)
-        for half in self._halves:
-            half.stop()
-
-    def close(self) -> None:
-        """Leave the loop and close both sockets."""
+        """Move no more bytes, close both sockets, and tell whoever waits for the end; harmless when repeated."""
+        over, self._over = self._over, None
+        if over is None:
+            return
+        self.flow.stop = None
         if self._timer is not None:
             self._timer.cancel()
         for half in self._halves:
             half.stop()
         for each in self._sockets:
             each.close()
+        self._halves = ()  # each half knows its pair: what is over is not left to the collector of cycles
+        over()
 
 
 class _Half:
     """One direction: from a source to a sink, through the shared buffer or through a pipe."""
 
-    __slots__ = ("_bulk", "_in_pipe", "_left", "_pair", "_pipe", "_sink", "_source", "_upward", "ended")
+    __slots__ = ("_bulk", "_in_pipe", "_left", "_pair", "_pipe", "_sink", "_source", "_upward", "_waits", "ended")
 
     def __init__(self, pair: Pair, source: socket.socket, sink: socket.socket, *, upward: bool) -> None:
         self._pair = pair
@@ -200,8 +227,20 @@ class _Half:
         self._left = b""
         self._pipe: tuple[int, int] | None = None
         self._in_pipe = 0
-        self._bulk = False
+        self._bulk = self._waits = False
         self.ended = False
+
+    def begin(self, first: bytes) -> None:
+        """Say what was read already, then go on reading."""
+        if first:
+            self._count(len(first))
+            self._left = self._send(first)
+        if self._pair.is_over:
+            return
+        if self._left:
+            self._wait_for_sink()
+        else:
+            self.listen()
 
     def listen(self) -> None:
         self._pair.loop.add_reader(self._source.fileno(), self._readable)
@@ -210,7 +249,8 @@ class _Half:
         """Leave the loop and give the pipe back; harmless when repeated."""
         loop = self._pair.loop
         loop.remove_reader(self._source.fileno())
-        loop.remove_writer(self._sink.fileno())
+        if self._waits:
+            loop.remove_writer(self._sink.fileno())
         self._settle()
 
     def _readable(self) -> None:
@@ -231,19 +271,25 @@ class _Half:
             self._end()
             return False
         self._count(got)
-        try:
-            sent = self._sink.send(memoryview(buffer)[:got])
-        except (BlockingIOError, InterruptedError):
-            sent = 0
-        except OSError as error:
-            self._pair.broke(error, self._sink)
+        self._left = self._send(memoryview(buffer)[:got])
+        if self._pair.is_over:
             return False
-        if sent < got:
-            self._left = bytes(memoryview(buffer)[sent:got])
+        if self._left:
             self._wait_for_sink()
             return False
         self._bulk = got == _CHUNK and self._pair.pool.splice
         return self._bulk
+
+    def _send(self, data: bytes | memoryview) -> bytes:
+        """Send what the sink takes; the rest. Where the sink breaks, everything is over."""
+        try:
+            sent = self._sink.send(data)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError as error:
+            self._pair.broke(error, self._sink)
+            return b""
+        return bytes(data[sent:]) if sent < len(data) else b""
 
     def _splice(self) -> bool:
         """Move up to a pipe's worth inside the kernel; true when there may be more to move at once."""
@@ -295,15 +341,10 @@ class _Half:
             if not self._drain():
                 return
         elif self._left:
-            try:
-                self._left = self._left[self._sink.send(self._left) :]
-            except (BlockingIOError, InterruptedError):
+            self._left = self._send(self._left)
+            if self._left or self._pair.is_over:
                 return
-            except OSError as error:
-                self._pair.broke(error, self._sink)
-                return
-            if self._left:
-                return
+        self._waits = False
         self._pair.loop.remove_writer(self._sink.fileno())
         if self._upward:
             self._pair.flow.last_up = self._pair.loop.time()
@@ -315,6 +356,7 @@ class _Half:
         loop = self._pair.loop
         loop.remove_reader(self._source.fileno())
         loop.add_writer(self._sink.fileno(), self._writable)
+        self._waits = True
 
     def _settle(self) -> None:
         """Give the pipe back: nothing is to be moved for now, or ever."""
@@ -343,6 +385,5 @@ def _keep_alive(each: socket.socket) -> None:
     """Let the system notice, within ten minutes, that the other end has vanished without a word."""
     with suppress(OSError):
         each.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in _KEEPALIVE:
-            if hasattr(socket, name):
-                each.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        for option, value in _KEEPALIVE:
+            each.setsockopt(socket.IPPROTO_TCP, option, value)

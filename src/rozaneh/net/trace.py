@@ -14,8 +14,9 @@ children; a child that is cut off by its parent's deadline is where the time wen
 
 import math
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Self
 
 import anyio
@@ -23,6 +24,8 @@ import msgspec
 
 from rozaneh.core import DialFailed, Failure, Observation, Op, RemoteFault, TagValue
 from rozaneh.core.failure import failure_of_errno
+
+_NO_TAGS: Mapping[str, TagValue] = MappingProxyType({})
 
 
 class Deadlines(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +103,8 @@ class Trace:
     @property
     def observations(self) -> tuple[Observation, ...]:
         """The steps that have ended so far, in the order in which they began, with parents renumbered to match."""
+        if None not in self._records:
+            return tuple(self._records)  # type: ignore[arg-type]  # mypy does not see that none is None
         ended = [index for index, record in enumerate(self._records) if record is not None]
         place = {index: position for position, index in enumerate(ended)}
         found = []
@@ -117,9 +122,49 @@ class Trace:
             Observation(op=op, t0=now, took=0.0, failure=failure, peer=peer, parent=self._parent, tags=dict(tags))
         )
 
+    def ended(
+        self,
+        op: Op,
+        since: float,
+        *,
+        peer: str = "",
+        sent: int = 0,
+        received: int = 0,
+        tags: Mapping[str, TagValue] = _NO_TAGS,
+    ) -> None:
+        """Record a step that has just ended well, for whoever waits in the event loop's callbacks.
+
+        Args:
+            op: what kind of step.
+            since: when it began, on the clock of the event loop.
+            peer: ``address:port`` of the other end, where there is one.
+            sent: bytes written during it.
+            received: bytes read during it.
+            tags: facts of the protocol.
+        """
+        t0 = since - self._start
+        self._records.append(
+            Observation(
+                op=op,
+                t0=round(t0, 6),
+                took=round(self.elapsed - t0, 6),
+                peer=peer,
+                parent=self._parent,
+                sent=sent,
+                received=received,
+                tags=dict(tags),
+            )
+        )
+
     @asynccontextmanager
     async def step(
-        self, op: Op, *, peer: str = "", deadline: float | None = None, **tags: TagValue
+        self,
+        op: Op,
+        *,
+        peer: str = "",
+        deadline: float | None = None,
+        since: float | None = None,
+        **tags: TagValue,
     ) -> AsyncIterator[Step]:
         """Open a step; the body is what takes time.
 
@@ -127,6 +172,7 @@ class Trace:
             op: what kind of step.
             peer: ``address:port`` of the other end, where there is one.
             deadline: seconds, instead of the attempt's deadline for this kind of step.
+            since: when what it waits for began, on the clock of the event loop, if that was before now.
             tags: facts known before it begins.
 
         Raises:
@@ -135,9 +181,9 @@ class Trace:
         index = len(self._records)
         self._records.append(None)
         step = Step._opened(self, index, peer, tags)  # noqa: SLF001 - as above
-        began = self.elapsed
+        began = self.elapsed if since is None else since - self._start
         failure: Failure | None = Failure.INTERRUPTED
-        seconds = self.deadlines.of(op) if deadline is None else deadline
+        seconds = (self.deadlines.of(op) if deadline is None else deadline) - (self.elapsed - began)
         try:
             with anyio.fail_after(None if math.isinf(seconds) else seconds) as scope:
                 step._until = min(scope.deadline, self._until)  # noqa: SLF001 - a step and its trace are one mechanism
@@ -189,10 +235,28 @@ def dial_failed(error: BaseException) -> DialFailed:
     cause = error.__cause__
     if isinstance(error, anyio.BrokenResourceError) and isinstance(cause, OSError):
         return dial_failed(cause)
-    return DialFailed(_failure_of(error), str(error)[:200])
+    return DialFailed(failure_of(error), str(error)[:200])
 
 
-def _failure_of(error: BaseException) -> Failure:
+def failure_of(error: BaseException) -> Failure:
+    """The failure alone."""
+    if isinstance(error, DialFailed):
+        return error.failure
+    cause = error.__cause__
+    if isinstance(error, anyio.BrokenResourceError) and isinstance(cause, OSError):
+        return failure_of(cause)
+    if isinstance(error, OSError):
+        return _failure_of_system(error)
+    if isinstance(error, anyio.EndOfStream | anyio.IncompleteRead):
+        return Failure.EOF_ERROR
+    if isinstance(error, anyio.BrokenResourceError):
+        return Failure.CONNECTION_RESET
+    if isinstance(error, anyio.ClosedResourceError):
+        return Failure.CONNECTION_ALREADY_CLOSED
+    return Failure.UNKNOWN_FAILURE
+
+
+def _failure_of_system(error: OSError) -> Failure:
     if isinstance(error, ssl.SSLCertVerificationError):
         return _failure_of_certificate(error)
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
@@ -201,15 +265,7 @@ def _failure_of(error: BaseException) -> Failure:
         return Failure.SSL_FAILED_HANDSHAKE
     if isinstance(error, TimeoutError):
         return Failure.GENERIC_TIMEOUT_ERROR
-    if isinstance(error, OSError):
-        return failure_of_errno(error.errno)
-    if isinstance(error, anyio.EndOfStream | anyio.IncompleteRead):
-        return Failure.EOF_ERROR
-    if isinstance(error, anyio.BrokenResourceError):
-        return Failure.CONNECTION_RESET
-    if isinstance(error, anyio.ClosedResourceError):
-        return Failure.CONNECTION_ALREADY_CLOSED
-    return Failure.UNKNOWN_FAILURE
+    return failure_of_errno(error.errno)
 
 
 _HOSTNAME_MISMATCH = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
