@@ -34,6 +34,19 @@ DAY = 86400.0
 HOME = Context(network="home", hour=16, weekday=2)
 
 
+def test_what_somebody_wrote_into_the_file_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "memory.sqlite"
+    Memory(path).close()
+    with sqlite3.connect(path) as store:
+        store.execute("INSERT INTO outcome VALUES ('home', 16, 'tls_name_reset', 'a', 'x', x'00', 'never')")
+        store.execute("INSERT INTO line VALUES ('home', '2022-09-21', 'noon', 'x', 'y')")
+    memory = Memory(path)
+    assert memory.seen(HOME, "tls_name_reset", "a", 0.0) == (0.0, 0.0)
+    assert memory.line("home") == []
+    memory.record(HOME, "tls_name_reset", "a", worked=True, now=0.0)
+    assert memory.seen(HOME, "tls_name_reset", "a", 0.0) == (1.0, 0.0)
+
+
 def test_an_outcome_fades_by_half_in_three_days() -> None:
     memory = Memory()
     memory.record(HOME, "tls_name_reset", "a", worked=True, now=0.0)

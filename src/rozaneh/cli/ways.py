@@ -1,5 +1,6 @@
 """``rozaneh ways``: the servers and programs that the gateway may go through."""
 
+import codecs
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -195,11 +196,17 @@ def _read(links: list[str], file: str | None) -> tuple[list[Given], list[Wrong]]
     return found, wrong
 
 
+def _decoded(data: bytes) -> str:
+    """A file's text; some editors write UTF-16, and say so in its first two bytes."""
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if wide else "utf-8", "replace")
+
+
 def _text(file: str) -> str:
     try:
         if file == "-":
-            return sys.stdin.buffer.read(LONGEST_FILE + 1).decode("utf-8", "replace")
+            return _decoded(sys.stdin.buffer.read(LONGEST_FILE + 1))
         with Path(file).open("rb") as opened:
-            return opened.read(LONGEST_FILE + 1).decode("utf-8", "replace")
+            return _decoded(opened.read(LONGEST_FILE + 1))
     except OSError as error:
         raise LocalFault(f"cannot read {file}: {error.strerror}") from error

@@ -45,6 +45,9 @@ CREATE TABLE IF NOT EXISTS line (
 ) WITHOUT ROWID
 """
 _LINE_DAYS = 30
+# A column of SQLite holds whatever is put into it, and a file that somebody has written into is not damaged for that.
+_NUMBERS = "typeof(good) = 'real' AND typeof(bad) = 'real' AND typeof(at) = 'real'"
+_COUNTS = "typeof(hour) = 'integer' AND typeof(open) = 'integer' AND typeof(cut) = 'integer'"
 
 
 class Memory:
@@ -74,7 +77,7 @@ class Memory:
             now: seconds since the epoch.
         """
         good = bad = 0.0
-        query = "SELECT hour, good, bad, at FROM outcome WHERE network = ? AND obstacle = ? AND way = ?"
+        query = f"SELECT hour, good, bad, at FROM outcome WHERE network = ? AND obstacle = ? AND way = ? AND {_NUMBERS}"  # noqa: S608 - a constant
         for hour, its_good, its_bad, at in self._read(query, (context.network, obstacle, way)):
             weight = _fading(now - at) * (1.0 if hour == context.hour else _OTHER_HOURS)
             good += weight * its_good
@@ -84,7 +87,8 @@ class Memory:
     def record(self, context: Context, obstacle: str, way: str, *, worked: bool, now: float) -> None:
         """Remember one outcome. An interrupted attempt is none."""
         key = (context.network, context.hour, obstacle, way)
-        query = "SELECT good, bad, at FROM outcome WHERE network = ? AND hour = ? AND obstacle = ? AND way = ?"
+        same = "network = ? AND hour = ? AND obstacle = ? AND way = ?"
+        query = f"SELECT good, bad, at FROM outcome WHERE {same} AND {_NUMBERS}"  # noqa: S608 - constants
         good, bad, at = next(iter(self._read(query, key)), (0.0, 0.0, now))
         left = _fading(now - at)
         row = (*key, good * left + worked, bad * left + (not worked), now)
@@ -108,7 +112,8 @@ class Memory:
 
     def line(self, network: str) -> list[Hour]:
         """The hours of a network of which something is remembered."""
-        rows = self._read("SELECT day, hour, open, cut FROM line WHERE network = ? LIMIT 1000", (network,))
+        query = f"SELECT day, hour, open, cut FROM line WHERE network = ? AND {_COUNTS} LIMIT 1000"  # noqa: S608 - a constant
+        rows = self._read(query, (network,))
         with suppress(ValueError, TypeError):
             return [Hour(day=date.fromisoformat(day), hour=hour, open=open_, cut=cut) for day, hour, open_, cut in rows]
         return []

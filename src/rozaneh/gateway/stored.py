@@ -86,8 +86,12 @@ class WayFile:
                 known.add(way.text)
                 added.append(Stored(name=_free(name or way.name or way.place or way.kind, names), way=way))
                 names.add(added[-1].name)
-        if len(there) + len(added) > _MOST:
-            raise LocalFault(f"at most {_MOST} ways are kept; remove some first")
+        room = max(0, _MOST - len(there))
+        if len(added) > room:
+            if not room:
+                raise LocalFault(f"at most {_MOST} ways are kept; remove some first")
+            self._warn(f"at most {_MOST} ways are kept: the last {len(added) - room} of these are left out")
+            added = added[:room]
         if added:
             self._write([*lines, *added])
         return added

@@ -1,5 +1,6 @@
 """What somebody gave us: one way out of a link of any format, with what has to be said about it."""
 
+import re
 from collections.abc import Iterator
 from enum import StrEnum
 
@@ -8,7 +9,7 @@ import msgspec
 from rozaneh.core import Element, Spec, SpecError
 from rozaneh.links import outline, proxy, shadowsocks, tor, trojan, vless, wireguard
 from rozaneh.links.refused import Kind, LinkError
-from rozaneh.links.text import clean
+from rozaneh.links.text import clean, refuse_hidden
 from rozaneh.links.url import FINGERPRINTS
 
 Link = (
@@ -28,6 +29,10 @@ _PROXIES = {"socks5", "socks5h", "socks", "http", "https", "ssh"}
 _FETCHED = ("ssconf", "subscription", "clash", "sing-box")
 _NO_PROGRAM = "exec: runs a program; it is taken from this device's owner alone, never from a link or a list"
 _OTHERS = {"vmess", "ssr", "hysteria", "hysteria2", "hy2", "tuic", "juicity", "naive+https", "anytls", "snell"}
+
+
+_KEY = re.compile(r"[A-Za-z0-9_.-]{1,32}")
+"""What may be shown as the name of a setting. Anything else may be a piece of a secret in a link that was cut up."""
 
 
 class Remark(StrEnum):
@@ -104,7 +109,7 @@ def given(link: Link) -> Given:
         way=str(spec) if spec is not None else "",
         name=link.name,
         place=shown if link.host else "",
-        unknown=tuple(key for key, _ in link.unknown),
+        unknown=tuple(key if _KEY.fullmatch(key) else "?" for key, _ in link.unknown),
         remarks=tuple(_remarks(link)),
     )
 
@@ -113,7 +118,7 @@ def _link(text: str, *, own: bool) -> Link:
     scheme = text.partition(":")[0].lower()
     if scheme in _PROGRAMS:
         raise LinkError(Kind.STARTS_PROGRAM, _NO_PROGRAM)
-    if "|" in text:
+    if "|" in text and not _is_in_name(text):
         return _stack(text, own=own)
     if "://" in text[:40]:
         return _url(scheme, text, own=own)
@@ -125,6 +130,16 @@ def _link(text: str, *, own: bool) -> Link:
         Kind.NO_LINK,
         "no link that is known here: expected ss://, trojan://, vless://, socks5://, https:// or a bridge line",
     )
+
+
+def _is_in_name(text: str) -> bool:
+    """Whether a link's name is all that has a | in it, as many have that are handed around: ``#DE | channel``.
+
+    A stack may have a name in the middle, but it ends in a leaf.
+    """
+    link, _, name = text.partition("#")
+    last = name.rpartition("|")[2].strip().partition(":")[0]
+    return "|" not in link and "://" in link[:40] and last not in _LEAVES
 
 
 def _url(scheme: str, text: str, *, own: bool) -> Link:
@@ -148,6 +163,7 @@ def _url(scheme: str, text: str, *, own: bool) -> Link:
 
 def _stack(text: str, *, own: bool) -> Link:
     """A stack: ours ends in a leaf, Outline's does not and has the opposite order."""
+    refuse_hidden(text)
     last = text.rpartition("|")[2].strip().partition(":")[0]
     if last not in _LEAVES:
         return outline.parse(text)

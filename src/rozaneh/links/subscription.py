@@ -16,13 +16,17 @@ import yaml
 from rozaneh.core import SpecError
 from rozaneh.links import clash, outline, parts, wireguard
 from rozaneh.links.given import Given, given, parse
-from rozaneh.links.refused import Kind, kind_of
+from rozaneh.links.refused import Kind, LinkError, kind_of
 from rozaneh.links.text import clean_edges
 
 LONGEST_FILE = 1 << 20
 """Bytes of a file that lists ways."""
 
 MOST_LINES = 5000
+_COMMENTS = ("#", "//", ";")
+_HTML = re.compile(r"\s*<(!doctype|html|head|body)\b", re.IGNORECASE)
+# Links that stand on one line, as some chats leave them: the second would be the end of the first one's name.
+_TOGETHER = re.compile(r"[\s,]+(?=(?:ss|ssr|trojan|vless|vmess|hy2|hysteria2?|tuic|socks5?)://)")
 _LINE = re.compile(r"line [0-9]+")
 
 
@@ -47,13 +51,13 @@ def read(text: str) -> tuple[list[Given], list[Wrong]]:
 
     What was shown as several QR codes is put together first (:mod:`rozaneh.links.parts`).
 
-    Raises:
-        SpecError: the whole is too large.
+    Of one that is too long its beginning is read, and the rest is said to be left out.
     """
-    if len(text) > LONGEST_FILE:
-        raise SpecError(f"a list may have at most {LONGEST_FILE} characters, this one has {len(text)}")
     found: dict[str, Given] = {}
     wrong: list[Wrong] = []
+    if len(text) > LONGEST_FILE:
+        text = _beginning(text)
+        wrong.append(Wrong(place="the rest", reason=f"of a list at most {LONGEST_FILE} characters are read"))
     for place, entry in _all_entries(text.lstrip("\ufeff")):
         if isinstance(entry, SpecError):
             line = int(place.removeprefix("line ")) if _LINE.fullmatch(place) else 0
@@ -61,6 +65,14 @@ def read(text: str) -> tuple[list[Given], list[Wrong]]:
         else:
             found.setdefault(entry.text, entry)
     return list(found.values()), wrong
+
+
+def _beginning(text: str) -> str:
+    """As much of a text as is read: whole lines, or whole groups of base64."""
+    begun = text[:LONGEST_FILE]
+    lines, _, _ = begun.rpartition("\n")
+    bare = "".join(lines.split())
+    return bare[: len(bare) // 4 * 4] if bare and ":" not in bare else lines or begun[: LONGEST_FILE // 4 * 4]
 
 
 Entry = tuple[str, Given | SpecError]
@@ -86,6 +98,12 @@ def _entries(text: str) -> Iterator[Entry]:
     if wireguard.looks_like(text):
         yield from _one("the file", lambda: given(wireguard.parse(text)))
         return
+    if _HTML.match(text):
+        yield (
+            "the file",
+            LinkError(Kind.NO_LINK, "a web page and no list of links: perhaps an error of whoever sent it"),
+        )
+        return
     value = _structured(text)
     if clash.is_list(value):
         for place, link in clash.entries(value):
@@ -93,16 +111,20 @@ def _entries(text: str) -> Iterator[Entry]:
     elif outline.is_smart(value):
         for place, stack in outline.smart(value):
             yield place, stack if isinstance(stack, SpecError) else given(stack)
+    elif value is not None:
+        yield "the file", LinkError(Kind.NO_LINK, "JSON or YAML that lists no ways that are known here")
     else:
-        yield from _lines(_unwrapped(text))
+        yield from _lines(_unwrapped(_unwrapped(text)))
 
 
 def _lines(text: str) -> Iterator[Entry]:
     lines = text.splitlines()
     for number, line in enumerate(lines[:MOST_LINES], 1):
         bare = line.strip()
-        if bare and not bare.startswith(("#", "//", ";")):
-            yield from _one(f"line {number}", lambda line=line: parse(line))  # type: ignore[misc]  # bound on purpose
+        if bare and not bare.startswith(_COMMENTS):
+            several = [each for each in _TOGETHER.split(line) if "://" in each]
+            for link in several if len(several) > 1 else [line]:
+                yield from _one(f"line {number}", lambda link=link: parse(link))  # type: ignore[misc]  # bound on purpose
     if len(lines) > MOST_LINES:
         yield f"line {MOST_LINES + 1}", SpecError(f"a list may have at most {MOST_LINES} lines; the rest is left out")
 
@@ -116,12 +138,13 @@ def _one(place: str, make: Callable[[], Given]) -> Iterator[Entry]:
 
 def _unwrapped(text: str) -> str:
     """A list that is one base64 text, as many services send it; anything else is returned as it is."""
-    bare = "".join(text.split())
+    bare = "".join(line.strip() for line in text.splitlines() if not line.startswith(_COMMENTS))
+    bare = "".join(bare.split())
     if not bare or ":" in bare:
         return text
     try:
         padded = bare.rstrip("=") + "=" * (-len(bare.rstrip("=")) % 4)
-        return base64.b64decode(padded.translate(str.maketrans("-_", "+/")), validate=True).decode()
+        return base64.b64decode(padded.translate(str.maketrans("-_", "+/")), validate=True).decode().lstrip("\ufeff")
     except ValueError:
         return text
 

@@ -46,7 +46,8 @@ def clean(text: str) -> str:
     link = _BEFORE.sub("", clean_edges(text))
     if "#" not in link:  # after it comes a name, in which digits and quotes may be meant
         link = _AFTER.sub("", link)
-    refuse_hidden(link)
+    # What follows the # is a name, which is cleaned where it is read; marks of direction are at home in Persian ones.
+    refuse_hidden(link.partition("#")[0])
     return link
 
 

@@ -72,7 +72,15 @@ def split(text: str, scheme: str, *, port: int | None = None) -> Parts:
     if "@" in rest:
         raise SpecError("there is a / before the @: in a password it is written %2F")
     user, _, place = authority.rpartition("@")
-    host, given = host_and_port(place, default=port)
+    try:
+        host, given = host_and_port(place, default=port)
+    except SpecError:
+        if user or place.startswith("["):
+            raise
+        # Without its @, what is taken for a server may be a password.
+        raise SpecError(
+            "the server is missing or none, and there is no @ with a user or a password before it"
+        ) from None
     return Parts(
         user=user, host=host, port=given, path=slash + rest, query=query(asked), name=shown_name(_lenient(fragment))
     )
