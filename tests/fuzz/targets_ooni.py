@@ -7,6 +7,7 @@ from msgspec import Raw
 from rozaneh.ooni import BadMeasurement, Line, Lines, decode, own, values, web_keys
 from rozaneh.ooni.classic import classic
 from rozaneh.ooni.decode import recorded
+from rozaneh.ooni.documents import documents
 from rozaneh.ooni.listupdate import BadUpdate, open_update
 from rozaneh.ooni.observations import flatten, title_of
 from rozaneh.ooni.testlists import read_list, refusal
@@ -17,6 +18,17 @@ def fuzz_lines(data: bytes) -> None:
     found = [*whole.feed(data), *whole.end()]
     again = [line for byte in data for line in bytewise.feed(bytes((byte,)))] + list(bytewise.end())
     assert [one for one in found if isinstance(one, Line)] == [one for one in again if isinstance(one, Line)]
+
+
+def fuzz_documents(data: bytes) -> None:
+    lines = Lines(longest=100)
+    given = [*lines.feed(data), *lines.end()]
+    last = 0
+    for one in documents(iter(given)):
+        assert one.number >= last
+        last = one.number
+        if isinstance(one, Line):
+            assert one.data.strip()
 
 
 def fuzz_line(data: bytes) -> None:

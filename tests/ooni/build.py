@@ -162,6 +162,7 @@ def measurement(
     control: Record | None = None,
     control_failure: str | None = None,
     url: str = f"https://{HOST}/",
+    test: str = "web_connectivity",
     **more: object,
 ) -> bytes:
     """One line of a file."""
@@ -185,7 +186,7 @@ def measurement(
             "software_name": "ooniprobe",
             "software_version": "3.24.0",
             "test_keys": keys,
-            "test_name": "web_connectivity",
+            "test_name": test,
             "test_version": "0.5.28",
         }
     ).encode()

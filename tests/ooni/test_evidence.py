@@ -10,8 +10,7 @@ from rozaneh.diagnosis import Outcome, Role, Who, judge
 from rozaneh.diagnosis.sentences import sentence
 from rozaneh.ooni import decode, encode, own
 from rozaneh.ooni.evidence import evidence_of
-from rozaneh.ooni.lines import BadLine, Line
-from rozaneh.ooni.replay import documents, replay
+from rozaneh.ooni.replay import replay
 from rozaneh.ooni.values import head
 from rozaneh.ooni.write import Made, Place
 from tests.ooni.build import FORGED, HOST, OTHER, PAGE, RIGHT, connect, handshake, helper, lookup, measurement, request
@@ -169,37 +168,6 @@ def test_a_verdict_that_a_file_claims_counts_for_nothing() -> None:
     }  # fmt: skip
     line["annotations"]["rozaneh_verdict"] = "blocked"
     assert replay(json.dumps(line).encode()).verdict == honest
-
-
-# Documents ------------------------------------------------------------------------------------------------------------
-
-
-def split(text: str) -> list[Line | BadLine]:
-    lines = (Line(number, line.encode()) for number, line in enumerate(text.split("\n"), 1))
-    return list(documents(iter(lines)))
-
-
-def test_one_document_may_stand_on_many_lines() -> None:
-    assert split('{\n "a": 1\n}') == [Line(1, b'{\n "a": 1\n}')]
-
-
-def test_a_list_is_its_measurements() -> None:
-    assert split('[\n {"a": 1},\n {"b": 2}\n]') == [Line(1, b'{"a": 1}'), Line(1, b'{"b": 2}')]
-    assert split('[{"a": 1}]\n{"c": 3}') == [Line(1, b'{"a": 1}'), Line(2, b'{"c": 3}')]
-    (bad,) = split("[\n{")
-    assert isinstance(bad, BadLine)
-
-
-def test_a_line_that_begins_a_document_and_does_not_go_on_costs_itself_alone() -> None:
-    assert split('{\n{"a": 1}\n{"b": 2}') == [Line(1, b"{"), Line(2, b'{"a": 1}'), Line(3, b'{"b": 2}')]
-    assert split('[\n{"a": 1}\n{"b": 2}')[1:] == [Line(2, b'{"a": 1}'), Line(3, b'{"b": 2}')]
-    (one,) = split('{\n "a": {},\n "b": 7,,\n}')
-    assert isinstance(one, Line), "what is meant as one document is one error"
-
-
-def test_lines_are_lines() -> None:
-    assert split('{"a": 1}\n{"b": 2}') == [Line(1, b'{"a": 1}'), Line(2, b'{"b": 2}')]
-    assert list(documents(iter(()))) == []
 
 
 @pytest.mark.parametrize("text", ["x" * 100, "é" * 100, "\x01" * 100, "😀" * 100, 'a"\\' * 40, "a\\" * 60], ids=ascii)

@@ -15,8 +15,9 @@ from rozaneh.diagnosis import sureness
 from rozaneh.diagnosis.sentences import SURE, sentence
 from rozaneh.ooni.classic import Classic
 from rozaneh.ooni.decode import BadMeasurement
+from rozaneh.ooni.documents import documents
 from rozaneh.ooni.lines import BadLine, Line, Lines
-from rozaneh.ooni.replay import Replayed, documents, replay
+from rozaneh.ooni.replay import Replayed, replay
 from rozaneh.words import Said, Words, mark
 
 app = typer.Typer(

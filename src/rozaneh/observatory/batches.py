@@ -16,7 +16,8 @@ from rozaneh.core import LocalFault
 from rozaneh.observatory import schema
 from rozaneh.observatory.rows import Refused, Rows, head_of
 from rozaneh.ooni import BadLine, BadMeasurement, Line, Lines, classic, decode, flatten, web_keys
-from rozaneh.ooni.decode import at_once, keys_of
+from rozaneh.ooni.decode import at_once, keys_of, sums_up
+from rozaneh.ooni.documents import documents
 from rozaneh.ooni.own import Own, own
 from rozaneh.ooni.records import MOST_RECORDS, NOTHING, Envelope, HttpResponse, HttpTransaction
 from rozaneh.ooni.sights import WEB, sights
@@ -155,34 +156,35 @@ class Reader:
             file: opened for reading bytes.
             progress: is told how many bytes were read, now and then.
         """
-        lines = Lines(decompressor=_Unpacker)
         rows, held = Rows(), 0
         chunk: list[Line] = []
         size = 0
-        while True:
-            block = file.read(_BLOCK)
-            self.read += len(block)
-            for line in lines.feed(block) if block else lines.end():
-                self.lines += 1
-                if isinstance(line, BadLine):
-                    self.quarantine.add(line, "unreadable", line.reason)
-                    continue
-                chunk.append(line)
-                size += len(line.data)
-                if len(chunk) >= _LINES or size >= _TOGETHER:
-                    self._take(chunk, rows)
-                    held += size
-                    chunk, size = [], 0
-                    if len(rows) >= ROWS or held - rows.bodies >= HELD:
-                        yield rows
-                        rows, held = Rows(), 0
-            if progress:
-                progress(len(block))
-            if not block:
-                break
+        for line in documents(self._lines(file, progress)):
+            self.lines += 1
+            if isinstance(line, BadLine):
+                self.quarantine.add(line, "unreadable", line.reason)
+                continue
+            chunk.append(line)
+            size += len(line.data)
+            if len(chunk) >= _LINES or size >= _TOGETHER:
+                self._take(chunk, rows)
+                held += size
+                chunk, size = [], 0
+                if len(rows) >= ROWS or held - rows.bodies >= HELD:
+                    yield rows
+                    rows, held = Rows(), 0
         self._take(chunk, rows)
         if len(rows):
             yield rows
+
+    def _lines(self, file: BinaryIO, progress: Callable[[int], None] | None) -> Iterator[Line | BadLine]:
+        lines = Lines(decompressor=_Unpacker)
+        while block := file.read(_BLOCK):
+            self.read += len(block)
+            yield from lines.feed(block)
+            if progress:
+                progress(len(block))
+        yield from lines.end()
 
     def _take(self, chunk: list[Line], rows: Rows) -> None:
         """Some lines, stage by stage: what a stage needs is near for the first line only, and for all others then."""
@@ -230,11 +232,13 @@ class _Seen(NamedTuple):
 
 
 def _seen(data: bytes, web: _WebAtOnce | None) -> _Seen:
-    if web is not None and web.test_name == WEB:
-        keys = web.test_keys or _KeysAtOnce()
+    if web is not None and web.test_name == WEB and web.test_keys is not None:
+        keys = web.test_keys
         if bytes(keys.x_rozaneh) == b"null":
-            return _Seen(web, keys, [sights_of_web(web.address, keys)], None)
+            return _Seen(web, keys, sights_of_web(web.address, keys), None)
     measurement = decode(data)
+    if bytes(measurement.test_keys) == b"null" and sums_up(data):
+        raise BadMeasurement("not a measurement: what an interface says about one, without its test_keys")
     told = keys_of(measurement, _Keys) if measurement.test_name == WEB else None
     mine = own(measurement)
     return _Seen(measurement, told, sights(measurement, told) if mine is None else [], mine)

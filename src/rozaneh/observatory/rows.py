@@ -129,6 +129,8 @@ class Rows:
                 sni, tls_failure, version, tls_took = tls.server_name, tls.failure, tls.tls_version, _took(tls)
                 answered = tls_failure is None or tls_failure in _OWN_WORD
                 verified = tls_failure is None and not tls.no_tls_verify
+                if dial.tls is None:  # QUIC: what ended it stands in ``ended``; rules ask for TLS over TCP
+                    answered, verified, tls_failure = False, False, None
             else:
                 answered = verified = http is not None and _verified_by_request(dial)
                 tls_failure = dial.failure if dial.ended == "tls" else None

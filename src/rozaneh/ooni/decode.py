@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any, Optional, TypeVar
 
 import msgspec
+from msgspec import UNSET, Raw, UnsetType
 
 from rozaneh.core import RemoteFault
 from rozaneh.ooni.records import Measurement
@@ -22,6 +23,13 @@ class BadMeasurement(RemoteFault):
     """A line that is no measurement; the text is one line that names the place, as in ``$.test_keys.queries[0].t``."""
 
 
+class _Summary(msgspec.Struct, frozen=True, gc=False):
+    test_keys: Raw | UnsetType = UNSET
+    scores: Raw | UnsetType = UNSET
+    measurement_url: Raw | UnsetType = UNSET
+
+
+_SUMMARY = msgspec.json.Decoder(_Summary)
 _ENVELOPE = msgspec.json.Decoder(Measurement)
 _ERRORS = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
@@ -58,6 +66,15 @@ def at_once(line: bytes, kind: type[Keys]) -> Keys | None:
     except _ERRORS:
         return None
     return found
+
+
+def sums_up(line: bytes) -> bool:
+    """Whether a line is what OONI's interface says about a measurement in its lists, and not the measurement."""
+    try:
+        told = _SUMMARY.decode(line)
+    except _ERRORS:
+        return False
+    return told.test_keys is UNSET and not (told.scores is UNSET and told.measurement_url is UNSET)
 
 
 def web_keys(measurement: Measurement) -> WebKeys:

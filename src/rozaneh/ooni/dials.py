@@ -166,6 +166,44 @@ def dials_of(names: Names, records: Records, hop: int, scheme: str) -> list[Dial
     return dials[:MOST_DIALS]
 
 
+def quic_dials_of(
+    names: Names, shakes: Sequence[Handshake], requests: Iterable[HttpTransaction], hop: int
+) -> list[Dial]:
+    """The dials over QUIC, each of which begins with a handshake; at most :data:`MOST_DIALS`.
+
+    Args:
+        names: what the lookups of the hop gave.
+        shakes: handshakes over QUIC.
+        requests: what was asked over HTTP/3; those of other connections are left alone.
+        hop: redirects before it.
+    """
+    asked_by_id, loose = _asked(requests)
+    dials: list[Dial] = []
+    for shake in shakes[:MOST_DIALS]:
+        ip, port = _place(shake.address or "")
+        lookup = names.system.get(ip)
+        http = asked_by_id.get(shake.transaction_id) if shake.transaction_id else None
+        if http is None and shake.failure is None:
+            http, loose = loose, None
+        named = lookup is not None or not (names.system or names.failed)
+        role = "system" if named else "trusted" if ip in names.trusted else "resolver"
+        dials.append(Dial(role=role, hop=hop, lookup=lookup, quic=shake, http=http, ip=ip, port=port))
+    fetched = any(dial.http is not None for dial in dials)
+    for dial in dials:
+        dial.ended, dial.failure = _ended(dial, "quic", fetched=fetched)
+    return dials
+
+
+def _place(told: str) -> tuple[str, int]:
+    """Address and port of an endpoint; nothing where it is none."""
+    host, _, number = told.rpartition(":")
+    ip = host.strip("[]")
+    if not is_literal(ip):
+        return "", 0
+    port = int(number) if number.isascii() and number.isdigit() and len(number) < 6 else 0
+    return ip, port if port < 65536 else 0
+
+
 def _found_by(shakes: Iterable[Handshake]) -> tuple[dict[int, Handshake], dict[str, Handshake]]:
     """Handshakes by transaction, and by place those of before there were transactions."""
     by_id: dict[int, Handshake] = {}

@@ -62,7 +62,7 @@ def evidence_of(measurement: Measurement, keys: WebKeys | None = None) -> tuple[
         keys = web_keys(measurement)
     if keys is None:
         return tuple(_of_sight(sight, started) for sight in sights(measurement))
-    return (_of_sight(sights_of_web(measurement.address, keys), started, keys.control),)
+    return tuple(_of_sight(sight, started, keys.control) for sight in sights_of_web(measurement.address, keys))
 
 
 def _of_sight(sight: Sight, started: float, helper: HelperAnswer | None = None) -> Evidence:

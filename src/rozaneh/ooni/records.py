@@ -102,9 +102,11 @@ class Handshake(Record, frozen=True, gc=False, kw_only=True):
     """One TLS or QUIC handshake (df-006).
 
     Attributes:
+        network: ``tcp`` or, for QUIC, ``udp``; older probes wrote ``quic``.
         peer_certificates: raw; see :func:`rozaneh.ooni.values.certificates`.
     """
 
+    network: _Name | None = None
     address: _Name | None = None
     server_name: _Name | None = None
     tls_version: _Name | None = None

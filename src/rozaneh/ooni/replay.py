@@ -5,15 +5,14 @@ where OONI has no word for what happened: a refusal by the service is ``accessib
 ``http-failure``.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
 from rozaneh.diagnosis import Evidence, Outcome, Verdict, judge
 from rozaneh.ooni.classic import Classic, classic
-from rozaneh.ooni.decode import LONGEST_LINE, decode, web_keys
+from rozaneh.ooni.decode import decode, web_keys
 from rozaneh.ooni.evidence import WEB, evidence_of
-from rozaneh.ooni.lines import BadLine, Line
 from rozaneh.ooni.observations import flatten
 from rozaneh.ooni.scores import Score, score
 
@@ -65,60 +64,3 @@ def _speaking(verdicts: Sequence[Verdict]) -> Verdict:
     if not verdicts:
         return judge(Evidence())
     return min(verdicts, key=lambda verdict: (_WEIGHT.get(verdict.verdict, 0), -verdict.confidence))
-
-
-def documents(lines: Iterator[Line | BadLine]) -> Iterator[Line | BadLine]:
-    """The measurements of a file: one on each line, or one document over many lines, or a list of them.
-
-    Args:
-        lines: of the file, in order.
-    """
-    first = next(lines, None)
-    if isinstance(first, Line) and first.data.strip() in (b"{", b"["):
-        yield from _spread(first, lines)
-        return
-    if first is not None:
-        yield from _listed(first) if isinstance(first, Line) and first.data.startswith(b"[") else (first,)
-    yield from lines
-
-
-def _spread(first: Line, lines: Iterator[Line | BadLine]) -> Iterator[Line | BadLine]:
-    """A document over many lines; where it is none, the lines by themselves: one bad line costs no other."""
-    held: list[Line | BadLine] = [first]
-    size = len(first.data)
-    for line in lines:
-        held.append(line)
-        size += 0 if isinstance(line, BadLine) else len(line.data) + 1
-        if size > LONGEST_LINE:
-            yield BadLine(first.number, f"longer than {LONGEST_LINE} bytes")
-            return
-    parts = [line.data for line in held if isinstance(line, Line)]
-    whole = Line(first.number, b"\n".join(parts))
-    if len(parts) < len(held) or (not _is_json(whole.data) and any(map(_is_object, parts))):
-        yield from held
-    else:
-        yield from _listed(whole) if whole.data.lstrip().startswith(b"[") else (whole,)
-
-
-def _is_json(data: bytes) -> bool:
-    try:
-        msgspec.json.decode(data)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        return False
-    return True
-
-
-def _is_object(data: bytes) -> bool:
-    """Whether a line is a measurement by itself, and no part of a larger one such as ``}`` or ``{},``."""
-    return data.startswith(b"{") and len(data) > len(b"{}") and _is_json(data)
-
-
-_LIST = msgspec.json.Decoder(list[msgspec.Raw])
-
-
-def _listed(whole: Line) -> Iterator[Line | BadLine]:
-    try:
-        for one in _LIST.decode(whole.data):
-            yield Line(whole.number, bytes(one))
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        yield BadLine(whole.number, f"not a list of measurements: {error}"[:300])

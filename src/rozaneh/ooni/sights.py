@@ -31,6 +31,12 @@ class _TorKeys(msgspec.Struct, frozen=True, gc=False):
     targets: dict[_Name, _TorTarget | None] | list[msgspec.Raw] | None = None
 
 
+class _DnscheckKeys(msgspec.Struct, frozen=True, gc=False):
+    """Each lookup is a measurement of its own of the resolver's addresses, over TCP or QUIC."""
+
+    lookups: Annotated[dict[_Name, WebKeys | None], Meta(max_length=1000)] | None = None
+
+
 class _Outcome(msgspec.Struct, frozen=True, gc=False):
     failure: _Name | None = None
     error: _Name | None = None
@@ -50,9 +56,12 @@ def sights(measurement: Measurement, keys: WebKeys | None = None) -> list[Sight]
     """
     raw, place = measurement.test_keys, "$.test_keys"
     if measurement.test_name == WEB:
-        return [sights_of_web(measurement.address, keys or decode_part(raw, WebKeys, place))]
+        return sights_of_web(measurement.address, keys or decode_part(raw, WebKeys, place))
     if measurement.test_name == "tor":
         return _of_tor(decode_part(raw, _TorKeys, place))
+    if measurement.test_name == "dnscheck":
+        lookups = decode_part(raw, _DnscheckKeys, place).lookups or {}
+        return [sight for told in lookups.values() for sight in targets_of(told or WebKeys())][:_MOST_TARGETS]
     try:
         keys = decode_part(raw, WebKeys, place)
     except BadMeasurement:  # a test that uses the same names for something else

@@ -12,8 +12,18 @@ from typing import Any
 import msgspec
 
 from rozaneh.diagnosis import signatures
-from rozaneh.ooni.dials import Dial, Names, Records, dials_of, failure_of, is_literal, names_of, place_of
-from rozaneh.ooni.records import HttpTransaction, Query, TcpConnect
+from rozaneh.ooni.dials import (
+    Dial,
+    Names,
+    Records,
+    dials_of,
+    failure_of,
+    is_literal,
+    names_of,
+    place_of,
+    quic_dials_of,
+)
+from rozaneh.ooni.records import Handshake, HttpTransaction, Query, TcpConnect
 from rozaneh.ooni.values import depth
 from rozaneh.ooni.webkeys import ControlEndpoint, HelperAnswer, WebKeys
 
@@ -62,8 +72,44 @@ class Sight(msgspec.Struct, gc=False, kw_only=True):
     control: Helped = msgspec.field(default_factory=Helped)
 
 
-def sights_of_web(url: str, keys: WebKeys) -> Sight:
-    """The one target of a Web Connectivity measurement."""
+def sights_of_web(url: str, keys: WebKeys) -> list[Sight]:
+    """The targets of a Web Connectivity measurement: the page and, where that was tried, the same over QUIC."""
+    page = page_of_web(url, keys)
+    return [page, *_over_quic(page, keys)] if keys.quic_handshakes else [page]
+
+
+def _over_quic(page: Sight, keys: WebKeys) -> list[Sight]:
+    shakes = [x for x in keys.quic_handshakes or () if (x.server_name or page.host).lower() == page.host]
+    names = names_of(x for x in keys.queries or () if not x.hostname or x.hostname.lower() == page.host)
+    dials = quic_dials_of(names, shakes, _of_transactions(keys.requests or (), shakes), 0)
+    if not dials:
+        return []
+    seen = _helped(keys.control, same_host=True, scheme="https", dials=())
+    helped = Helped(asked=seen.asked, dns=seen.dns, quic=seen.quic, addresses=seen.addresses)
+    trusted = _believed(names, helped, keys.control)
+    for dial in dials:
+        if dial.role == "resolver" and dial.ip in trusted:
+            dial.role = "trusted"
+    return [
+        Sight(
+            url=page.url,
+            host=page.host,
+            kind="quic",
+            dials=dials,
+            trusted=trusted,
+            trusted_failure=names.denied if not trusted else None,
+            control=helped,
+        )
+    ]
+
+
+def _of_transactions(requests: Sequence[HttpTransaction], shakes: Sequence[Handshake]) -> list[HttpTransaction]:
+    numbers = {x.transaction_id for x in shakes if x.transaction_id}
+    return [x for x in requests if x.transaction_id in numbers]
+
+
+def page_of_web(url: str, keys: WebKeys) -> Sight:
+    """The page of a Web Connectivity measurement, as it was asked for over TCP."""
     queries, connects = keys.queries or [], keys.tcp_connect or []
     shakes, requests = keys.tls_handshakes or [], keys.requests or []
     hop = 0
@@ -182,31 +228,48 @@ def targets_of(keys: WebKeys) -> list[Sight]:
         for answer in query.answers or ()
         if (address := answer.ipv4 or answer.ipv6)
     }
-    parts: dict[str, WebKeys] = {}
+    shakes = keys.tls_handshakes or ()
+    # OONI's urlgetter keeps handshakes of both kinds in one list.
+    quic = [*(keys.quic_handshakes or ()), *(x for x in shakes if x.network in _OVER_QUIC)]
+    found = []
     for name in dict.fromkeys((*(q.hostname.lower() for q in keys.queries or () if q.hostname), "")):
-        parts[name] = WebKeys(
+        part = WebKeys(
             queries=[x for x in keys.queries or () if (x.hostname or "").lower() == name],
             tcp_connect=[x for x in keys.tcp_connect or () if names.get(x.ip or "", "") == name],
-            tls_handshakes=[x for x in keys.tls_handshakes or () if _of_address(x.address, names) == name],
+            tls_handshakes=[x for x in shakes if x.network not in _OVER_QUIC and _of_address(x.address, names) == name],
+            quic_handshakes=[x for x in quic if _of_address(x.address, names) == name],
             requests=[x for x in keys.requests or () if x.request and _named(x.request.url or "", names) == name],
         )
+        found += _of_part(name, part)
+    return found
+
+
+_OVER_QUIC = frozenset(("udp", "quic"))
+
+
+def _of_part(name: str, part: WebKeys) -> list[Sight]:
+    """What was tried of one name: over TCP, over QUIC, or both."""
+    looked = names_of(part.queries or ())
+    requests, shakes = part.requests or [], part.quic_handshakes or []
+    over_quic = _of_transactions(requests, shakes) if part.tcp_connect else requests if shakes else []
     found = []
-    for name, part in parts.items():
-        if not (part.queries or part.tcp_connect or part.requests):
-            continue
-        requests = part.requests or []
+    dials = quic_dials_of(looked, shakes, over_quic if name else (), 0)
+    if dials:
+        found.append(_sight(name, "quic", dials, looked))
+    requests = [x for x in requests if x not in over_quic] if over_quic else requests
+    if part.tcp_connect or requests or (part.queries and not shakes):
         scheme, _ = place_of((requests[0].request.url if requests and requests[0].request else "") or "")
         kind = scheme if scheme in ("https", "http") and name else "tls" if part.tls_handshakes else "tcp"
-        looked = names_of(part.queries or ())
         records = Records(part.tcp_connect or (), part.tls_handshakes or (), requests if name else ())
-        dials = dials_of(looked, records, 0, kind)
-        if dials:
-            url = f"{kind}://{name}/" if name else ""
-            trusted = frozenset(looked.trusted)
-            found.append(
-                Sight(url=url, host=name, kind=kind, dials=dials, trusted=trusted, trusted_failure=looked.denied)
-            )
+        if dials := dials_of(looked, records, 0, kind):
+            found.append(_sight(name, kind, dials, looked))
     return found
+
+
+def _sight(name: str, kind: str, dials: list[Dial], looked: Names) -> Sight:
+    url = f"{'https' if kind == 'quic' else kind}://{name}/" if name else ""
+    trusted = frozenset(looked.trusted)
+    return Sight(url=url, host=name, kind=kind, dials=dials, trusted=trusted, trusted_failure=looked.denied)
 
 
 def _of_address(place: str | None, names: dict[str, str]) -> str:
