@@ -20,7 +20,7 @@ from rozaneh.cli.main import COMMANDS
 
 TOP = Path(__file__).parent.parent
 _BLOCK = re.compile(r"^```console([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_OTHERS = {"apt-get", "cd", "chromium", "curl", "dig", "docker", "export", "git", "openssl", "sh", "tor"}
+_OTHERS = {".", "apt-get", "cd", "chromium", "curl", "dig", "docker", "export", "git", "openssl", "sh", "tor"}
 """Programs of somebody else that a document may show."""
 
 

@@ -132,10 +132,10 @@ def up(
     room = _raise_limit()
     clock = clock_from_environment()
     network = RealNetwork()
-    ways = [*given, *stored_ways(state or state_folder(), network, warn)]
+    kept = stored_ways(state or state_folder(), network, warn)
     finder = Finder(
         network,
-        ways=ways,
+        ways=[*given, *kept],
         memory=memory,
         clock=clock,
         trust=Trust.system(),
@@ -149,7 +149,7 @@ def up(
     keeper = Keeper(finder, finder.trust, urls, keep_in, round(keep_most * 1e6)) if urls else None
     switch = Switch()
     curfew = CurfewMode(finder, clock, warn=warn, keeper=keeper, watched=watched, switch=switch)
-    desk = Desk(finder, State(clock), switch, network, folder, given=ways, warn=warn, curfew=curfew)
+    desk = Desk(finder, State(clock), switch, network, folder, given=given, kept=kept, warn=warn, curfew=curfew)
     run = Run(
         desk=desk,
         screen=screen,

@@ -14,6 +14,7 @@ from rozaneh.cli.options import Json, Lang, console, print_json, words
 from rozaneh.cli.ways_try import Tried, try_all
 from rozaneh.cli.ways_view import print_ways, print_wrong, shown
 from rozaneh.core import LocalFault, SpecError, Target
+from rozaneh.gateway.control import Question, ask
 from rozaneh.gateway.given import state_folder
 from rozaneh.gateway.stored import FILE, Stored, WayFile
 from rozaneh.links import LONGEST_FILE, Given, Wrong, read
@@ -79,6 +80,14 @@ def add(
         print_ways(screen, tongue, added)
         print_wrong(console(errors=True), tongue, wrong)
         screen.print(tongue.say_n("{n} way was added.", "{n} ways were added.", 0 if dry_run else len(added)))
+    if added and not dry_run:
+        used = _told(state)
+        if not as_json:
+            screen.print(
+                tongue.say("The gateway that runs uses it from now on.")
+                if used
+                else tongue.say("It is used once the gateway runs: {command}", command="rozaneh up")
+            )
     if not found:
         raise typer.Exit(_FAILED)
 
@@ -133,6 +142,7 @@ def remove(
     """Remove them from the file."""
     tongue = words(lang)
     gone = _file(state, tongue).remove(names)
+    _told(state)
     if as_json:
         print_json({"removed": [each.name for each in gone]})
         return
@@ -174,6 +184,14 @@ def share(
 def _file(state: Path | None, tongue: Words) -> WayFile:
     screen = console(errors=True)
     return WayFile((state or state_folder()) / FILE, lambda text: screen.print(tongue.say("Note: {text}", text=text)))
+
+
+def _told(state: Path | None) -> bool:
+    """Tell the gateway that runs that its servers have changed; whether one runs."""
+    answer = ask(state or state_folder(), Question(ask="ways"))
+    if answer is not None and answer.error:
+        raise LocalFault(answer.error)
+    return answer is not None
 
 
 def _read(links: list[str], file: str | None) -> tuple[list[Given], list[Wrong]]:

@@ -36,12 +36,13 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     Attributes:
         ask: ``why``, ``state`` or ``look``; ``link`` to the status page; ``pause``, ``resume`` or ``wipe``;
+            ``ways``, that the servers in its folder have changed;
             ``doors``, by which another process takes over (:mod:`rozaneh.gateway.handing`).
         host: whose choice is to be explained.
         servers: whether the user's servers are wiped too.
     """
 
-    ask: Literal["why", "state", "look", "link", "pause", "resume", "wipe", "doors"]
+    ask: Literal["why", "state", "look", "link", "pause", "resume", "wipe", "ways", "doors"]
     host: Annotated[str, msgspec.Meta(max_length=253)] = ""
     servers: bool = False
 
@@ -163,10 +164,20 @@ def answer(data: bytes, desk: Desk, link: Callable[[], str] = lambda: "") -> Ans
             return Answer(wiped=desk.wipe(servers=question.servers))
         case "doors":
             return Answer(error="this gateway has no place to give away")
+        case "ways":
+            return _read_again(desk)
         case "pause":
             desk.switch.pause()
         case "resume":
             desk.switch.resume()
+    return Answer(look=desk.look())
+
+
+def _read_again(desk: Desk) -> Answer:
+    try:
+        desk.read_again()
+    except LocalFault as fault:
+        return Answer(error=str(fault))
     return Answer(look=desk.look())
 
 

@@ -13,7 +13,7 @@ from rozaneh.finder.curfew import Curfew
 from rozaneh.gateway.curfew import CurfewMode
 from rozaneh.gateway.events import Prepared
 from rozaneh.gateway.state import Snapshot, State
-from rozaneh.gateway.stored import FILE, WayFile
+from rozaneh.gateway.stored import FILE, WayFile, stored_ways
 from rozaneh.gateway.switch import Switch
 from rozaneh.gateway.wiping import Wiped, wipe
 from rozaneh.links import Given, Wrong, read
@@ -69,6 +69,7 @@ class Desk:
         network: what ways would be dialled on.
         folder: where it keeps things; none in memory only.
         given: the servers that it was started with.
+        kept: those that its folder held then.
         warn: told, in one line, of what is wrong on this side.
         proxy: ``address:port`` of the gateway, once it listens.
         curfew: knows of usual cuts; none where nobody looks for them.
@@ -81,6 +82,7 @@ class Desk:
     network: Network
     folder: Path | None
     given: Sequence[Spec] = ()
+    kept: Sequence[Spec] = ()
     warn: Callable[[str], None] = lambda _: None
     proxy: str = ""
     curfew: CurfewMode | None = None
@@ -88,7 +90,7 @@ class Desk:
     _using: list[Spec] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._using = list(self.given)
+        self._using = [*self.given, *self.kept]
 
     def look(self) -> Look:
         """What it is now."""
@@ -128,6 +130,17 @@ class Desk:
                 self._using.append(spec)
         self.finder.use(self._using)
         return Added(ways=tuple(usable), unusable=tuple(unusable), wrong=tuple(wrong), kept=kept)
+
+    def read_again(self) -> None:
+        """Use the servers that the folder holds now: another program has added some, or removed some.
+
+        Raises:
+            LocalFault: the file cannot be read.
+        """
+        if self.folder is not None:
+            self.kept = stored_ways(self.folder, self.network, self.warn)
+            self._using = list(dict.fromkeys((*self.given, *self.kept)))
+            self.finder.use(self._using)
 
     def wipe(self, *, servers: bool) -> Wiped:
         """Forget everything and remove it from disk; until it ends the gateway keeps nothing more there.
