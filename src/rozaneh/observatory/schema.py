@@ -212,7 +212,7 @@ TROUBLES: Final = ("blocked", "throttled", "outage", "domestic_only", "failed")
 CELL: Final = _schema({
     "country": (_TEXT, "as in observations"),
     "day": (pa.date32(), "as in observations"),
-    "asn": (pa.int64(), "as in observations"),
+    "asn": (pa.int64(), "as in observations; -1 in cells that are sums over all networks"),
     "subject": (_TEXT, "as in the table of hours"),
     "hour": (_MOMENT, "start of the hour"),
     "bank": (pa.int32(), "of which sources the bits of this row are; banks of one country and day are comparable"),

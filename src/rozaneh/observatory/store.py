@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS stale (country TEXT, day TEXT, PRIMARY KEY (country, 
 CREATE TABLE IF NOT EXISTS uncounted (country TEXT, day TEXT, PRIMARY KEY (country, day)) WITHOUT ROWID;
 """
 _FORMAT_FILE: Final = "format"
-_FORMAT: Final = "3"
+_FORMAT: Final = "4"
 """Changes with the meaning of a column; rules may change without."""
 
 

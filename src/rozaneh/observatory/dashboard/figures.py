@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from rozaneh.observatory.cells import ALL
 from rozaneh.observatory.dashboard.withhold import withheld
 
 _STEP = 5
@@ -114,6 +115,8 @@ class Figures:
 
         def ask() -> dict[dt.datetime, Tally]:
             span, cells = part.span, _of(self._cells, part)
+            if not part.asns:
+                cells = cells.filter(cells.asn == ALL)
             # Whole days are chosen by their files; comparing every hour as well costs a third more.
             if span.start.astimezone(dt.UTC).time() != _MIDNIGHT:
                 cells = cells.filter(cells.hour >= _of_store(span.start))
