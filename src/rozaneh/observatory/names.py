@@ -62,18 +62,22 @@ def country_name(code: str, words: Words) -> Said:
     return words.say(COUNTRIES[code]) if code in COUNTRIES else words.say("{code}", code=code)
 
 
-def network_name(country: str, network: str, words: Words) -> Said:
+def network_name(country: str, network: str, words: Words, *, short: bool = False) -> Said:
     """A network's name with its number, or the number alone.
 
     Args:
         country: where it is.
         network: its number as ``AS44244``; anything else is shown as it is.
         words: the language.
+        short: without its number, and without what stands in parentheses.
     """
     known = _networks().get(country, {}).get(network.removeprefix("AS"))
     if known is None:
         return words.say("{network}", network=network)
-    return words.say("{name} ({number})", name=Said(known.fa if words.right_to_left else known.en), number=network)
+    name = known.fa if words.right_to_left else known.en
+    if short:
+        return Said(name.partition(" (")[0])
+    return words.say("{name} ({number})", name=Said(name), number=network)
 
 
 def service_name(subject: str, words: Words) -> Said:

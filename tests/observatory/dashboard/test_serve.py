@@ -2,7 +2,9 @@
 
 import contextlib
 import http.client
+import posixpath
 import queue
+import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -66,7 +68,7 @@ def test_a_page_comes_with_a_policy_that_lets_nothing_in(address: str, site: Sit
     [
         ("/", "127.0.0.1", "GET", 307),
         ("/en/IR/", "127.0.0.1", "GET", 307),
-        ("/en/none.html", "127.0.0.1", "GET", 404),
+        ("/data/none.json", "127.0.0.1", "GET", 404),
         ("/..%2f..%2fetc%2fpasswd", "127.0.0.1", "GET", 404),
         ("/" + "a" * 5000, "127.0.0.1", "GET", 404),
         ("/en/index.html", "evil.example", "GET", 400),
@@ -81,6 +83,28 @@ def test_what_is_not_there_or_not_ours_is_refused_in_a_line(
     assert got == status
     assert len(body) < 100
     assert not headers.get("location", "/").startswith("//")
+
+
+@pytest.mark.parametrize(
+    ("path", "title"), [("/en/none.html", "No such page"), ("/fa/IR/x/y.html", "چنین صفحه‌ای نیست")]
+)
+def test_where_there_is_nothing_a_page_says_so_and_leads_on(address: str, path: str, title: str, site: Site) -> None:
+    status, headers, body = ask(address, path)
+    assert status == 404
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert f"<h1>{title}</h1>" in body.decode()
+    for link in re.findall(r'href="([^"]+)"', body.decode()):
+        there = posixpath.normpath(posixpath.join(posixpath.dirname(path.lstrip("/")), link))
+        assert site.page(there) is not None, link
+
+
+def test_what_is_served_is_what_is_published(address: str, tmp_path: Path) -> None:
+    publish(autumn.site(), tmp_path / "stick", lambda _done, _of: None)
+    files = [path for path in (tmp_path / "stick").rglob("*.*") if path.name[0] != "." and path.name != "search.html"]
+    assert len(files) > 30
+    for path in files[::6]:
+        status, _, body = ask(address, f"/{path.relative_to(tmp_path / 'stick')}")
+        assert (status, body) == (200, path.read_bytes())
 
 
 def test_a_phone_shows_it_in_both_directions(address: str, peer: Callable[[str], str], tmp_path: Path) -> None:

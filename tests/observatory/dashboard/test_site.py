@@ -1,4 +1,5 @@
 import csv
+import datetime as dt
 import io
 import json
 import posixpath
@@ -7,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import msgspec
 import pytest
 
 from rozaneh.core import LocalFault
@@ -14,7 +16,7 @@ from rozaneh.observatory.dashboard.charts import dark_spans, local_blocks
 from rozaneh.observatory.dashboard.exports import csv as as_csv
 from rozaneh.observatory.dashboard.figures import Part
 from rozaneh.observatory.dashboard.publish import publish
-from rozaneh.observatory.dashboard.site import Site
+from rozaneh.observatory.dashboard.site import Holdings, Site
 from tests.observatory.dashboard import autumn
 
 
@@ -85,7 +87,7 @@ def test_foreign_text_is_shown_and_obeyed_by_nobody(pages: dict[str, bytes]) -> 
     assert [autumn.HOSTILE, "44244"] in [row[:2] for row in rows]
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1"])
 def test_a_spreadsheet_sees_text_where_it_could_see_a_formula(cell: str) -> None:
     (_, row) = list(csv.reader(io.StringIO(as_csv([{"a": cell}], ("a",)).decode(), newline="")))
     assert row == [f"'{cell}"]
@@ -100,13 +102,73 @@ def test_events_can_be_cited_and_their_data_match(site: Site, pages: dict[str, b
     assert autumn.site().events.keys() == site.events.keys(), "an address stays"
 
 
-def test_the_feed_and_the_description_can_be_read(site: Site, pages: dict[str, bytes]) -> None:
-    feed = ET.fromstring(pages["feed.fa.atom"])  # noqa: S314 - what we made ourselves
-    assert len(feed.findall("{http://www.w3.org/2005/Atom}entry")) == len(site.events)
+def test_the_feed_holds_what_an_atom_feed_must(site: Site, pages: dict[str, bytes]) -> None:
+    """RFC 4287, 4.1.1 and 4.1.2: one id, title and moment each, who wrote it, and where it stands."""
+    atom = {"a": "http://www.w3.org/2005/Atom"}
+    for language in ("en", "fa"):
+        feed = ET.fromstring(pages[f"feed.{language}.atom"])  # noqa: S314 - what we made ourselves
+        entries = feed.findall("a:entry", atom)
+        assert len(entries) == len(site.events)
+        assert feed.findtext("a:author/a:name", None, atom)
+        ids = [each.findtext("a:id", "", atom) for each in (feed, *entries)]
+        assert len({*ids}) == len(ids)
+        for each in (feed, *entries):
+            assert [len(each.findall(f"a:{name}", atom)) for name in ("id", "title", "updated")] == [1, 1, 1]
+            moment = dt.datetime.fromisoformat(each.findtext("a:updated", "", atom))
+            assert moment.tzinfo is not None
+            assert re.match(r"urn:rozaneh:|https?://", each.findtext("a:id", "", atom))
+            assert each.findtext("a:title", "", atom).strip()
+        links = [link.attrib["href"] for link in feed.iterfind(".//a:link[@rel='alternate']", atom)]
+        assert {*links} <= {*pages}, "relative, as the site is"
+
+
+def test_the_description_names_every_address_for_machines_and_what_stands_there(
+    site: Site, pages: dict[str, bytes]
+) -> None:
     described = json.loads(pages["data/openapi.json"])
-    for path in described["paths"]:
-        shown = path.lstrip("/").replace("{country}", "IR").replace("{id}", next(iter(site.events)))
-        assert shown in pages
+    events = sorted(site.events)
+    named = {
+        path.lstrip("/").replace("{country}", "IR").replace("{id}", event).replace("{language}", language)
+        for path in described["paths"] for event in events for language in ("en", "fa")
+    }  # fmt: skip
+    served = {path for path in pages if not path.endswith(".html") and path != "data/openapi.json"}
+    assert named == served
+    schemas = described["components"]["schemas"]
+    tally, event = schemas["Tally"]["properties"], schemas["Event"]
+    for path, columns in (
+        ("data/events.json", {*event["properties"]}), ("data/IR/hours.json", {*tally}),
+        ("data/IR/services.json", {*tally}), ("data/countries.json", {*tally, "country", "first", "last"}),
+    ):  # fmt: skip
+        rows = json.loads(pages[path])
+        assert rows
+        assert all({*row} <= columns for row in rows), path
+    assert all({*event["required"]} <= {*row} for row in json.loads(pages["data/events.json"]))
+    for path in ("data/IR/hours", "data/IR/services", "data/events"):
+        (header, *lines) = csv.reader(io.StringIO(pages[f"{path}.csv"].decode()))
+        assert len(lines) == len(json.loads(pages[f"{path}.json"]))
+        assert {*json.loads(pages[f"{path}.json"])[0]} <= {*header}
+
+
+def test_the_same_store_gives_the_same_bytes(pages: dict[str, bytes]) -> None:
+    again = autumn.site()
+    for path in (path for path in pages if not path.endswith(".html") or path.startswith("fa/IR/index")):
+        page = again.page(path)
+        assert page is not None
+        assert page.body == pages[path], path
+
+
+def test_an_event_that_was_there_before_the_data_says_so() -> None:
+    curfew, block = autumn.found()
+    before = msgspec.structs.replace(block, evidence=msgspec.structs.replace(block.evidence, before=True))
+    site = Site(Holdings(*autumn.tables(autumn.hours()), found=(curfew, before), made=autumn.MADE))
+    name = next(name for name in site.events if "-block-" in name)
+    for path, said in (
+        (f"en/events/{name}.html", "before the measurements begin"),
+        ("en/IR/index.html", "was so already"),
+    ):
+        page = site.page(path)
+        assert page is not None
+        assert said in page.body.decode()
 
 
 @pytest.mark.parametrize(
@@ -150,8 +212,6 @@ def test_published_is_what_is_served_and_nothing_else_is_touched(
 
 
 def test_a_store_without_measurements_says_so() -> None:
-    from rozaneh.observatory.dashboard.site import Holdings
-
     page = Site(Holdings(*autumn.tables([]), made=autumn.MADE)).page("en/index.html")
     assert page is not None
     assert "no measurements yet" in page.body.decode()

@@ -7,6 +7,7 @@ from typing import Any
 import ibis
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from rozaneh.observatory import schema
@@ -164,6 +165,16 @@ def test_what_two_sources_say_is_published_as_not_enough(quiet: pa.Table) -> Non
     assert findings.found == []
     assert [(each.reason, each.event.services) for each in findings.withheld] == [("sources", ("wikipedia",))]
     assert findings.withheld[0].had < findings.withheld[0].wanted
+
+
+def test_a_network_on_which_one_source_says_so_is_no_part_of_an_event(blocked: pa.Table) -> None:
+    other, hours = _ASNS[1], range(20 * 24, _DAYS * 24, 2)
+    kept = blocked.filter((pc.field("asn") != other) | (pc.field("subject") != "instagram"))
+    alone = [(other, "instagram", hour, 7, -1, "none", "") for hour in range(0, 20 * 24, 2)]
+    alone += [(other, "instagram", hour, 7, 1, "dns_forgery", "") for hour in hours]
+    (found,) = _found(kept, _table(alone)).found
+    assert found.event.networks == (f"AS{_ASNS[0]}",)
+    assert found.evidence.published is None or found.evidence.published.minute == 0
 
 
 def test_five_sources_that_flood_must_outnumber_those_that_measure(quiet: pa.Table) -> None:

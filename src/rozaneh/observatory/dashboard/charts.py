@@ -19,7 +19,8 @@ SHADES = 6
 
 _CELL_WIDTH, _CELL_HEIGHT, _GUTTER, _HEAD = 12, 7, 84, 16
 _HOURS, _SIXTY = 24, 60
-_BAR = 120
+_ACROSS = _HOURS * _CELL_WIDTH
+_BAR, _LABELLED = 90, 4
 _WEEK = 7
 
 
@@ -73,9 +74,9 @@ def heat_map(blocks: Sequence[Block], days: Sequence[dt.date], dates: Dates, tit
             x, y = _GUTTER + block.start * _CELL_WIDTH // _SIXTY, _HEAD + row * _CELL_HEIGHT
             wide = block.minutes * _CELL_WIDTH // _SIXTY
             shapes.setdefault(shade(block.tally.failing), []).append(f"M{x} {y}h{wide}v{_CELL_HEIGHT}h-{wide}z")
-    width, height = _GUTTER + _HOURS * _CELL_WIDTH + 2, len(days) * _CELL_HEIGHT
+    width, height = _GUTTER + _ACROSS + 2, len(days) * _CELL_HEIGHT
     parts = [_opening(width, _HEAD + height + 2, title)]
-    parts.append(f'<rect class="few" x="{_GUTTER}" y="{_HEAD}" width="{_HOURS * _CELL_WIDTH}" height="{height}"/>')
+    parts.append(f'<rect class="few" x="{_GUTTER}" y="{_HEAD}" width="{_ACROSS}" height="{height}"/>')
     parts += [f'<path class="s{number}" d="{"".join(shapes[number])}"/>' for number in sorted(shapes)]
     parts += _hour_labels(dates)
     parts += _day_labels(days, dates)
@@ -94,24 +95,38 @@ def _day_labels(days: Sequence[dt.date], dates: Dates) -> Iterator[str]:
     due = [row for row, day in enumerate(days) if day.weekday() == 5]
     for row in due[:: 2 if len(days) > 5 * _WEEK else 1] or range(min(len(days), 1)):
         y = _HEAD + row * _CELL_HEIGHT
-        yield f'<text x="{_GUTTER - 5}" y="{y + 8}" text-anchor="end">{escape(dates.short(days[row]))}</text>'
-        yield f'<path class="tick" d="M{_GUTTER - 3} {y}h{_HOURS * _CELL_WIDTH + 3}"/>'
+        yield f'<text x="{_GUTTER - 5}" y="{y + 8}" text-anchor="end">{_short(days[row], dates)}</text>'
+        yield f'<path class="tick" d="M{_GUTTER - 3} {y}h{_ACROSS + 3}"/>'
 
 
-def timeline(by_day: Mapping[dt.date, Tally], days: Sequence[dt.date], title: Said) -> Markup:
+def _short(day: dt.date, dates: Dates) -> Markup:
+    """Day and month. The charts are written from left to right; this is not where the language is not."""
+    text = dates.short(day)
+    return escape(f"\u2067{text}\u2069" if dates.words.right_to_left else text)
+
+
+def timeline(by_day: Mapping[dt.date, Tally], days: Sequence[dt.date], dates: Dates, title: Said) -> Markup:
     """One bar for each day, as high as the share that fails."""
-    step = max(3, min(12, 720 // max(len(days), 1)))
-    parts = [_opening(step * max(len(days), 1), _BAR + 2, title, name="timeline")]
-    parts.append(f'<rect class="few" x="0" y="0" width="{step * len(days)}" height="{_BAR}"/>')
+    step = _ACROSS / max(len(days), 1)
+    parts = [_opening(_GUTTER + _ACROSS + 2, _BAR + 24, title, name="timeline")]
+    parts.append(f'<rect class="few" x="{_GUTTER}" y="6" width="{_ACROSS}" height="{_BAR}"/>')
     for column, day in enumerate(days):
         if (tally := by_day.get(day)) is not None:
-            high = round(tally.failing * _BAR)
-            x = column * step
-            parts.append(f'<rect class="paper" x="{x}" y="0" width="{step}" height="{_BAR}"/>')
+            high, x = round(tally.failing * _BAR), _GUTTER + column * step
+            parts.append(f'<rect class="paper" x="{x:.1f}" y="6" width="{step + 0.3:.2f}" height="{_BAR}"/>')
+            wide = step * 0.85
             parts.append(
-                f'<rect class="s{shade(tally.failing)}" x="{x}" y="{_BAR - high}" width="{step - 1}" height="{high}"/>'
+                f'<rect class="s{shade(tally.failing)} bar" x="{x:.1f}" y="{6 + _BAR - high}" width="{wide:.2f}" '
+                f'height="{high}"/>'
             )
-    parts.append(f'<path class="tick" d="M0 {_BAR / 2}h{step * len(days)}M0 {_BAR}h{step * len(days)}"/>')
+    for share in (0, 0.5, 1):
+        y = 6 + _BAR * (1 - share)
+        label = escape(dates.words.number(share, ".0%"))
+        parts.append(f'<text x="{_GUTTER - 5}" y="{y + 3:.0f}" text-anchor="end">{label}</text>')
+        parts.append(f'<path class="tick" d="M{_GUTTER - 3} {y:.0f}h{_ACROSS + 3}"/>')
+    for column in range(0, len(days), max(-(-len(days) // _LABELLED), 1)):
+        x = _GUTTER + column * step
+        parts.append(f'<text x="{x:.1f}" y="{_BAR + 19}">{_short(days[column], dates)}</text>')
     return _joined(parts)
 
 

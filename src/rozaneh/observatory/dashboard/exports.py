@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 import msgspec
 
-from rozaneh.observatory.dashboard.figures import Tally
+from rozaneh.observatory.dashboard.figures import Country, Tally
 from rozaneh.observatory.events.event import Found
 from rozaneh.observatory.events.sentences import what
 from rozaneh.words import Words
@@ -23,7 +23,9 @@ EVENT_COLUMNS: Final = (
     "sources", "rule",
 )  # fmt: skip
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""The last four are the wide forms, which some spreadsheets take for the same."""
+
 _NEWEST = 50
 _ATOM = "http://www.w3.org/2005/Atom"
 
@@ -35,6 +37,11 @@ def tally(of: Tally) -> dict[str, object]:
         "throttled": round(of.throttled, 2), "refused": round(of.refused, 2),
     }  # fmt: skip
     return {**row, "mechanism": of.mechanism} if of.mechanism else row
+
+
+def country(of: Country) -> dict[str, object]:
+    """A country as columns."""
+    return {"country": of.code, "first": of.first, "last": of.last, **tally(of.tally)}
 
 
 def event_row(name: str, found: Found) -> dict[str, object]:
@@ -72,16 +79,20 @@ def atom(site: "Site", words: Words) -> bytes:
     where = site.holdings.where
     feed = Element("feed", {"xmlns": _ATOM, "xml:lang": words.language})
     SubElement(feed, "title").text = words.say("Rozaneh observatory: events")
-    SubElement(feed, "id").text = where or "urn:rozaneh:observatory"
-    SubElement(feed, "updated").text = _iso(site.holdings.made)
-    SubElement(SubElement(feed, "author"), "name").text = "Rozaneh"
+    SubElement(feed, "id").text = f"{where}feed.{words.language}.atom" if where else f"urn:rozaneh:{words.language}"
     newest = sorted(site.events.items(), key=lambda item: (item[1].event.start, item[0]), reverse=True)[:_NEWEST]
+    changed = [found.event.end or found.event.start for _, found in newest]
+    SubElement(feed, "updated").text = _iso(max(changed, default=site.holdings.made))
+    SubElement(SubElement(feed, "author"), "name").text = "Rozaneh"
+    SubElement(feed, "link", {"rel": "self", "href": f"{where}feed.{words.language}.atom"})
+    SubElement(feed, "link", {"rel": "alternate", "type": "text/html", "href": f"{where}{words.language}/index.html"})
     for name, found in newest:
         entry = SubElement(feed, "entry")
         SubElement(entry, "id").text = f"urn:rozaneh:event:{name}"
         SubElement(entry, "title").text = what(found.event, words)
         SubElement(entry, "updated").text = _iso(found.event.end or found.event.start)
-        SubElement(entry, "link", {"href": f"{where}{words.language}/events/{name}.html"})
+        there = f"{where}{words.language}/events/{name}.html"
+        SubElement(entry, "link", {"rel": "alternate", "type": "text/html", "href": there})
         SubElement(entry, "summary").text = what(found.event, words)
     body: bytes = tostring(feed, encoding="utf-8", xml_declaration=True)
     return body
@@ -113,12 +124,21 @@ def openapi() -> bytes:
     moment = {"type": "string", "format": "date-time"}
     texts = many({"type": "string"})
     paths: dict[str, object] = {
-        "/data/countries.json": answer("Countries with enough to show", "application/json", many({"type": "object"})),
+        "/data/countries.json": answer(
+            "Countries with enough to show", "application/json", many({"$ref": "#/components/schemas/Country"})
+        ),
         "/data/events.json": answer("All events", "application/json", many(event)),
         "/data/events.csv": answer("All events, for spreadsheets", "text/csv", {"type": "string"}),
         "/data/events/{id}.json": {
             "parameters": [named("id", "^[A-Za-z0-9-]{1,80}$", "id of an event")],
-            **answer("One event with its evidence", "application/json", {"type": "object"}),
+            **answer("One event with its evidence", "application/json", {"type": "object", "properties": {
+                "id": {"type": "string"},
+                "found": {"type": "object", "properties": {"event": event, "evidence": {"type": "object"}}},
+            }}),
+        },
+        "/feed.{language}.atom": {
+            "parameters": [named("language", "^(en|fa)$", "language of the feed")],
+            **answer("The newest events as a feed (RFC 4287)", "application/atom+xml", {"type": "string"}),
         },
     }  # fmt: skip
     for what_, means in (("hours", "Each hour of a country"), ("services", "Each service on each network")):
@@ -140,9 +160,13 @@ def openapi() -> bytes:
                 "id": {"type": "string"}, "kind": {"type": "string"}, "country": {"type": "string"},
                 "networks": texts, "services": texts, "start": moment, "end": {"anyOf": [moment, {"type": "null"}]},
                 "hours": {"anyOf": [many({"type": "integer", "minimum": 0, "maximum": 23}), {"type": "null"}]},
-                "mechanism": {"type": "string"}, "confidence": share, "samples": {"type": "integer"},
-                "sources": {"type": "integer"}, "rule": {"type": "string"},
+                "mechanism": {"type": "string"}, "confidence": share,
+                "samples": {"type": "integer", "multipleOf": 5, "description": "about"},
+                "sources": {"type": "integer", "description": "at least so many"}, "rule": {"type": "string"},
             }},
+            "Country": {"allOf": [row, {"type": "object", "properties": {
+                "country": {"type": "string"}, "first": moment, "last": moment,
+            }}]},
             "Tally": {"type": "object", "properties": {
                 "hour": moment, "subject": {"type": "string"}, "asn": {"type": "integer"},
                 "measurements": {"type": "integer", "multipleOf": 5},

@@ -56,7 +56,7 @@ class Country(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         code: two capitals.
         tally: all its verdicts.
-        first: its first hour.
+        first: its first hour of which something may be shown.
         last: its last.
     """
 
@@ -157,13 +157,22 @@ class Figures:
         return self._once(("matrix", part), ask)
 
     def _countries(self) -> list[Country]:
-        days = self._daily
-        rows = _rows(_counted(days, ["country"], first=days.first.min(), last=days.last.max()))
-        found = [
-            Country(code=row["country"], tally=tally, first=row["first"], last=row["last"])
-            for row, tally in _published(rows)
-        ]
+        days: dict[str, list[dt.date]] = {}
+        for row, _ in _published(_rows(_counted(self._daily, ["country", "day"]))):
+            days.setdefault(row["country"], []).append(row["day"])
+        found = []
+        for row, tally in _published(_rows(_counted(self._daily, ["country"]))):
+            # The very first and last hour may be one volunteer's: those of which something may be shown count.
+            if shown := days.get(row["country"]):
+                first, last = self._edge(row["country"], min(shown), 0), self._edge(row["country"], max(shown), -1)
+                found.append(Country(code=row["country"], tally=tally, first=first, last=last))
         return sorted(found, key=lambda country: (-country.tally.n, country.code))
+
+    def _edge(self, code: str, day: dt.date, place: int) -> dt.datetime:
+        """The first or last hour of a day of which something may be shown; of the day itself where there is none."""
+        midnight = dt.datetime.combine(day, dt.time(), dt.UTC)
+        hours = sorted(self.hours(Part(code, Span(midnight, midnight + dt.timedelta(days=1)))))
+        return hours[place] if hours else midnight + dt.timedelta(hours=23 if place else 0)
 
     def _once(self, key: tuple[object, ...], ask: Callable[[], _Answer]) -> _Answer:
         if key not in self._known:
@@ -187,13 +196,11 @@ def _of(table: ir.Table, part: Part) -> ir.Table:
     return found.filter(found.subject.isin(part.subjects)) if part.subjects else found
 
 
-def _counted(part: ir.Table, keys: Sequence[str], **ends: ir.Value) -> ir.Table:
+def _counted(part: ir.Table, keys: Sequence[str]) -> ir.Table:
     """Sums, and the exact number of sources: a distinct count is an estimate on some engines."""
-    of_source = part.group_by([*keys, "source"]).aggregate(**{name: part[name].sum() for name in _SUMS}, **ends)
-    found = {name: of_source[name].sum() for name in _SUMS}
-    if ends:
-        found |= {"first": of_source["first"].min(), "last": of_source["last"].max()}
-    return of_source.group_by(keys).aggregate(**found, sources=of_source.count())
+    of_source = part.group_by([*keys, "source"]).aggregate(**{name: part[name].sum() for name in _SUMS})
+    sums = {name: of_source[name].sum() for name in _SUMS}
+    return of_source.group_by(keys).aggregate(**sums, sources=of_source.count())
 
 
 def _united(by_bank: pa.Table) -> list[Mapping[str, Any]]:
@@ -227,8 +234,8 @@ def _published(rows: list[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any
         yield (
             row,
             Tally(
-                n=_fives(n),
-                sources=max(step for step in _STEPS if step <= int(row["sources"])),
+                n=fives(n),
+                sources=at_least(int(row["sources"])),
                 failing=_share(int(row["failing"]), n),
                 blocked=_share(int(row["blocked"]), n),
                 throttled=_share(int(row["throttled"]), n),
@@ -237,13 +244,19 @@ def _published(rows: list[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any
         )
 
 
-def _fives(n: int) -> int:
+def at_least(sources: int) -> int:
+    """How many sources there are at least, in steps: one more of them must not show."""
+    return max((step for step in _STEPS if step <= sources), default=0)
+
+
+def fives(n: int) -> int:
+    """A count, rounded to fives."""
     return max(_STEP * round(n / _STEP), _STEP)
 
 
 def _share(count: int, n: int) -> float:
     """A share; of few, one of numbers rounded to fives: a total minus its parts must not tell the rest."""
-    return count / n if n >= _MANY else min(_STEP * round(count / _STEP) / _fives(n), 1.0)
+    return count / n if n >= _MANY else min(_STEP * round(count / _STEP) / fives(n), 1.0)
 
 
 def _of_store(moment: dt.datetime) -> dt.datetime:

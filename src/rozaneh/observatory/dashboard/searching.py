@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rozaneh.observatory.names import country_name, network_name, service_name
 from rozaneh.words import Said, Words
+from rozaneh.words.foreign import shown
 
 if TYPE_CHECKING:
     from rozaneh.observatory.dashboard.site import Site
@@ -21,7 +22,7 @@ def search(site: "Site", words: Words, asked: str) -> dict[str, object]:
         if not wanted or any(wanted in _plain(key) for key in (*entry.also, entry.name))
     ]
     return {
-        "title": words.say("Search"), "form": site.interactive, "asked": asked,
+        "title": words.say("Search"), "form": site.interactive, "asked": shown(asked),
         "hits": hits[:_HITS] if asked or not site.interactive else [],
     }  # fmt: skip
 

@@ -36,41 +36,56 @@ def application(current: Callable[[], Site], hosts: tuple[str, ...] = ("127.0.0.
         hosts: names under which it may be asked for. Another ``Host`` is refused, so that no page of a stranger can
             read a local observatory under a name of his own.
     """
-    # One query at a time: an engine on this machine uses all cores for each as it is.
-    turn = asyncio.Lock()
-    kept: dict[str, Page | None] = {}
-    of: list[Site] = []
+    answers = _Answers(current)
+    return Starlette(
+        routes=[Route("/{path:path}", answers.answer, methods=["GET"])],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)],
+    )
 
-    async def page(path: str, asked: str) -> Page | None:
-        async with turn:
-            site = await run_in_threadpool(current)
-            if of != [site]:
-                of[:] = [site]
-                kept.clear()
-            if asked:
-                return await run_in_threadpool(site.page, path, asked)
-            if path not in kept:
-                while len(kept) >= _KEPT:
-                    kept.pop(next(iter(kept)))
-                kept[path] = await run_in_threadpool(site.page, path)
-            return kept[path]
 
-    async def answer(request: Request) -> Response:
+class _Answers:
+    """Pages by their addresses, kept as long as the store stays as it is."""
+
+    def __init__(self, current: Callable[[], Site]) -> None:
+        self._current = current
+        # One query at a time: an engine on this machine uses all cores for each as it is.
+        self._turn = asyncio.Lock()
+        self._kept: dict[str, Page | None] = {}
+        self._site: Site | None = None
+
+    async def answer(self, request: Request) -> Response:
+        """What stands at an address; a page that says so where there is nothing."""
         path = request.url.path.lstrip("/")
         if len(path) > _LONGEST:
             return _plain("no such page", 404)
         if not path or path.endswith("/"):
             return RedirectResponse("/" + path.replace("//", "/") + "index.html")
-        found = await page(path, request.query_params.get("q", "") if path.endswith("search.html") else "")
-        if found is None:
-            return _plain("no such page, or too little is known to show it", 404)
-        headers = {**_HEADERS, "Content-Security-Policy": f"{policy()}; frame-ancestors 'none'"}
-        return Response(found.body, media_type=found.kind, headers=headers)
+        asked = request.query_params.get("q", "") if path.endswith("search.html") else ""
+        async with self._turn:
+            site = await run_in_threadpool(self._current)
+            found = await self._page(site, path, asked)
+        if found is not None:
+            return _shown(found)
+        if path.endswith(".html"):
+            return _shown(site.missing(path), 404)
+        return _plain("no such page, or too little is known to show it", 404)
 
-    return Starlette(
-        routes=[Route("/{path:path}", answer, methods=["GET"])],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)],
-    )
+    async def _page(self, site: Site, path: str, asked: str) -> Page | None:
+        if self._site is not site:
+            self._site = site
+            self._kept.clear()
+        if asked:
+            return await run_in_threadpool(site.page, path, asked)
+        if path not in self._kept:
+            while len(self._kept) >= _KEPT:
+                self._kept.pop(next(iter(self._kept)))
+            self._kept[path] = await run_in_threadpool(site.page, path)
+        return self._kept[path]
+
+
+def _shown(page: Page, status: int = 200) -> Response:
+    headers = {**_HEADERS, "Content-Security-Policy": f"{policy()}; frame-ancestors 'none'"}
+    return Response(page.body, status, media_type=page.kind, headers=headers)
 
 
 def _plain(text: str, status: int) -> Response:

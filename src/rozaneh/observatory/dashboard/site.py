@@ -11,9 +11,10 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import ibis.expr.types as ir
+import msgspec
 
-from rozaneh.observatory.dashboard import exports, searching, views
-from rozaneh.observatory.dashboard.figures import Country, Figures, Part, Span
+from rozaneh.observatory.dashboard import event_view, exports, searching, views
+from rozaneh.observatory.dashboard.figures import Country, Figures, Part, Span, at_least, fives
 from rozaneh.observatory.events.event import Event, Found, Withheld
 from rozaneh.observatory.events.groups import domestic_subjects
 from rozaneh.words import LANGUAGES, Words
@@ -63,6 +64,19 @@ def event_id(event: Event) -> str:
     return f"{event.country}-{event.kind.replace('_', '-')}-{event.start:%Y-%m-%d}-{digest}"
 
 
+def coarse(found: Found) -> Found:
+    """An event as it may be shown: to the last measurement, two copies of it would tell when somebody measured."""
+    event, evidence = found.event, found.evidence
+    share = {name: None if (of := getattr(evidence, name)) is None else round(of, 2) for name in ("lowest", "usual")}
+    # Where signals alone show it, what counts are signals, which are public.
+    counts = {} if event.rule.startswith("signal-") else {
+        "samples": fives(event.samples), "sources": at_least(event.sources)
+    }  # fmt: skip
+    return msgspec.structs.replace(
+        found, event=msgspec.structs.replace(event, **counts), evidence=msgspec.structs.replace(evidence, **share)
+    )
+
+
 def to(here: str, there: str) -> str:
     """A relative link, so that pages work wherever they are put, also as files."""
     return posixpath.relpath(there, posixpath.dirname(here) or ".")
@@ -81,7 +95,7 @@ class Site:
         self.figures = Figures(holdings.cells, holdings.daily)
         self.interactive = interactive
         self.words = {language: Words(language) for language in LANGUAGES}
-        self.events = {event_id(found.event): found for found in holdings.found}
+        self.events = {event_id(found.event): coarse(found) for found in holdings.found}
         self._routes: tuple[tuple[re.Pattern[str], Callable[..., Page | None]], ...] = tuple(
             (re.compile(pattern), answer)
             for pattern, answer in (
@@ -115,6 +129,13 @@ class Site:
                 more = {"asked": asked} if answer == self._search else {}
                 return answer(*found.groups(), **more)
         return None
+
+    def missing(self, path: str) -> Page:
+        """What is shown at an address where there is nothing, in the language of the address."""
+        words = self.words[path[:2] if path[:3] in ("en/", "fa/") else FIRST]
+        # As deep as it is asked for, so that its links lead on from there.
+        here = "x/" * path.count("/") + "missing.html"
+        return self._render(words.language, here, "missing.html", title=words.say("No such page"))
 
     def paths(self) -> Iterator[str]:
         """Every address."""
@@ -185,6 +206,16 @@ class Site:
         }
         return tuple(asn for asn in self.networks(code) if asn in asns)
 
+    def withheld(self, code: str) -> list[Withheld]:
+        """Claims that there is not enough for, as far as their networks and services have enough to be shown at all."""
+        asns, cells = set(self.networks(code)), self.figures.matrix(Part(code, self.whole(code)))
+
+        def shown(event: Event) -> bool:
+            numbers = {int(text[2:]) for text in event.networks if re.fullmatch(r"AS\d{1,10}", text)}
+            return numbers <= asns and all((name, asn) in cells for name in event.services for asn in numbers)
+
+        return [held for held in self.holdings.withheld if held.event.country == code and shown(held.event)]
+
     def whole(self, code: str) -> Span:
         """All days of a country."""
         country = self.countries[code]
@@ -216,7 +247,7 @@ class Site:
     def _event(self, language: str, name: str) -> Page | None:
         if name not in self.events:
             return None
-        context = views.event(self, self.words[language], name, f"{language}/events/{name}.html")
+        context = event_view.event(self, self.words[language], name, f"{language}/events/{name}.html")
         return self._render(language, f"{language}/events/{name}.html", "event.html", **context)
 
     def _country(self, language: str, code: str) -> Page | None:
@@ -252,7 +283,7 @@ class Site:
         return Page("application/json", exports.openapi())
 
     def _countries_json(self) -> Page:
-        return Page("application/json", exports.as_json(list(self.countries.values())))
+        return Page("application/json", exports.as_json([exports.country(one) for one in self.countries.values()]))
 
     def _events_data(self, form: str) -> Page:
         rows = [exports.event_row(name, found) for name, found in sorted(self.events.items())]

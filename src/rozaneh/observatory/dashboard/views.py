@@ -11,9 +11,9 @@ from rozaneh.diagnosis.verdict import Mechanism
 from rozaneh.observatory.dashboard import charts
 from rozaneh.observatory.dashboard.figures import Country, Part, Span, Tally
 from rozaneh.observatory.dashboard.withhold import LEAST_MEASUREMENTS
-from rozaneh.observatory.events.event import Event, Found, Vote, Withheld
+from rozaneh.observatory.events.event import Found
 from rozaneh.observatory.events.rules import event_rules
-from rozaneh.observatory.events.sentences import CHANGES, REASONS, RULES, STATES, what
+from rozaneh.observatory.events.sentences import RULES, SHOWN_REASONS, what
 from rozaneh.observatory.events.zones import zone_of_country
 from rozaneh.observatory.names import country_name, network_name, service_name
 from rozaneh.words import LANGUAGES, Said, Words
@@ -40,7 +40,8 @@ class _Item(TypedDict):
 
 
 _HERE = "rozaneh.observatory.dashboard"
-_EVENTS_SHOWN, _SERVICES_SHOWN, _NETWORKS_SHOWN, _ONGOING_SHOWN = 40, 30, 6, 3
+_TROUBLE = 0.2
+_EVENTS_SHOWN, _SERVICES_SHOWN, _NETWORKS_SHOWN, _ONGOING_SHOWN, _CUTS_SHOWN = 40, 30, 6, 3, 6
 
 
 def policy() -> str:
@@ -55,7 +56,7 @@ def render(site: "Site", words: Words, path: str, template: str, context: Contex
     zone = context.pop("zone", dt.UTC)
     assert isinstance(zone, dt.tzinfo)  # noqa: S101 - for the type checker
     other = LANGUAGES[1 - LANGUAGES.index(words.language)]
-    twin = re.sub(r"^(en|fa)/", f"{other}/", path) if "/" in path else f"{other}/index.html"
+    twin = re.sub(r"^(en|fa)/", f"{other}/", path) if path[:3] in ("en/", "fa/") else f"{other}/index.html"
     shown, allowed = style(_HERE)
     text = templates(_HERE).get_template(template).render(
         words=words,
@@ -86,7 +87,7 @@ def home(site: "Site", words: Words) -> Context:
 
 def country(site: "Site", words: Words, code: str) -> Context:
     """A country's first page."""
-    span, dates = site.newest(code), _dates(words, code)
+    span, dates = site.newest(code), dates_of(words, code)
     months = [
         {"page": f"{words.language}/{code}/{month}.html", "name": _month(dates, month)} for month in site.months(code)
     ]
@@ -98,8 +99,9 @@ def country(site: "Site", words: Words, code: str) -> Context:
     return {
         "title": country_name(code, words), "code": code, "zone": dates.zone, "line": _age(site, dates, code),
         "ongoing": ongoing[:_ONGOING_SHOWN], "more": ongoing[_ONGOING_SHOWN:],
-        "cut": _list(words, [network_name(code, f"AS{asn}", words) for asn in cut]),
-        "view": _hours(site, words, Part(code, span, cut)), "matrix": _matrix(site, words, code, span),
+        "cut": listed(words, [network_name(code, f"AS{asn}", words) for asn in cut]),
+        "view": hours(site, words, Part(code, span, cut)), "cuts": _cuts(site, words, code, span),
+        "matrix": _matrix(site, words, code, span),
         "events": _events(site, words, code), "unpublished": _unpublished(site, words, code), "months": months,
         "networks": [
             {"page": f"{words.language}/{code}/{name}.html", "name": network_name(code, name, words)}
@@ -110,7 +112,7 @@ def country(site: "Site", words: Words, code: str) -> Context:
 
 def month(site: "Site", words: Words, code: str, name: str) -> Context:
     """One month of a country."""
-    dates = _dates(words, code)
+    dates = dates_of(words, code)
     first = dt.datetime.strptime(name, "%Y-%m").replace(tzinfo=dates.zone)
     end = (first + dt.timedelta(days=32)).replace(day=1)
     span = Span(first.astimezone(dt.UTC), end.astimezone(dt.UTC))
@@ -135,42 +137,6 @@ def service(site: "Site", words: Words, code: str, subject: str) -> Context:
     return _part(site, words, part, service_name(subject, words), of_it)
 
 
-def event(site: "Site", words: Words, name: str, path: str) -> Context:
-    """An event, with what it rests on."""
-    found = site.events[name]
-    claim, evidence = found.event, found.evidence
-    code, say = claim.country, words.say
-    dates = _dates(words, code)
-    facts: list[tuple[Said, object]] = [(say("Began"), dates.moment(claim.start))]
-    facts.append((say("Ended"), dates.moment(claim.end) if claim.end else say(STATES[evidence.state])))
-    if claim.hours:
-        facts.append((say("Hours"), _clock_hours(claim, dates, evidence.zone)))
-    if evidence.forecast:
-        facts.append((say("Next expected"), dates.moment(evidence.forecast.start)))
-    if claim.networks:
-        facts.append((say("Networks"), _list(words, [network_name(code, text, words) for text in claim.networks])))
-    if claim.services:
-        facts.append((say("Services"), _list(words, [service_name(text, words) for text in claim.services])))
-    facts += [
-        (say("How"), say(HOW.get(_mechanism(claim.mechanism), HOW[Mechanism.UNKNOWN]))),
-        (say("How sure"), words.number(claim.confidence, ".0%")),
-        (say("Measurements or samples"), words.number(claim.samples)),
-        (say("Independent sources"), words.number(claim.sources)),
-        (say("Rule"), say("{rule}", rule=claim.rule)),
-    ]
-    span = Span(
-        claim.start - dt.timedelta(days=7), (claim.end or claim.start + dt.timedelta(days=60)) + dt.timedelta(days=7)
-    )
-    return {
-        "title": what(claim, words), "code": code, "country": country_name(code, words), "zone": dates.zone, "id": name,
-        "facts": facts, "votes": [_vote(vote, words, dates) for vote in evidence.votes],
-        "view": _hours(site, words, _part_of(claim, span)) if code in site.countries else None,
-        "rule": event_rules().get(claim.rule), "because": say(RULES[claim.rule]) if claim.rule in RULES else "",
-        "changes": [say(CHANGES[change]) for change in evidence.would_change],
-        "citation": f"Rozaneh observatory, event {name}, {site.holdings.made:%Y-%m-%d}. {site.holdings.where}{path}",
-    }  # fmt: skip
-
-
 def method(words: Words) -> Context:
     """How it is done."""
     rules = [
@@ -183,23 +149,25 @@ def method(words: Words) -> Context:
 
 
 def _part(site: "Site", words: Words, part: Part, title: Said, events: list[_Item]) -> Context:
-    code, dates = part.country, _dates(words, part.country)
-    line, view = _age(site, dates, code), _hours(site, words, part)
+    code, dates = part.country, dates_of(words, part.country)
+    line, view = _age(site, dates, code), hours(site, words, part)
     return {
         "title": title, "code": code, "country": country_name(code, words), "line": line, "view": view,
         "events": events, "zone": dates.zone,
     }  # fmt: skip
 
 
-def _dates(words: Words, code: str) -> Dates:
+def dates_of(words: Words, code: str) -> Dates:
+    """Dates by a country's own clock."""
     return Dates(words, zone_of_country(code)[0])
 
 
-def _hours(site: "Site", words: Words, part: Part) -> Context:
+def hours(site: "Site", words: Words, part: Part) -> Context:
+    """What happened hour by hour and day by day, as charts and as a table."""
     code, span = part.country, part.span
     if usual := () if part.subjects else site.usual(code, span):
         part = msgspec.structs.replace(part, subjects=usual)
-    dates, zone_name = _dates(words, code), zone_of_country(code)[1]
+    dates, zone_name = dates_of(words, code), zone_of_country(code)[1]
     by_hour = site.figures.hours(part)
     by_day = site.figures.days(part)
     blocks = charts.local_blocks(by_hour, dates.zone)
@@ -212,10 +180,13 @@ def _hours(site: "Site", words: Words, part: Part) -> Context:
          "share": _share(words, by_day.get(day))}
         for day in days
     ]  # fmt: skip
+    offset = span.start.astimezone(dates.zone).utcoffset() or dt.timedelta()
+    halves = bool(offset % dt.timedelta(hours=1))
     return {
-        "zone": zone_name, "usual": bool(usual), "rows": rows, "first": dates.both(first), "last": dates.both(last),
+        "zone": zone_name, "halves": halves, "usual": bool(usual), "rows": rows,
+        "first": dates.both(first), "last": dates.both(last),
         "heat": charts.heat_map(blocks, days, dates, words.say("Failures by hour and day")),
-        "timeline": charts.timeline(by_day, days, words.say("Failures by day")),
+        "timeline": charts.timeline(by_day, days, dates, words.say("Failures by day")),
     }  # fmt: skip
 
 
@@ -224,39 +195,76 @@ def _matrix(site: "Site", words: Words, code: str, span: Span) -> Context:
     subjects = [name for name in site.subjects(code) if any(subject == name for subject, _ in cells)]
     asns = [asn for asn in site.networks(code) if any(network == asn for _, network in cells)][:_NETWORKS_SHOWN]
     return {
-        "networks": [network_name(code, f"AS{asn}", words) for asn in asns],
-        "rows": [
+        "networks": [
             {
-                "name": service_name(subject, words),
-                "page": f"{words.language}/{code}/service/{subject}.html",
-                "cells": [_cell(words, cells.get((subject, asn))) for asn in asns],
+                "page": f"{words.language}/{code}/AS{asn}.html",
+                "name": network_name(code, f"AS{asn}", words, short=True),
             }
+            for asn in asns
+        ],
+        "rows": [
+            _row(words, code, subject, [cells.get((subject, asn)) for asn in asns])
             for subject in subjects[:_SERVICES_SHOWN]
         ],
     }
 
 
-def _cell(words: Words, tally: Tally | None) -> Context | None:
-    if tally is None:
-        return None
+def _row(words: Words, code: str, subject: str, tallies: list[Tally | None]) -> Context:
+    """A service on each network. An obstacle that is the same on all is named once, else in each cell."""
+    hows = [_obstacle(tally) for tally in tallies]
+    one = {how for how in hows if how}
+    same = next(iter(one)) if len(one) == 1 else ""
+    return {
+        "name": service_name(subject, words),
+        "page": f"{words.language}/{code}/service/{subject}.html",
+        "how": words.say(HOW[mechanism_of(same)]) if same else "",
+        "cells": [
+            None if tally is None else _cell(words, tally, "" if same else how)
+            for tally, how in zip(tallies, hows, strict=True)
+        ],
+    }
+
+
+def _obstacle(tally: Tally | None) -> str:
+    return tally.mechanism if tally and max(tally.failing, tally.refused) >= _TROUBLE else ""
+
+
+def _cell(words: Words, tally: Tally, how: str) -> Context:
     trouble = max(tally.failing, tally.refused)
-    how = words.say(HOW[_mechanism(tally.mechanism)]) if tally.mechanism and trouble >= 0.2 else ""
-    return {"shade": charts.shade(trouble), "share": words.number(trouble, ".0%"), "how": how}
+    return {
+        "shade": charts.shade(trouble), "share": words.number(trouble, ".0%"),
+        "how": words.say(HOW[mechanism_of(how)]) if how else "",
+    }  # fmt: skip
 
 
 def _events(site: "Site", words: Words, code: str) -> list[_Item]:
     newest = sorted(site.events.items(), key=lambda item: (item[1].event.start, item[0]), reverse=True)
     return [
-        _event_item(name, found, words, _dates(words, found.event.country))
+        _event_item(name, found, words, dates_of(words, found.event.country))
         for name, found in newest
         if not code or found.event.country == code
     ][:_EVENTS_SHOWN]
 
 
+def _cuts(site: "Site", words: Words, code: str, span: Span) -> list[_Item]:
+    """The events that darken a map of everything, the longest first."""
+    dates = dates_of(words, code)
+    whole = [
+        (name, found)
+        for name, found in site.events.items()
+        if found.event.country == code and not found.event.services
+        and found.event.start < span.end and (found.event.end or span.end) > span.start
+    ]  # fmt: skip
+    whole.sort(key=lambda item: (item[1].event.start - (item[1].event.end or span.end), item[0]))
+    return [_event_item(name, found, words, dates) for name, found in whole[:_CUTS_SHOWN]]
+
+
 def _event_item(name: str, found: Found, words: Words, dates: Dates) -> _Item:
     claim = found.event
     began = dates.both(claim.start.astimezone(dates.zone).date())
-    if claim.end is None:
+    if found.evidence.before:
+        when = words.say("It was so already when the measurements begin, on {day}.", day=began)
+    elif claim.end is None:
         when = words.say("Since {day}; it goes on.", day=began)
     else:
         when = words.say(
@@ -269,27 +277,15 @@ def _event_item(name: str, found: Found, words: Words, dates: Dates) -> _Item:
 
 
 def _unpublished(site: "Site", words: Words, code: str) -> list[Context]:
-    return [_unpublished_item(held, words) for held in site.holdings.withheld if held.event.country == code][
-        :_EVENTS_SHOWN
+    return [
+        {"sentence": what(held.event, words), "reason": words.say(SHOWN_REASONS[held.reason], had=held.had)}
+        for held in site.withheld(code)[:_EVENTS_SHOWN]
     ]
-
-
-def _unpublished_item(held: Withheld, words: Words) -> Context:
-    reason = words.say(REASONS[held.reason], had=held.had, wanted=held.wanted)
-    return {"sentence": what(held.event, words), "reason": reason}
-
-
-def _vote(vote: Vote, words: Words, dates: Dates) -> Context:
-    return {
-        "signal": words.say("{signal}", signal=vote.signal),
-        "fell": dates.moment(vote.start) if vote.fell and vote.start else words.say("no"),
-        "lowest": "—" if vote.lowest is None else words.number(vote.lowest, ".0%"),
-    }
 
 
 def _about(country: Country, dates: Dates) -> Said:
     first, last = dates.day(country.first.date()), dates.day(country.last.date())
-    return dates.words.say("{n} measurements, {first} to {last}", n=country.tally.n, first=first, last=last)
+    return dates.words.say("{n:,} measurements, {first} to {last}", n=country.tally.n, first=first, last=last)
 
 
 def _age(site: "Site", dates: Dates, code: str) -> Said:
@@ -307,7 +303,7 @@ def _spans(spans: list[tuple[int, int]], dates: Dates) -> Said | str:
         dates.words.say("{start} to {end}", start=_minutes(start, dates), end=_minutes(end, dates))
         for start, end in spans
     ]
-    return _list(dates.words, clock)
+    return listed(dates.words, clock)
 
 
 def _minutes(minutes: int, dates: Dates) -> Said:
@@ -318,21 +314,11 @@ def _share(words: Words, tally: Tally | None) -> Said:
     return words.say("not enough to say") if tally is None else words.number(tally.failing, ".0%")
 
 
-def _clock_hours(claim: Event, dates: Dates, zone: str) -> Said:
-    hours = claim.hours or (0,)
-    return dates.words.say(
-        "{start} to {end} ({zone})", start=dates.hour(hours[0]), end=dates.hour(hours[-1] + 1), zone=zone
-    )
-
-
-def _part_of(claim: Event, span: Span) -> Part:
-    numbers = tuple(int(text[2:]) for text in claim.networks if re.fullmatch(r"AS\d{1,10}", text))
-    return Part(claim.country, span, numbers, claim.services)
-
-
-def _mechanism(text: str) -> Mechanism:
+def mechanism_of(text: str) -> Mechanism:
+    """A mechanism by what the store calls it."""
     return Mechanism(text) if text in Mechanism._value2member_map_ else Mechanism.UNKNOWN
 
 
-def _list(words: Words, parts: list[Said]) -> Said:
+def listed(words: Words, parts: list[Said]) -> Said:
+    """Several things in a row, with the comma of the language."""
     return Said(("، " if words.right_to_left else ", ").join(parts))

@@ -82,6 +82,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         state: ``down``, ``partly back`` or ``over``.
+        before: whether it was so already when the data begin: then ``start`` says when those begin, and no more.
         began_between: the last moment before it that was well, and the first that was not.
         lowest: the least share of the usual level, or the largest share of measurements that failed.
         usual: that share before it.
@@ -92,11 +93,12 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         forecast: for a curfew that lasts.
         second_opinion: what another detector says: ``agrees``, ``disagrees`` or empty where none was asked.
         marks: changes of the pipeline (software, lists, rules) near its start.
-        published: when it could first have been published, by the receipt of what it rests on.
+        published: when it could first have been published, by the receipt of what it rests on; a full hour.
         would_change: what would change it, as keys of :data:`rozaneh.observatory.events.sentences.CHANGES`.
     """
 
     state: str = "over"
+    before: bool = False
     began_between: tuple[datetime, datetime] | None = None
     lowest: float | None = None
     usual: float | None = None

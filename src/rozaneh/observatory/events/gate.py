@@ -21,6 +21,7 @@ from rozaneh.observatory.mechanisms import mechanism_of
 
 _HOUR = dt.timedelta(hours=1)
 _WINDOWS = 60
+_SEVERAL = 2
 _SAYS = {"block": "failing", "protocol_block": "failing", "curfew": "failing", "outage": "failing",
          "domestic_only": "failing", "refusal": "refused", "throttling": "throttled"}  # fmt: skip
 
@@ -41,6 +42,7 @@ class Support:
     """Who says so.
 
     Attributes:
+        networks: those on which several sources say so: what one says is no evidence, and would give it away.
         saying: independent sources that say so.
         measuring: those that measured enough.
         wanted: how many would be enough.
@@ -53,6 +55,7 @@ class Support:
             source; where only such ones say so, it is the measuring that changed.
     """
 
+    networks: tuple[int, ...]
     saying: int
     measuring: int
     wanted: int
@@ -66,7 +69,7 @@ class Support:
     @property
     def enough(self) -> bool:
         """Whether the event may be published."""
-        return self.saying >= self.wanted
+        return self.saying >= self.wanted and bool(self.networks)
 
 
 def support(connection: Any, counts: Counts, claim: Claim, settings: GateSettings) -> Support:
@@ -83,15 +86,19 @@ def support(connection: Any, counts: Counts, claim: Claim, settings: GateSetting
     t = t.mutate(failing=t.blocked + t.failed + t.outage + t.domestic_only)
     # Only those who compare can tell whether something is slowed down.
     t = t.mutate(says=t[_SAYS[claim.kind]], asked=t.compared if claim.kind == "throttling" else t.n - t.void)
-    rows = t.group_by(["source", "mechanism", "reading"]).aggregate(n=t.asked.sum(), says=t.says.sum()).to_pyarrow()
+    keys = ["asn", "source", "mechanism", "reading"]
+    rows = t.group_by(keys).aggregate(n=t.asked.sum(), says=t.says.sum()).to_pyarrow()
     first = _within(t, counts, (claim.start, claim.start + 24))
     came = t.filter(first).received.max().to_pyarrow().as_py()
     n: Counter[int] = Counter()
     says: Counter[int] = Counter()
     how: Counter[str] = Counter()
+    by_network: dict[int, set[int]] = {}
     for row in rows.to_pylist():
         n[row["source"]] += row["n"]
         says[row["source"]] += row["says"]
+        if row["says"]:
+            by_network.setdefault(row["asn"], set()).add(row["source"])
         how[mechanism_of(row["mechanism"], row["reading"])] += row["says"]
     bar = claim.share / 2
     measured = [source for source, number in n.items() if number >= settings.measured_least]
@@ -106,6 +113,7 @@ def support(connection: Any, counts: Counts, claim: Claim, settings: GateSetting
     need = max(settings.sources_least, int(settings.majority * len(measured)) + 1)
     known = {name: number for name, number in how.items() if name not in ("unknown", "none")} or dict(how)
     return Support(
+        networks=tuple(asn for asn in claim.networks if len(by_network.get(asn, ())) >= _SEVERAL),
         saying=len(says_so),
         measuring=len(measured),
         wanted=need,

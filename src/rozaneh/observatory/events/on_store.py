@@ -248,6 +248,7 @@ def _claims(  # noqa: PLR0917 - one network and what it is judged by
                 hours=pattern.hours,
                 evidence=Evidence(
                     state="down" if pattern.end is None else "over",
+                    usual=_usual(n, k, cut),
                     days=pattern.days,
                     weekdays=pattern.weekdays,
                     zone=zone,
@@ -275,7 +276,11 @@ def _claims(  # noqa: PLR0917 - one network and what it is judged by
                     end=None if end >= counts.hours else end,
                     mechanism=mechanism,
                     at_home=told,
-                    evidence=Evidence(state="down" if end >= counts.hours else "over", would_change=("late-data",)),
+                    evidence=Evidence(
+                        state="down" if end >= counts.hours else "over",
+                        usual=_usual(n, k, cut),
+                        would_change=("late-data",),
+                    ),
                     share=_share(n, k, [(begin, end)]),
                     rule=NETWORK,
                 )
@@ -320,6 +325,11 @@ def _at_home(counts: Counts, rows: np.ndarray, windows: Sequence[tuple[int, int]
         k += int(counts.kinds["failed"][rows, first:last].sum()) if len(rows) else 0
     told = n >= DOMESTIC
     return Mechanism.DOMESTIC_ONLY if told and k < n / 2 else Mechanism.WHOLE_OUTAGE, told
+
+
+def _usual(n: np.ndarray, k: np.ndarray, cut: np.ndarray) -> float:
+    """The share that fails while the network is not cut."""
+    return round(float(k[:, ~cut].sum()) / max(float(n[:, ~cut].sum()), 1.0), 4)
 
 
 def _share(n: np.ndarray, k: np.ndarray, windows: Iterable[tuple[int, int]]) -> float:

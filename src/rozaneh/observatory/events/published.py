@@ -51,14 +51,21 @@ def judged(
     if not backed.known:
         wanted = int(settings.majority * backed.measured_before) + 1
         return Withheld(event=event, reason="software", wanted=wanted, had=backed.said_before)
+    event = msgspec.structs.replace(event, networks=tuple(f"AS{asn}" for asn in backed.networks))
     evidence = msgspec.structs.replace(
         claim.evidence,
         lowest=round(claim.share, 4),
         began_between=None if claim.before else (start - _HOUR, start),
-        published=backed.published,
+        before=claim.before,
+        published=None if backed.published is None else _hour_after(backed.published),
         marks=near,
     )
     return Found(event=event, evidence=evidence)
+
+
+def _hour_after(moment: dt.datetime) -> dt.datetime:
+    """The full hour then or next: to the second it would tell when somebody sent a measurement."""
+    return moment.replace(minute=0, second=0, microsecond=0) + _HOUR * (moment.minute + moment.second > 0)
 
 
 def _confidence(claim: Claim, backed: Support) -> float:

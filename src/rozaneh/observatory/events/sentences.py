@@ -9,9 +9,9 @@ from rozaneh.observatory.names import country_name, network_name, service_name
 from rozaneh.words import Said, Words, mark
 
 KINDS = {
-    "outage": mark("Outage: the connections of {place} were cut."),
-    "domestic_only": mark("Domestic only: {place} was cut off from the internet abroad."),
-    "curfew": mark("Curfew: {place} was cut at the same hours of most days."),
+    "outage": mark("Outage in {place}: connections were cut."),
+    "domestic_only": mark("Domestic only in {place}: nothing abroad could be reached, what is at home could."),
+    "curfew": mark("Curfew in {place}: connections were cut at the same hours of most days."),
     "block": mark("Block: {services} did not work in {place}, and somebody on the path was the reason."),
     "throttling": mark("Throttling: {services} was slowed down in {place}."),
     "protocol_block": mark("Blocked protocol: {services} did not work in {place}, whatever it was for."),
@@ -20,7 +20,7 @@ KINDS = {
 }
 """Each kind of event."""
 
-CURFEW_HOURS = mark("Curfew: {place} was cut from {begin} to {end} on most days.")
+CURFEW_HOURS = mark("Curfew in {place}: connections were cut from {begin} to {end} on most days.")
 """The same, where the hours are known."""
 
 _NAMED = 4
@@ -59,6 +59,12 @@ REASONS = {
     "silence": mark("Not enough: that fewer measurements came does not say why. A second signal could."),
 }
 """Why a claim is not made."""
+
+SHOWN_REASONS = REASONS | {
+    "sources": mark("Not enough independent sources say so."),
+    "software": mark("Not enough: it is said by new sources alone, as there are with new software."),
+}
+"""The same on pages, which do not say how few people measured."""
 
 RULES = {
     "signal-outage-frozen": mark(
@@ -100,6 +106,8 @@ def event_lines(found: Found, words: Words) -> Iterator[str]:
     event, evidence = found.event, found.evidence
     say = words.say
     yield what(event, words)
+    if evidence.before:
+        yield say("It was so already when the measurements begin, {start}.", start=_when(event.start))
     if event.end is None:
         yield say("From {start}. {state}", start=_when(event.start), state=say(STATES[evidence.state]))
     else:
@@ -165,8 +173,8 @@ def place(event: Event, words: Words) -> Said:
         return country
     if len(event.networks) > _NAMED:
         return words.say_n("{country} ({n} network)", "{country} ({n} networks)", len(event.networks), country=country)
-    named = [network_name(event.country, network, words) for network in event.networks]
-    return words.say("{country}: {networks}", country=country, networks=_list_of(named, words))
+    named = [network_name(event.country, network, words, short=True) for network in event.networks]
+    return words.say("{country} ({networks})", country=country, networks=_list_of(named, words))
 
 
 def _listed(names: Sequence[str], words: Words) -> Said:
