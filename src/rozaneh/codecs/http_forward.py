@@ -17,6 +17,7 @@ _OF_THIS_HOP = {
     "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
     "transfer-encoding", "upgrade",
 }  # fmt: skip
+_WRITTEN_ANEW = {"content-length", "host"}
 _LONGEST_BODY = 1 << 40
 
 
@@ -52,25 +53,27 @@ def forward(request: RequestHead) -> Forward:
     named = {
         token.strip().lower() for key, value in request.headers if key == "connection" for token in value.split(",")
     }
-    dropped = _OF_THIS_HOP | named - {"host"}
+    dropped = _OF_THIS_HOP | _WRITTEN_ANEW | named
     shown = f"[{host}]" if ":" in host else host
     path = url.path or "/"
     fields = [("Host", shown if port == 80 else f"{shown}:{port}")]
-    fields += [(key, value) for key, value in request.headers if key not in dropped | {"host"}]
+    fields += [(key, value) for key, value in request.headers if key not in dropped]
+    # A field named in Connection goes no further; where the length went with it, the body would be the next request.
+    length = _length(request)
+    fields += [("Content-Length", str(length))] if length is not None else []
     fields.append(("Connection", "close"))
     target = f"{path}?{url.query}" if url.query else path
     lines = [f"{request.method} {target} HTTP/1.1", *(f"{key}: {value}" for key, value in fields)]
-    return Forward(
-        host=host, port=port, head=("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"), body=_length(request)
-    )
+    return Forward(host=host, port=port, head=("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"), body=length or 0)
 
 
-def _length(request: RequestHead) -> int:
+def _length(request: RequestHead) -> int | None:
+    """Bytes of its body; none where it says nothing of one."""
     if any(key == "transfer-encoding" for key, _ in request.headers):
         raise RemoteFault("a request without a length; send it with Content-Length")
     lengths = {value.strip() for key, value in request.headers if key == "content-length"}
     if not lengths:
-        return 0
+        return None
     text = lengths.pop()
     if lengths or not (text.isascii() and text.isdigit()) or len(text) > 15 or int(text) > _LONGEST_BODY:
         raise RemoteFault("a request whose length cannot be told")
