@@ -11,11 +11,12 @@ from anyio.abc import ByteStream
 from rozaneh.core import Failure
 from rozaneh.finder import Connection, Finder, Memory, Refusal
 from rozaneh.finder.awake import Awake
-from rozaneh.net.memory import MemoryNetwork
+from rozaneh.net.memory import MemoryNetwork, resets
 from rozaneh.net.splice import Flow
 from tests.finder.world import (
     HELLO_BACK,
     RELAY,
+    RESOLVER,
     SITE,
     UPSTREAM,
     Recorder,
@@ -23,7 +24,10 @@ from tests.finder.world import (
     finder,
     flight,
     hello,
+    resolver,
+    table,
     target,
+    unless_whole,
 )  # fmt: skip
 
 pytestmark = pytest.mark.anyio
@@ -117,3 +121,20 @@ async def test_our_own_want_of_descriptors_or_memory_is_no_block(number: int) ->
         assert all(tried.failure == Failure.INTERRUPTED for why in one.why("blocked.example") for tried in why.tried)
         assert one.outage() == ""
     assert memory._read("SELECT * FROM outcome", ()) == []
+
+
+async def test_while_there_is_no_network_a_block_stays_known_and_afterwards_the_line_is_looked_at_anew() -> None:
+    here, seen = "home", Recorder()
+    async with MemoryNetwork(names=NAMES, delay=0.05) as network:
+        network.serve(SITE, 443, unless_whole("blocked.example", resets(), answers(HELLO_BACK)))
+        network.serve(RESOLVER, 53, resolver({"blocked.example": SITE}))
+        ways = table(tls_name_reset=["{resolver}|tlsfrag:sni|tcp"])
+        one = finder(network, seen, table=ways, where=lambda: here)
+        shown = []
+        for here in ("home", "", "home", "elsewhere"):  # noqa: B007 - the finder asks for it
+            found = await one.connect(target(), flight(hello()))
+            assert isinstance(found, Connection), found
+            await found.stream.aclose()
+            shown.append(("tcp", "connection_reset") in seen.outcomes)
+            seen.attempts.clear()
+        assert shown == [True, False, False, True], "it is shown again on another network alone"

@@ -37,7 +37,7 @@ class Knowledge:
         memory: what worked on this network at this hour.
         ways: the direct way and the user's servers.
         clock: the time of day.
-        where: the identity of the network that this device is on.
+        where: the identity of the network that this device is on; empty while it is on none.
         asks: asks resolvers.
         suspect: what a failed attempt suggests.
         clear_lookups: whether a name that must be hidden may be asked for in the clear where all else is silent.
@@ -62,6 +62,7 @@ class Knowledge:
     budget: Budget = field(default_factory=Budget)
     awake: Awake = field(default_factory=Awake)
     _network: str = ""
+    _away: bool = False
     _avoided: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -76,8 +77,17 @@ class Knowledge:
         return Context(network=self._network, hour=now.hour, weekday=now.weekday())
 
     def arrive(self) -> None:
-        """Notice a change of network: what was learnt of destinations on another one is worth nothing here."""
+        """Notice a change of network: what was learnt of destinations on another one is worth nothing here.
+
+        While there is none, what is known of the last one is kept: it is mostly the one that comes back, and whoever
+        forgets a block shows the name again.
+        """
         network = self.where()
+        if not network:
+            self._away = True
+            return
+        if self._away:
+            self._away, self.weather = False, Weather()
         if network != self._network:
             self._network = network
             self._begin_anew()

@@ -65,10 +65,11 @@ class Here:
     _until: float = -math.inf
 
     def __call__(self) -> str:
-        """The identity of the network, at most a second old."""
+        """The identity of the network, at most a second old; empty without a default route."""
         now = time.monotonic()
         if now >= self._until:
-            self._known, self._until = identity(self.salt, read_route()), now + _LOOK_AGAIN
+            route = read_route()
+            self._known, self._until = identity(self.salt, route) if route != Route() else "", now + _LOOK_AGAIN
         return self._known
 
 
