@@ -78,6 +78,11 @@ def test_a_document_that_never_ends_gives_its_lines_back(monkeypatch: pytest.Mon
     assert {"b": 2} in found(text)
 
 
+def test_a_line_that_is_cut_off_in_a_long_text_is_looked_through_once() -> None:
+    """With another pattern this takes hours."""
+    assert [line.number for line in split('{"body": "' + '\\"' * (1 << 20) + '\\\n{"a": 1}')] == [1, 2]
+
+
 def test_lines_are_lines() -> None:
     assert split('{"a": 1}\n{"b": 2}') == [Line(1, b'{"a": 1}'), Line(2, b'{"b": 2}', 9)]
     assert list(documents(iter(()))) == []

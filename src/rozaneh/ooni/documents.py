@@ -23,7 +23,8 @@ MOST_LINES: Final = 1 << 19
 """Lines of one document, at most; what is longer is taken line by line."""
 
 _OPEN, _CLOSED, _BEFORE_AN_OBJECT = b"{[", b"}]", b"[,:"
-_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+"""A text, to the end where nothing ends it: looked through once, however many quotes it holds."""
 _ANSWER = re.compile(rb'\{\s*"(?:metadata|results)"\s*:')
 
 
