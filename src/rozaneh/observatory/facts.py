@@ -32,6 +32,8 @@ _NO = ibis.literal(value=False)
 _ORDERS: Final = 32
 _BITS: Final = 5
 _MANNERS: Final = 16
+_STAGE_BITS: Final = 10
+"""What lies below the step in the integer of how far a dial came: a reset, the order, the manner."""
 _FAR, _MIDWAY = 0.85, 0.7
 _FORBIDDEN: Final = (401, 403, 451)
 _DENIED: Final = (Failure.DNS_NXDOMAIN_ERROR.value, Failure.DNS_NO_ANSWER.value)
@@ -215,11 +217,11 @@ def _residual(t: Table, view: str) -> Column:
 
 
 def _stage_of(far: Column) -> Column:
-    return far // (_MANNERS * _ORDERS * 2)
+    return far >> _STAGE_BITS
 
 
 def _manner_of(far: Column) -> Column:
-    return far % _MANNERS
+    return far & (_MANNERS - 1)
 
 
 def _times(t: Table, view: str, stage: Column, manner: Column) -> Column:

@@ -6,6 +6,7 @@ a ClickHouse that holds the tables too (:mod:`rozaneh.observatory.warehouse`).
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
@@ -23,6 +24,7 @@ from rozaneh.observatory.partitions import parts
 from rozaneh.observatory.store import Change, Partition, Store, files, partitions_of
 from rozaneh.observatory.verdicts import hourly, judged, summed
 from rozaneh.observatory.warehouse import Warehouse
+from rozaneh.observatory.window import much_memory
 
 _ROWS: Final = 100_000
 """Observations that are judged at once: bounds memory, and spreads the cost of planning."""
@@ -64,36 +66,62 @@ def judge_all(store: Store, progress: Progress | None = None, engine: str = DUCK
 
 
 def _judge(store: Store, wanted: Sequence[Partition], progress: Progress | None, engine: str) -> int:
-    done = total = 0
+    total = 0
     if wanted:
         bench: Bench = _Here(store) if engine == DUCKDB else Warehouse(clickhouse(engine), store.place)
-        for group in _groups(store.place, wanted):
-            total += _replaced(store, group, bench)
-            done += len(group)
-            if progress:
-                progress(done, len(wanted))
+        with much_memory(), ThreadPoolExecutor(1) as pool:
+            total = _judged(store, wanted, bench, pool, progress)
     count_days(store)
     return total
 
 
-def _replaced(store: Store, group: Sequence[Partition], bench: Bench) -> int:
-    """Put the verdicts and hours of some partitions in place of those that were there; gives the number of verdicts."""
-    put: list[tuple[Path, Path]] = []
-    drop = [path for name in (schema.VERDICTS, schema.HOURLY, schema.CELLS) for path in files(store.place, name, group)]
-    total = 0
-
-    def keep(name: str, partition: Partition, part: pa.Table, row_group: int = 1 << 16) -> None:
-        put.append((store.stage(part, row_group), store.new_file(name, partition)))
-
-    for number, (verdicts, hours) in enumerate(bench.judge(group)):
-        total += verdicts.num_rows
-        for partition, part in parts(verdicts.take(pc.sort_indices(verdicts, sort_keys=_ORDER))):
-            keep(schema.VERDICTS, partition, part)
-        for partition, part in parts(hours.take(pc.sort_indices(hours, sort_keys=_HOURS))):
-            keep(schema.HOURLY, partition, part)
-            keep(schema.CELLS, partition, cells(part, number), _FEW)
-    store.commit(Change(put=put, drop=drop, fresh=group))
+def _judged(store: Store, wanted: Sequence[Partition], bench: Bench, pool: Executor, progress: Progress | None) -> int:
+    """Judge, and write what was judged last while the next is judged; gives the number of verdicts."""
+    done = total = 0
+    before: _Replacing | None = None
+    writing: Future[None] | None = None
+    for group in _groups(store.place, wanted):
+        replacing = _Replacing(store, group)
+        for number, (verdicts, hours) in enumerate(bench.judge(group)):
+            total += verdicts.num_rows
+            if writing:
+                writing.result()
+            writing = pool.submit(replacing.write, number, verdicts, hours)
+        if before:
+            before.commit()
+        before = replacing
+        done += len(group)
+        if progress:
+            progress(done, len(wanted))
+    if writing and before:
+        writing.result()
+        before.commit()
     return total
+
+
+class _Replacing:
+    """Verdicts, hours and cells of some partitions, on their way to stand in place of those that were there."""
+
+    def __init__(self, store: Store, group: Sequence[Partition]) -> None:
+        self._store, self._group = store, group
+        self._put: list[tuple[Path, Path]] = []
+
+    def write(self, number: int, verdicts: pa.Table, hours: pa.Table) -> None:
+        """Write a piece of them into staging."""
+        for partition, part in parts(verdicts.take(pc.sort_indices(verdicts, sort_keys=_ORDER))):
+            self._stage(schema.VERDICTS, partition, part)
+        for partition, part in parts(hours.take(pc.sort_indices(hours, sort_keys=_HOURS))):
+            self._stage(schema.HOURLY, partition, part)
+            self._stage(schema.CELLS, partition, cells(part, number), _FEW)
+
+    def _stage(self, name: str, partition: Partition, part: pa.Table, row_group: int = 1 << 16) -> None:
+        self._put.append((self._store.stage(part, row_group), self._store.new_file(name, partition)))
+
+    def commit(self) -> None:
+        """Put them in place."""
+        derived = (schema.VERDICTS, schema.HOURLY, schema.CELLS)
+        drop = [path for name in derived for path in files(self._store.place, name, self._group)]
+        self._store.commit(Change(put=self._put, drop=drop, fresh=self._group))
 
 
 class _Piece(NamedTuple):
@@ -123,7 +151,8 @@ class _Here:
 
     def __init__(self, store: Store) -> None:
         self._place = store.place
-        self._connection = duckdb(spill=store.staging)
+        # Two threads judge no faster than one, and the other core writes what was judged before.
+        self._connection = duckdb(spill=store.staging, threads=1)
         self._piece: _Piece | None = None
         # Compiling costs more than a small query does, so it is done once.
         self._to_verdicts = str(self._connection.compile(judged(expression(schema.OBSERVATIONS, _PIECE))))
