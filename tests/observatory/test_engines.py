@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from rozaneh.cli.main import dispatch
 from rozaneh.core import LocalFault
 from rozaneh.observatory import engine, schema
 from rozaneh.observatory.dashboard.figures import Figures, Part, Span
@@ -36,7 +37,7 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Observations, and the verdicts and hours that DuckDB makes of them."""
     place = tmp_path_factory.mktemp("engines")
     rng = random.Random(5)
-    paths = {name: place / f"{name}.parquet" for name in engine.TABLES}
+    paths = {name: place / f"{name}.parquet" for name in (schema.OBSERVATIONS, schema.VERDICTS, schema.HOURLY)}
     pq.write_table(observations([evidence(rng) for _ in range(MEASUREMENTS)]), paths[schema.OBSERVATIONS])
     connection = engine.duckdb(threads=1)
     engine.show(connection, schema.OBSERVATIONS, [paths[schema.OBSERVATIONS]])
@@ -81,7 +82,9 @@ def pages_ask(connection: Any) -> list[Any]:
     ]  # fmt: skip
 
 
-def test_a_store_is_judged_and_asked_in_clickhouse(tmp_path: Path, library: Library) -> None:
+def test_a_store_is_judged_and_asked_in_clickhouse(
+    tmp_path: Path, library: Library, capsys: pytest.CaptureFixture[str]
+) -> None:
     library("chdb")
     there = f"clickhouse://chdb{tmp_path}/clickhouse"
     times = [
@@ -113,6 +116,14 @@ def test_a_store_is_judged_and_asked_in_clickhouse(tmp_path: Path, library: Libr
     assert all(told[0])
     assert told[0][0][0].tally.n == 60
     assert renew(tmp_path / "there", asked=there).found == renew(tmp_path / "here").found
+    # The command line takes the same address.
+    said = []
+    for name, where in (("here", "duckdb"), ("there", there)):
+        with pytest.raises(SystemExit) as left:
+            dispatch(["observe", "events", "--store", str(tmp_path / name), "--engine", where])
+        said.append((left.value.code, capsys.readouterr()))
+    assert said[0] == said[1]
+    assert said[0][0] == 3, "three days are too little history, on either"
 
 
 # Spark's driver leaves its sockets to the collector.
