@@ -18,6 +18,7 @@ from rozaneh.observatory.dashboard.figures import Part
 from rozaneh.observatory.dashboard.publish import publish
 from rozaneh.observatory.dashboard.site import Holdings, Site
 from tests.observatory.dashboard import autumn
+from tools import screens
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +156,16 @@ def test_the_same_store_gives_the_same_bytes(pages: dict[str, bytes]) -> None:
         page = again.page(path)
         assert page is not None
         assert page.body == pages[path], path
+
+
+def test_the_pictures_in_the_docs_are_of_these_pages() -> None:
+    """Where this fails: ``python -m tools.screens STORE``, and look at each."""
+    assert (screens.PICTURES / screens.NOTE.name).read_text(encoding="utf-8").strip() == screens.made_from()
+    shown = re.findall(
+        r"\(pages/([a-z-]+\.png)\)", (screens.PICTURES.parent / "observatory-pages.md").read_text("utf-8")
+    )
+    assert {path.name for path in screens.PICTURES.glob("*.png")} == {*shown}
+    assert all((screens.PICTURES / name).stat().st_size <= screens.LARGEST for name in shown)
 
 
 def test_an_event_that_was_there_before_the_data_says_so() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from rozaneh.observatory import schema
 from rozaneh.observatory.events import StoreFindings, store_events
+from rozaneh.observatory.events import counts as loading
 from rozaneh.observatory.signals.signal import Signal
 
 _START = dt.datetime(2022, 9, 1, tzinfo=dt.UTC)
@@ -192,6 +193,21 @@ def test_five_sources_that_flood_must_outnumber_those_that_measure(quiet: pa.Tab
 def test_a_flood_of_clean_data_does_not_hide_a_block(blocked: pa.Table) -> None:
     diluted = _flood(range(20 * 24, _DAYS * 24), 1, 200, failing=False, subject="instagram")
     assert [found.event.services for found in _found(blocked, diluted).found] == [("instagram",)]
+
+
+def test_measurements_years_apart_are_asked_for_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    real = loading._grouped
+
+    def grouped(t: object) -> object:
+        asked.append(t)
+        return real(t)
+
+    monkeypatch.setattr(loading, "_grouped", grouped)
+    far = _table([(1, "wikipedia", hour, source, -1, "none", "") for hour in (0, 20, 90_000) for source in range(3)])
+    findings = _found(far)
+    assert len(asked) == 2
+    assert (findings.found, findings.withheld) == ([], [])
 
 
 def test_late_data_in_any_order_give_the_same_events(blocked: pa.Table) -> None:

@@ -126,7 +126,9 @@ def timeline(by_day: Mapping[dt.date, Tally], days: Sequence[dt.date], dates: Da
         parts.append(f'<path class="tick" d="M{_GUTTER - 3} {y:.0f}h{_ACROSS + 3}"/>')
     for column in range(0, len(days), max(-(-len(days) // _LABELLED), 1)):
         x = _GUTTER + column * step
-        parts.append(f'<text x="{x:.1f}" y="{_BAR + 19}">{_short(days[column], dates)}</text>')
+        anchor = "end" if x > _GUTTER + _ACROSS * 0.8 else "start"
+        label = _short(days[column], dates)
+        parts.append(f'<text x="{x:.1f}" y="{_BAR + 19}" text-anchor="{anchor}">{label}</text>')
     return _joined(parts)
 
 

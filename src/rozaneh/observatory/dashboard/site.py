@@ -190,20 +190,25 @@ class Site:
     def usual(self, code: str, span: Span) -> tuple[str, ...]:
         """What is abroad and works most of the time: what is always blocked would hide what happens by the hour.
 
-        What is at home works on through many a cut, and would hide it as well.
+        What is at home works on through many a cut, and would hide it as well; so would what an event says is blocked.
         """
         found, home = self.figures.subjects(Part(code, span)), domestic_subjects(code)
-        return tuple(sorted(n for n, tally in found.items() if tally.failing < _USUALLY_FAILS and not home(n)))
+        blocked = {name for each in self._within(code, span) for name in each.event.services}
+        usual = {n for n, tally in found.items() if tally.failing < _USUALLY_FAILS and not home(n)}
+        return tuple(sorted(usual - blocked or usual))
+
+    def _within(self, code: str, span: Span) -> list[Found]:
+        return [
+            found
+            for found in self.holdings.found
+            if found.event.country == code
+            if found.event.start < span.end and (found.event.end is None or found.event.end > span.start)
+        ]
 
     def cut_networks(self, code: str, span: Span) -> tuple[int, ...]:
         """The networks on which all was cut at some time of a span, by the events; those that have a page."""
-        asns = {
-            int(network.removeprefix("AS"))
-            for found in self.holdings.found
-            if found.event.country == code and found.event.kind in _OF_ALL
-            if found.event.start < span.end and (found.event.end is None or found.event.end > span.start)
-            for network in found.event.networks
-        }
+        whole = [found.event for found in self._within(code, span) if found.event.kind in _OF_ALL]
+        asns = {int(network.removeprefix("AS")) for event in whole for network in event.networks}
         return tuple(asn for asn in self.networks(code) if asn in asns)
 
     def withheld(self, code: str) -> list[Withheld]:

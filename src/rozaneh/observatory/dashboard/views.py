@@ -121,7 +121,7 @@ def month(site: "Site", words: Words, code: str, name: str) -> Context:
         for item in _events(site, words, code)
         if item["start"] < span.end and (item["end"] or span.end) >= span.start
     ]
-    return _part(site, words, Part(code, span), _month(dates, name), within)
+    return _part(site, words, Part(code, span, site.cut_networks(code, span)), _month(dates, name), within)
 
 
 def network(site: "Site", words: Words, code: str, asn: int) -> Context:
@@ -153,6 +153,7 @@ def _part(site: "Site", words: Words, part: Part, title: Said, events: list[_Ite
     line, view = _age(site, dates, code), hours(site, words, part)
     return {
         "title": title, "code": code, "country": country_name(code, words), "line": line, "view": view,
+        "cut": listed(words, [network_name(code, f"AS{n}", words) for n in part.asns]) if len(part.asns) > 1 else "",
         "events": events, "zone": dates.zone,
     }  # fmt: skip
 

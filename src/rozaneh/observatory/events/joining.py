@@ -28,7 +28,11 @@ _LIFTED = ("mark", "software")
 
 
 def volumes(counts: Counts) -> list[Signal]:
-    """How many measurements came, for the country and for each of its networks; none where there is hardly a day."""
+    """How many measurements came, for the country and for each of its networks.
+
+    Where nobody measures in most hours, silence is the usual: such a series says nothing, and a few measurements years
+    apart would be a long one.
+    """
     if counts.hours < DAY:
         return []
     times = counts.start.timestamp() + HOUR * np.arange(counts.hours, dtype=np.float64)
@@ -40,6 +44,7 @@ def volumes(counts: Counts) -> list[Signal]:
     return [
         Signal(name=VOLUME, country=counts.country, network=network, times=times, values=values, volume=True)
         for network, values in (whole | of).items()
+        if np.count_nonzero(values) * 2 >= len(values)
     ]
 
 
