@@ -4,6 +4,7 @@
 - ``--controls`` checks in networks without a censor: not one may blame the state;
 - the matrix of scenarios and ways ``--matrices`` times in a row: no cell may differ, cells with configured loss apart;
 - ``--connections`` connections through the gateway: at the end it holds no more memory and no more files than at first;
+- ``--soak`` seconds of mixed load on a gateway in the lab while the censor changes: nothing that it holds grows;
 - a Tor network of its own on loopback, and our way by a bridge with obfs4 through it.
 """
 
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from benchmarks._controls import controls, lines
+from benchmarks._soak import soak
 from benchmarks._traffic import GET, connected, resident_megabytes, running_gateway, running_origin
 from benchmarks.tor_network import tor_network
 from tests.fuzz.runner import LONGEST, Target, targets
@@ -158,6 +160,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--connections", type=int, default=100_000, help="through the gateway (default 100000; 0: none)"
     )
+    parser.add_argument("--soak", type=float, default=600, help="seconds of mixed load (default 600; 0 for none)")
     parser.add_argument("--controls", type=int, default=1000, help="checks without a censor (default 1000; 0 for none)")
     parser.add_argument("--first", type=int, default=0, help="number of the first of them, to make them in pieces")
     return parser
@@ -180,6 +183,11 @@ def main() -> int:
     if options.connections:
         _CONSOLE.print(f"{options.connections} connections through the gateway")
         wrong += leaks(options.connections)
+    if options.soak:
+        _CONSOLE.print(f"{options.soak:.0f} s of mixed load while the censor changes")
+        wrong += [
+            f"soak: {line}" for line in soak(options.soak, lambda line: _CONSOLE.print(f"  {line}", markup=False))
+        ]
     if not options.no_tor:
         _CONSOLE.print("a private Tor network, and a bridge by obfs4 into it")
         if failed := tor_network():

@@ -67,6 +67,20 @@ async def test_the_first_who_asks_during_a_cut_is_told_soon_and_the_others_at_on
         assert (obstacle, third < 0.2) == ("", True)
 
 
+async def test_what_the_cut_had_taken_and_is_reached_again_shows_that_it_is_over() -> None:
+    """Without a way, as most places are after a curfew; nobody asks the canaries then."""
+    async with cut() as network:
+        found = finder(network, Recorder(), table=table(**WAYS))
+        assert (await asked(found))[0] == "domestic_only"
+        assert (await asked(found, "domestic.example"))[0] == ""
+        assert found.outage() == "domestic_only", "what is near says nothing about abroad"
+        network._errors.pop((SITE, 443))
+        network.serve(SITE, 443, answers(HELLO_BACK))
+        await anyio.sleep(3.0)
+        assert (await asked(found))[0] == ""
+        assert found.outage() == ""
+
+
 async def test_a_network_whose_resolver_is_silent_too_is_a_whole_outage() -> None:
     async with cut(names={"blocked.example": None}) as network:
         obstacle, _ = await asked(finder(network, Recorder(), table=table(**WAYS)))

@@ -41,6 +41,7 @@ RESOLVERS_SILENT = "resolvers_silent"
 """Its name would have to be asked for in the clear, which is not done."""
 REFUSES = "service_refusal"
 """The service itself turns visitors away for where they come from."""
+_CUTS = {"whole_outage", "domestic_only"}
 _NO_WAY_HELPS = {"site_down", "captive_portal", "whole_outage", "domestic_only", "none"}
 
 
@@ -316,6 +317,8 @@ class Search:
         """A way led to the target."""
         known = self.known
         if runner.way.key == DIRECT:
+            if known.refusal is not None and known.refusal.obstacle in _CUTS:
+                self.knowledge.weather.foreign_answered()  # the very place that the cut had taken
             self.knowledge.weather.near_answered(now)
             known.learn("", None, now)
             known.opened(next(iter(runner.connected_to), ""), now)
