@@ -35,9 +35,9 @@ HELD: Final = 24 << 20
 
 _BLOCK: Final = 1 << 15
 """Bytes that are read at once: they open to what the nearest caches of a processor hold."""
-_LINES: Final = 64
+_LINES: Final = 16
 """Lines that go through the stages together."""
-_TOGETHER: Final = 1 << 20
+_TOGETHER: Final = 1 << 18
 """Bytes of lines that do, unless one alone is longer."""
 _GZIP: Final = 31
 _TOLD: Final = 100
