@@ -83,6 +83,16 @@ def test_a_line_that_is_cut_off_in_a_long_text_is_looked_through_once() -> None:
     assert [line.number for line in split('{"body": "' + '\\"' * (1 << 20) + '\\\n{"a": 1}')] == [1, 2]
 
 
+def test_a_list_of_too_many_parts_is_not_taken_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MOST_COMMAS", 3)
+    for text in ("[1,1,1,1,1]", '{"results": [1,1,1,1,1]}'):
+        assert split(f'{text}\n{{"a": 1}}') == [
+            BadLine(1, "a list of too many parts"),
+            Line(2, b'{"a": 1}', len(text) + 1),
+        ]
+    assert found("[1,1,1,1]") == [1] * 4
+
+
 def test_lines_are_lines() -> None:
     assert split('{"a": 1}\n{"b": 2}') == [Line(1, b'{"a": 1}'), Line(2, b'{"b": 2}', 9)]
     assert list(documents(iter(()))) == []

@@ -22,6 +22,9 @@ from rozaneh.ooni.lines import BadLine, Line
 MOST_LINES: Final = 1 << 19
 """Lines of one document, at most; what is longer is taken line by line."""
 
+MOST_COMMAS: Final = 1 << 21
+"""Commas in a list, at most: measurements have one in some dozen bytes; a list of single digits would fill memory."""
+
 _OPEN, _CLOSED, _BEFORE_AN_OBJECT = b"{[", b"}]", b"[,:"
 _TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 """A text, to the end where nothing ends it: looked through once, however many quotes it holds."""
@@ -122,11 +125,13 @@ def _elements(lines: Sequence[Line]) -> Iterator[Line | BadLine]:
     first = lines[0]
     text = first.data if len(lines) == 1 else b"\n".join(line.data for line in lines)
     begins = text.lstrip()
+    is_list = begins[:1] == b"["
+    answer = not is_list and _ANSWER.match(begins) is not None
+    if (is_list or answer) and text.count(b",") > MOST_COMMAS:
+        yield BadLine(first.number, "a list of too many parts", first.offset)
+        return
     try:
-        if begins[:1] == b"[":
-            found = _listed.decode(text)
-        else:
-            found = _answered.decode(text).results if _ANSWER.match(begins) else []
+        found = _listed.decode(text) if is_list else _answered.decode(text).results if answer else []
     except _ERRORS as error:
         yield BadLine(first.number, f"not a list of measurements: {error}"[:300], first.offset)
         return
