@@ -4,7 +4,9 @@ In each of several homes of the lab the gateway knows how to reach a page, and f
 the rules on the path are exchanged: the way that was found is blocked; answers stop after 16,000 bytes; they crawl at
 128 kbit/s; everything abroad is cut. From that moment somebody asks for the page by a new connection, and twice a
 second by another one, as impatient programs do. Measured is the time from the change until the whole page was there. Of
-the cut it is the time until the first request was told so, and the time from its end until the page came again.
+the cut it is the time until the first request was told so, and the time from its end until the page came again. And on
+a line that is merely bad, 300 ms with one packet in twenty lost and 64 kbit/s, no transfer may be called stalled or
+slowed down.
 """
 
 import statistics
@@ -19,7 +21,7 @@ from anyio.abc import SocketAttribute
 from rozaneh.core import Target
 from rozaneh.dialers.registry import build
 from rozaneh.finder import Finder, Memory
-from rozaneh.gateway import Event, Gateway, Refused
+from rozaneh.gateway import Event, Gateway, Opened, Refused
 from rozaneh.lab.hosts import LabClient
 from rozaneh.lab.lab import Lab, world_for
 from rozaneh.lab.matrix import choose_ways
@@ -48,6 +50,14 @@ match = { direction = "out", protocol = "tcp", tls.sni = ["blocked.example"] }
 state = { scope = "flow" }
 action = { freeze = { bytes = 16000, direction = "in" } }
 """
+_BAD_LINE = """
+title = "A bad line: 300 ms, one packet in twenty lost, 64 kbit/s"
+[[rule]]
+at = "operator"
+mode = "in-path"
+action = { loss = 0.05, rate = { rate = "64kbit", per = "all" }, delay = 0.12 }
+"""
+_ON_A_BAD_LINE = 25.0
 Row = dict[str, object]
 
 
@@ -105,7 +115,32 @@ def main() -> list[Row]:
         told, again = zip(*anyio.run(partial(_cuts, lab, cut)), strict=True)
         rows += _rows("everything abroad is cut, until that is said", told)
         rows += _rows("a cut has ended", again)
+        events = anyio.run(partial(_bad_lines, lab))
+    opened = [event for event in events if isinstance(event, Opened)]
+    wrong = [event for event in opened if event.obstacle in ("stall", "throttling")]
+    label = f"a bad line: connections called stalled or slowed down, of {len(opened)}"
+    rows.append({"name": label, "value": len(wrong), "unit": "", "target": "== 0", "command": COMMAND})
     return rows
+
+
+async def _bad_lines(lab: Lab) -> list[Event]:
+    """What homes on a bad line tell while impatient clients ask for pages."""
+    told: list[Event] = []
+    bad = parse_scenario(_BAD_LINE, "bad-line")
+
+    async def one(index: int) -> None:
+        async with _home(lab, bad, index) as home, anyio.create_task_group() as tasks:
+            with anyio.move_on_after(_ON_A_BAD_LINE):
+                while True:
+                    tasks.start_soon(home.fetch, _PAGE, 12.0)
+                    await anyio.sleep(2.5)
+            tasks.cancel_scope.cancel()
+            told.extend(home.events)
+
+    async with anyio.create_task_group() as tasks:
+        for index in range(REPETITIONS):
+            tasks.start_soon(one, index)
+    return told
 
 
 def _rows(name: str, found: "list[float | None] | tuple[float | None, ...]") -> list[Row]:

@@ -3,6 +3,7 @@
 - every fuzz target for ``--seconds`` (by atheris where it is installed, else by hypothesis with fresh examples);
 - ``--controls`` checks in networks without a censor: not one may blame the state;
 - the matrix of scenarios and ways ``--matrices`` times in a row: no cell may differ, cells with configured loss apart;
+- the same cells through the whole gateway ``--reaches`` times: each page comes that some way leads to;
 - ``--connections`` connections through the gateway: at the end it holds no more memory and no more files than at first;
 - ``--soak`` seconds of mixed load on a gateway in the lab while the censor changes: nothing that it holds grows;
 - a Tor network of its own on loopback, and our way by a bridge with obfs4 through it.
@@ -130,6 +131,34 @@ def matrices(times: int) -> list[str]:
     ]
 
 
+def reaches(times: int) -> list[str]:
+    """Pages that some way leads to and that did not come through the gateway, one line each."""
+    wrong = []
+    for turn in range(1, times + 1):
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory() as folder, _CONSOLE.status(f"through the gateway {turn} of {times} ..."):
+            path = Path(folder, "cells.json")
+            ran = subprocess.run(
+                [sys.executable, "-m", "rozaneh.cli", "lab", "matrix", "--through-gateway", "--json", path],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if not path.exists():
+                return [f"the matrix through the gateway did not run: {ran.stderr.strip()}"]
+            cells = [cell for cell in json.loads(path.read_text()) if cell["expected"]]
+        came = [cell for cell in cells if cell["ok"]]
+        at_once = sum(cell["requests"] == 1 for cell in came)
+        took = time.monotonic() - began
+        _CONSOLE.print(f"  through the gateway {turn}: {len(came)} of {len(cells)}, {at_once} at once, in {took:.0f} s")
+        wrong += [
+            f"through the gateway: {' / '.join(str(cell[part]) for part in _IDENTITY)}: {cell['reason']}"
+            for cell in cells
+            if not cell["ok"]
+        ]
+    return wrong
+
+
 def leaks(count: int) -> list[str]:
     """What a gateway holds after so many connections and did not after the first fifth, one line each."""
     with running_origin() as origin, running_gateway() as (pid, port):
@@ -156,6 +185,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.prove", description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=30, help="for each fuzz target (default 30; 0 for none)")
     parser.add_argument("--matrices", type=int, default=20, help="how many in a row (default 20)")
+    parser.add_argument("--reaches", type=int, default=5, help="the same through the gateway (default 5; 0 for none)")
     parser.add_argument("--no-tor", action="store_true", help="leave the private Tor network out")
     parser.add_argument(
         "--connections", type=int, default=100_000, help="through the gateway (default 100000; 0: none)"
@@ -180,6 +210,9 @@ def main() -> int:
     if options.matrices:
         _CONSOLE.print(f"{options.matrices} matrices in a row")
         wrong += matrices(options.matrices)
+    if options.reaches:
+        _CONSOLE.print(f"{options.reaches} matrices through the whole gateway")
+        wrong += reaches(options.reaches)
     if options.connections:
         _CONSOLE.print(f"{options.connections} connections through the gateway")
         wrong += leaks(options.connections)

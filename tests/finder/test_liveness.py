@@ -1,5 +1,7 @@
 """Transfers that stop or crawl: what the bytes suggest, and what the next connection does about it."""
 
+from collections.abc import Iterator
+from random import Random
 from typing import Any
 
 import anyio
@@ -8,7 +10,7 @@ import trio.testing
 
 from rozaneh.core import Failure
 from rozaneh.finder import Connection, Finder
-from rozaneh.finder.liveness import PROVEN, TOGETHER, Pulse, asks_anew, gave_up, refuses_certificate
+from rozaneh.finder.liveness import PROVEN, TOGETHER, Line, Pulse, asks_anew, gave_up, refuses_certificate
 from rozaneh.net.memory import MemoryNetwork
 from rozaneh.net.splice import Flow
 from tests.finder.world import (
@@ -36,10 +38,18 @@ def anyio_backend() -> Any:
     return ("trio", {"clock": trio.testing.MockClock(autojump_threshold=0)})
 
 
-def judged(looks: list[tuple[float, int, int]]) -> list[str]:
+def a_line(rate: int = 400_000) -> Line:
+    """One that has just been so fast."""
+    line = Line()
+    line.moved(rate, 1.0, 0.0)
+    line.moved(0, 1.0, 0.5)
+    return line
+
+
+def judged(looks: list[tuple[float, int, int]], line: Line | None = None) -> list[str]:
     """What is said at each look, given the time and the bytes up and down until then."""
     flow = Flow(began=0.0)
-    pulse = Pulse(flow)
+    pulse = Pulse(flow, line or a_line())
     said: list[str] = []
     for now, up, down in looks:
         if up > flow.up:
@@ -70,6 +80,64 @@ def test_an_answer_that_is_not_awaited_any_more_is_no_stall() -> None:
 @pytest.mark.parametrize(("rate", "said"), [(16_000, "throttling"), (60_000, ""), (900, "")])
 def test_a_transfer_that_crawls_is_throttled(rate: int, said: str) -> None:
     assert judged([(float(second), 100, 500 + rate * second) for second in range(1, 9)])[-1] == said
+
+
+def test_where_everything_is_slow_nothing_is_slowed_down() -> None:
+    crawls = [(float(second), 100, 500 + 16_000 * second) for second in range(1, 9)]
+    assert set(judged(crawls, Line())) == {""}, "nothing has been faster yet"
+    assert set(judged(crawls, a_line(8000))) == {""}
+    assert judged(crawls, a_line())[-1] == "throttling"
+    busy = a_line()
+    busy.moved(200_000, 1.0, 1.0)
+    assert set(judged(crawls, busy)) == {""}, "another transfer takes the room"
+    assert set(judged([(700.0 + at, up, down) for at, up, down in crawls])) == {""}, "that is long ago"
+
+
+def test_silence_is_judged_by_the_rhythm_of_a_connection_and_of_its_line() -> None:
+    stopped = flow_of(up=900, down=9000, last_up=2.0, last_down=2.5)
+    near, far = (Pulse(stopped, Line(), pace) for pace in (0.1, 0.6))
+    assert asks_anew(stopped, 4.0, near.patience(4.0)) == "stall"
+    assert asks_anew(stopped, 6.0, far.patience(6.0)) == "", "eight times what its first answer took"
+    assert asks_anew(stopped, 8.0, far.patience(8.0)) == "stall"
+    lossy = Line()
+    assert set(judged([(1.0, 500, 3000), (1.5, 500, 3000), (3.0, 500, 9000), (3.5, 500, 12_000)], lossy)) == {""}
+    pauses = Pulse(stopped, lossy, 0.1)
+    assert asks_anew(stopped, 5.0, pauses.patience(5.0)) == "", "here transfers pause for two seconds and go on"
+    assert asks_anew(stopped, 7.0, pauses.patience(7.0)) == "stall"
+    assert Pulse(stopped, lossy, 0.1).patience(700.0) == near.patience(700.0), "that is long ago"
+
+
+def arrivals(draw: Random, packets: int) -> Iterator[tuple[float, int]]:
+    """When the packets of an answer come, and how large, over 64 kbit/s with 300 ms and one in twenty lost."""
+    now, size, busy = 0.0, 1400, 0.0
+    for _ in range(packets):
+        busy = max(busy, now) + size / 8000
+        arrives, waits = busy + 0.15, 1.0
+        while draw.random() < 0.05:
+            # Half of the losses are mended within a round trip, the others after a time-out, which doubles.
+            arrives += 0.3 if draw.random() < 0.5 else waits
+            waits *= 2
+        now = max(now, arrives)  # what was lost holds back what follows
+        yield now, size
+
+
+def test_on_a_slow_and_lossy_line_nothing_is_ever_in_doubt() -> None:
+    draw = Random(1)
+    for _ in range(300):
+        line, answer = Line(), list(arrivals(draw, 20))
+        flow = Flow(began=0.0)
+        flow.count(500, 0.0, upward=True)
+        pulse = Pulse(flow, line, pace=0.6 + answer[0][0])
+        looks = [step / 2 for step in range(1, int(answer[-1][0] * 2) + 2)]
+        before = 0.0
+        for now in looks:
+            for at, size in answer:
+                if before < at <= now:
+                    flow.count(size, at, upward=False)
+            line.moved(sum(size for at, size in answer if before < at <= now), now - before, now)
+            assert not pulse.judge(now)
+            assert not asks_anew(flow, now, pulse.patience(now)), "an impatient client asks at every look"
+            before = now
 
 
 def test_two_that_crawl_together_need_not_be_watched_for_long() -> None:

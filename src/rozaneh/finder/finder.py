@@ -159,7 +159,7 @@ class Finder:
         async with self.opening(target) as opening:
             return await opening.carry(flight)
 
-    def ended(self, target: Target, connection: Connection, flow: Flow, now: float) -> str:
+    def ended(self, target: Target, connection: Connection, flow: Flow, now: float, patience: float = 0.0) -> str:
         """A connection has ended: learn from one on which the target was never heard.
 
         Args:
@@ -167,13 +167,14 @@ class Finder:
             connection: as it was made.
             flow: what was moved on it.
             now: seconds of the event loop's clock.
+            patience: seconds of silence that are no ordinary pause of it.
 
         Returns:
             What is in doubt now, or empty.
         """
         if self._knowledge.awake.slept(flow.last, now):
             return ""
-        doubt: str = gave_up(flow, now)
+        doubt: str = gave_up(flow, now, patience)
         if doubt:
             self.doubt(target, connection, doubt, now)
         known = self._knowledge.hosts.known(target)

@@ -17,6 +17,7 @@ __all__ = [
     "PROVEN",
     "TOGETHER",
     "Doubt",
+    "Line",
     "Pulse",
     "asks_anew",
     "gave_up",
@@ -43,10 +44,59 @@ _MOSTLY = 0.6
 _LONGEST_ALERT = 40
 """Bytes of an alert, encrypted or not, and of the message that TLS 1.3 sends before it for the sake of middleboxes."""
 _GIVES_UP = 2.5
+_LEAST_SILENCE = 1.25
+_PACES = 8.0
+"""Silence of so many times what connecting or the first answer took is no ordinary pause."""
+_PAUSES = 2.0
+"""Silence of so many times the longest pause after which a transfer on this line has gone on."""
+_LONGEST_PAUSE = 6.0
+_LATELY = 600.0
+_MUCH_FASTER = 3.0
+_FAST = 40_000
+"""Bytes a second that a line must have moved lately before anything on it is called slow."""
 _SHORT_ANSWER = 8192
 """Bytes of a certificate and one small page."""
 _IDLE = 45.0
 """Seconds without a byte after which nobody waits for an answer any more: a connection was kept for later."""
+
+
+@dataclass(slots=True)
+class Line:
+    """What all connections together have shown of this line in the last minutes: how fast it is, and how it pauses.
+
+    Where everything is slow, nothing is slowed down; where transfers pause and go on, silence is no stall.
+    """
+
+    _fastest: tuple[float, float] = (0.0, -_LATELY)
+    _pause: tuple[float, float] = (0.0, -_LATELY)
+    _rate: float = 0.0
+
+    def moved(self, count: int, seconds: float, now: float) -> None:
+        """So many bytes came in the last seconds, on all connections together."""
+        self._rate = count / seconds if seconds > 0 else 0.0
+        if self._rate >= self._fastest[0] or now - self._fastest[1] > _LATELY:
+            self._fastest = self._rate, now
+
+    def paused(self, seconds: float, now: float) -> None:
+        """In the middle of an answer nothing came for so long, and then it went on."""
+        if seconds >= self._pause[0] or now - self._pause[1] > _LATELY:
+            self._pause = min(seconds, _LONGEST_PAUSE), now
+
+    def has_room(self, now: float) -> bool:
+        """Whether it has lately been much faster than all that moves now."""
+        fastest, at = self._fastest
+        return now - at <= _LATELY and fastest >= max(_FAST, _MUCH_FASTER * self._rate)
+
+    def patience(self, pace: float, least: float, now: float) -> float:
+        """Seconds of silence after which a connection is doubtful.
+
+        Args:
+            pace: what connecting or the first answer took, whichever was slower.
+            least: at least so many.
+            now: seconds of the event loop's clock.
+        """
+        pause = self._pause[0] if now - self._pause[1] <= _LATELY else 0.0
+        return max(least, _PACES * pace, _PAUSES * pause)
 
 
 @dataclass(slots=True)
@@ -55,10 +105,19 @@ class Pulse:
 
     Attributes:
         flow: what the pump counts.
+        line: what is known of the line that it is on.
+        pace: seconds that connecting or the first answer took, whichever was slower.
     """
 
     flow: Flow
+    line: Line = field(default_factory=Line)
+    pace: float = 0.0
+    _resumed: float = 0.0
     _seen: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=16))
+
+    def patience(self, now: float) -> float:
+        """Seconds of silence that are no ordinary pause of this connection."""
+        return self.line.patience(self.pace, _LEAST_SILENCE, now)
 
     def crawls(self, now: float, window: float = _WINDOW) -> bool:
         """Whether bytes came in most looks of the last seconds, more than messages would be, and few in all.
@@ -77,25 +136,37 @@ class Pulse:
     def judge(self, now: float) -> Doubt:
         """What its last seconds suggest."""
         flow = self.flow
+        self.note_pause(now)
         self._seen.append((now, flow.down))
         if flow.half_closed or flow.failure is not None:
             return ""
-        patience = _STALL if flow.down < PROVEN else _STALL_OF_PROVEN
+        least = _STALL if flow.down < PROVEN else _STALL_OF_PROVEN
         asked = flow.up > 0 and flow.last_up > flow.last_down
-        if asked and patience <= now - flow.last_up < _IDLE:
+        if asked and self.line.patience(self.pace, least, now) <= now - flow.last_up < _IDLE:
             return "stall"
-        return "throttling" if self.crawls(now) else ""
+        return "throttling" if self.crawls(now) and self.line.has_room(now) else ""
+
+    def note_pause(self, now: float) -> None:
+        """Tell the line of a pause in an answer: bytes came again, and nothing had been asked meanwhile."""
+        flow = self.flow
+        if not self._seen or flow.down == self._seen[-1][1] or flow.last_up > self._resumed:
+            self._resumed = flow.last_down
+            return
+        self.line.paused(flow.last_down - self._resumed, now)
+        self._resumed = flow.last_down
 
 
-def gave_up(flow: Flow, now: float) -> Doubt:
+def gave_up(flow: Flow, now: float, patience: float = _GIVES_UP) -> Doubt:
     """What it suggests that a client ended a connection: that it had asked and waited in vain, or nothing.
 
     Args:
         flow: what the pump counted.
         now: when it ended.
+        patience: seconds of silence that count, where these are more than usual.
     """
     asked = flow.up > 0 and flow.last_up > flow.last_down
-    return "stall" if asked and _silent(flow, now) and flow.broken_by != "far" else ""
+    waited = _silent(flow, now, max(patience, _GIVES_UP))
+    return "stall" if asked and waited and flow.broken_by != "far" else ""
 
 
 def refuses_certificate(flow: Flow, now: float) -> bool:
@@ -112,7 +183,7 @@ def refuses_certificate(flow: Flow, now: float) -> bool:
     return 0 < flow.up <= _LONGEST_ALERT and at_once and flow.broken_by != "far"
 
 
-def asks_anew(flow: Flow, now: float) -> Doubt:
+def asks_anew(flow: Flow, now: float, patience: float = _GIVES_UP) -> Doubt:
     """What it suggests that a client asks for another connection while this one to the same target is silent.
 
     Between an answer that is complete and one that has stopped in the middle there is no difference to be seen in
@@ -121,8 +192,10 @@ def asks_anew(flow: Flow, now: float) -> Doubt:
     Args:
         flow: an unproven connection to the same target, open or just ended by its client.
         now: when it asks.
+        patience: seconds of silence that count, by the rhythm of that connection and of its line.
     """
-    return "stall" if 1000 <= flow.down < PROVEN and _silent(flow, now) and flow.broken_by != "far" else ""
+    silent = _silent(flow, now, patience)
+    return "stall" if 1000 <= flow.down < PROVEN and silent and flow.broken_by != "far" else ""
 
 
 def left_unsaid(flow: Flow, ended: float) -> bool:
@@ -149,5 +222,5 @@ def was_turned_away(flow: Flow) -> bool:
     return short and flow.broken_by != "far"
 
 
-def _silent(flow: Flow, now: float) -> bool:
-    return _GIVES_UP <= now - max(flow.began, flow.last_down) < _IDLE
+def _silent(flow: Flow, now: float, patience: float) -> bool:
+    return patience <= now - max(flow.began, flow.last_down) < _IDLE

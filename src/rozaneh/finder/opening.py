@@ -74,6 +74,7 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
         obstacle: what is in the way of the direct connection; empty when nothing is, as far as was seen.
         tried: how many ways were tried.
         answered: whether the target was heard; what is neither TLS nor a plain request is sent without waiting.
+        pace: seconds that the slowest of lookup, connecting and the first answer took.
     """
 
     stream: ByteStream
@@ -83,6 +84,7 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     obstacle: str
     tried: int
     answered: bool
+    pace: float = 0.0
 
 
 def connection_of(runner: Runner, stream: ByteStream, rest: bytes, tried: int) -> Connection:
@@ -102,6 +104,7 @@ def connection_of(runner: Runner, stream: ByteStream, rest: bytes, tried: int) -
         obstacle=runner.obstacle,
         tried=tried,
         answered=bool(runner.heard.first),
+        pace=runner.pace,
     )
 
 
@@ -216,6 +219,10 @@ class Opening:
         outage = self._in_outage(anyio.current_time())
         return self._rules.deadlines.scaled(self._rules.hurry) if outage else self._rules.deadlines
 
+    @property
+    def _slowness(self) -> float:
+        return self._search.knowledge.weather.patience
+
     def _poke(self) -> None:
         self._wake.set()
 
@@ -308,9 +315,8 @@ class Opening:
             self._running[oldest].cancel()
 
     def _start(self, chosen: Ranked, tasks: TaskGroup) -> None:
-        runner = Runner.begin(
-            chosen, self._search.target, now=anyio.current_time(), patience=2 * self._rules.stagger
-        )  # a dial may take a lookup and a handshake
+        patience = max(2 * self._rules.stagger, self._slowness)  # a dial may take a lookup and a handshake
+        runner = Runner.begin(chosen, self._search.target, now=anyio.current_time(), patience=patience)
         self._search.started(runner)
         self._run(runner, tasks)
 
@@ -372,7 +378,7 @@ class Opening:
         if runner.phase == "speaking":
             since = runner.since  # it was begun before the race
         else:
-            runner.speaking(anyio.current_time(), self._rules.stagger, kind=flight.kind)
+            runner.speaking(anyio.current_time(), self._rules.stagger, self._slowness, kind=flight.kind)
         self._poke()
         picky = self._search.picky(runner.way)
         await speak(flight, stream, trace, runner.heard, picky=picky, since=since)

@@ -17,6 +17,7 @@ __all__ = ["Runner", "Watched", "refuse_substitute", "resolved", "trouble_at_res
 
 Phase = Literal["dialling", "ready", "speaking"]
 
+_ROUND_TRIPS = (Op.RESOLVE, Op.CONNECT, Op.TLS)
 _PATIENT_ANSWERS = 3.0
 """An answer may take this many times what the connection took: a round trip and the server's work."""
 _PATIENT_REQUESTS = 12.0
@@ -113,15 +114,21 @@ class Runner:
         known = signatures()
         return () if any(is_bogon(each) or known.address_kind(each) for each in found) else tuple(found)
 
+    @property
+    def pace(self) -> float:
+        """Seconds that the slowest of lookup, connecting and the first answer took, as far as it got."""
+        steps = (step for step in self.seen if step.failure is None and step.op in _ROUND_TRIPS)
+        return max((step.took for step in steps), default=0.0)
+
     def connected(self, now: float) -> None:
         """It has a connection and waits for something to say."""
         self.phase, self.since = "ready", now
 
-    def speaking(self, now: float, stagger: float, *, kind: str) -> None:
+    def speaking(self, now: float, stagger: float, slowness: float, *, kind: str) -> None:
         """It has said the flight and waits for an answer."""
         took = max((step.took for step in self.seen if step.op is Op.CONNECT and step.failure is None), default=0.0)
         self.phase, self.since = "speaking", now
-        least = stagger * (_PATIENT_REQUESTS if kind == "http" else 1.0)
+        least = max(stagger * (_PATIENT_REQUESTS if kind == "http" else 1.0), slowness)
         self.patience = max(least, _PATIENT_ANSWERS * took)
 
     def if_it_ended_now(self, started: float, kind: str) -> Attempt:

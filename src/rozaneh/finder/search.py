@@ -320,6 +320,7 @@ class Search:
             if known.refusal is not None and known.refusal.obstacle in _CUTS:
                 self.knowledge.weather.foreign_answered()  # the very place that the cut had taken
             self.knowledge.weather.near_answered(now)
+            self.knowledge.weather.went_directly(runner.pace)
             known.learn("", None, now)
             known.opened(next(iter(runner.connected_to), ""), now)
             return

@@ -73,7 +73,8 @@ class Shortcut:
         if not target.is_literal:
             trace.note(Op.RESOLVE, engine="remembered", query=target.host, answers=(address,))
             target = target.at(address)
-        runner = Runner.begin(chosen, target, now=now, patience=2 * rules.stagger)
+        patience = max(2 * rules.stagger, search.knowledge.weather.patience)
+        runner = Runner.begin(chosen, target, now=now, patience=patience)
         runner.watch(trace)
         search.started(runner)
         return cls(search, runner, trace, address, rules, report, _began=now)
@@ -112,7 +113,8 @@ class Shortcut:
             Whether an answer has to be waited for.
         """
         self._flight, self._sent = flight, sent
-        self.runner.speaking(now, self.rules.stagger, kind=flight.kind)
+        slowness = self.search.knowledge.weather.patience
+        self.runner.speaking(now, self.rules.stagger, slowness, kind=flight.kind)
         waits = awaits_answer(flight)
         if waits:
             self._answer = Answer(flight, picky=self.search.picky(self.runner.way))

@@ -7,6 +7,8 @@ passed in.
 """
 
 import math
+import statistics
+from collections import deque
 
 __all__ = ["Weather"]
 
@@ -15,6 +17,10 @@ _ENOUGH_PEERS = 2
 _LOOK_AGAIN = 10.0
 _LOOK_AGAIN_DURING_A_CUT = 30.0
 """Programs ask on and on during a cut: four canaries every ten seconds would be 230 kB in an hour."""
+_PACES = 8
+_ENOUGH_PACES = 2
+_PATIENT = 3.0
+_MOST_PATIENT = 2.5
 _TRUSTED = 600.0
 """Seconds for which an upstream that answered must itself have fallen silent before anything is called an outage."""
 
@@ -24,12 +30,15 @@ class Weather:
 
     Attributes:
         answers: how often something abroad has answered.
+        patience: seconds that a step may well take on this network, as the last that went directly show; 0 before.
     """
 
     def __init__(self) -> None:
         self.answers = 0
         self._silent: dict[str, float] = {}
         self._upstreams: dict[str, float] = {}
+        self.patience = 0.0
+        self._paces: deque[float] = deque(maxlen=_PACES)
         self._near = -math.inf
         self._looked = -math.inf
 
@@ -47,6 +56,12 @@ class Weather:
         self.answers += 1
         self._upstreams[key] = now
         self._silent.clear()
+
+    def went_directly(self, pace: float) -> None:
+        """A destination was reached without any way, and the slowest of its steps took so many seconds."""
+        self._paces.append(pace)
+        if len(self._paces) >= _ENOUGH_PACES:
+            self.patience = min(_PATIENT * statistics.median(self._paces), _MOST_PATIENT)
 
     def near_answered(self, now: float) -> None:
         """Somebody answered who may well be near: a destination without any way, or the network's own resolver."""

@@ -10,7 +10,7 @@ from anyio.abc import TaskGroup
 from rozaneh.core import Target
 from rozaneh.finder import Connection, Finder
 from rozaneh.finder.inquiry import inquire
-from rozaneh.finder.liveness import PROVEN, TOGETHER, Pulse, asks_anew, left_unsaid, was_turned_away
+from rozaneh.finder.liveness import PROVEN, TOGETHER, Line, Pulse, asks_anew, left_unsaid, was_turned_away
 from rozaneh.finder.search import REFUSES
 from rozaneh.gateway.switch import Switch
 from rozaneh.net.clock import event_clock
@@ -24,6 +24,8 @@ _JUST_NOW = 3.0
 _A_WHILE = 60.0
 """Seconds within which somebody who asks again was not content with what came."""
 _WAIT_FOR_INQUIRY = 8.0
+_GOES_ON = 500
+"""Bytes that are more than a farewell."""
 _HANDSHAKE = 6000
 """Bytes that a server's side of a TLS handshake seldom exceeds."""
 
@@ -37,7 +39,9 @@ class _Life:
     flow: Flow
     pulse: Pulse
     place: _Place
-    doubted: bool = False
+    doubted: str = ""
+    doubted_at: int = 0
+    counted: int = 0
     ended: float = 0.0
     looked_at: bool = False
     turned_away: bool = False
@@ -60,11 +64,15 @@ class Lives:
     _inquiries: dict[_Place, anyio.Event] = field(default_factory=dict)
     _tasks: TaskGroup | None = None
     _now: Callable[[], float] = anyio.current_time
+    _line: Line = field(default_factory=Line)
+    _came: int = 0
+    _looked: float = 0.0
 
     def begin(self, target: Target, made: Connection) -> Flow:
         """A connection has been made; the flow in which the pump is to count."""
         flow = Flow(began=self._now())
-        life = self._open[flow] = _Life(target, made, flow, Pulse(flow), (target.host, target.port))
+        pulse = Pulse(flow, self._line, made.pace)
+        life = self._open[flow] = _Life(target, made, flow, pulse, (target.host, target.port))
         self._places.setdefault(life.place, {})[flow] = life
         return flow
 
@@ -86,8 +94,9 @@ class Lives:
             return
         now = life.ended = self._now()
         life.turned_away = was_turned_away(flow)
+        self._came += flow.down - life.counted
         self._ended.append(life)
-        if doubt := self.finder.ended(life.target, life.made, flow, now):
+        if doubt := self.finder.ended(life.target, life.made, flow, now, life.pulse.patience(now)):
             self._look_into(life, doubt)
 
     async def before(self, target: Target) -> None:
@@ -112,7 +121,7 @@ class Lives:
                 continue
             if life.flow.half_closed and self.finder.disbelieved(life.target, life.made, life.flow, now):
                 self._look_into(life, "tls_interception")
-            elif not life.doubted and (doubt := asks_anew(life.flow, life.ended or now)):
+            elif not life.doubted and (doubt := self._asked_anew(life, now)):
                 self._doubt(life, doubt, now)
         last = ended[-1] if ended else None
         if last is None or now - last.ended >= _A_WHILE:
@@ -121,6 +130,11 @@ class Lives:
             self._look_into(last, "tls_interception")
         elif all(life.turned_away for life in ended) and all(was_turned_away(life.flow) for life in there):
             self._look_into(last, REFUSES)
+
+    @staticmethod
+    def _asked_anew(life: _Life, now: float) -> str:
+        at = life.ended or now
+        return asks_anew(life.flow, at, life.pulse.patience(at))
 
     def _look_into(self, life: _Life, doubt: str) -> None:
         """Ask the target a question of our own beside everything else, where that may be."""
@@ -153,6 +167,7 @@ class Lives:
         """Look at all of them once in a while, until cancelled. Where there are very many, at the latest."""
         async with anyio.create_task_group() as tasks:
             self._tasks, self._now = tasks, event_clock()
+            self._looked = self._now()
             try:
                 while True:
                     self.finder.beat()
@@ -163,8 +178,11 @@ class Lives:
                 self.finder.rest()
 
     def _look(self, now: float) -> None:
-        for life in list(self._open.values())[-_MOST_LOOKED_AT:]:
+        looked_at = list(self._open.values())[-_MOST_LOOKED_AT:]
+        self._note_line(looked_at, now)
+        for life in looked_at:
             if life.doubted:
+                self._look_again(life, now)
                 continue
             doubt: str = life.pulse.judge(now)
             if not doubt and len(self._places[life.place]) > 1:
@@ -172,16 +190,30 @@ class Lives:
             if doubt:
                 self._doubt(life, doubt, now)
 
+    def _note_line(self, looked_at: list[_Life], now: float) -> None:
+        for life in looked_at:
+            self._came += life.flow.down - life.counted
+            life.counted = life.flow.down
+        self._line.moved(self._came, now - self._looked, now)
+        self._came, self._looked = 0, now
+
+    def _look_again(self, life: _Life, now: float) -> None:
+        """What was silent and has gone on was only slow: its way does after all, and such pauses are usual here."""
+        if life.doubted == "stall" and life.flow.down >= life.doubted_at + _GOES_ON:
+            life.pulse.note_pause(now)
+            life.doubted = ""
+            self.finder.relieve(life.target, life.made.way)
+
     def _of_several(self, life: _Life, now: float) -> str:
         """What two connections to one place suggest sooner than one could."""
-        if not life.pulse.crawls(now, TOGETHER):
+        if not life.pulse.crawls(now, TOGETHER) or not self._line.has_room(now):
             return ""
         others = (other for other in self._places[life.place].values() if other is not life)
         same = any(other.made.way.key == life.made.way.key and other.pulse.crawls(now, TOGETHER) for other in others)
         return "throttling" if same else ""
 
     def _doubt(self, life: _Life, doubt: str, now: float) -> None:
-        life.doubted = True
+        life.doubted, life.doubted_at = doubt, life.flow.down
         self.finder.doubt(life.target, life.made, doubt, now)
         if doubt == "stall" and life.flow.down < _HANDSHAKE:
             # Whoever stops later would let a small question pass, so that is not asked.

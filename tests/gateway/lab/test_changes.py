@@ -58,6 +58,8 @@ def test_what_freezes_in_the_middle_goes_on_by_another_way_at_the_next_try(censo
 def test_what_crawls_is_left_while_it_still_runs(censored: Censored) -> None:
     page = f"{BLOCKED}bytes/200000"
     with censored("sni-throttled", "--way", UPSTREAM) as home:
+        assert home.curl(*PROXY, "https://example.org/bytes/200000") == (0, "200"), "so fast is this line"
+        assert home.event()["way"] == "tcp"
         slow = home.client.popen([home.program, "-sS", "-m", "20", *PROXY, "-o", "/dev/null", page])
         try:
             assert home.event()["way"] == "tcp"
