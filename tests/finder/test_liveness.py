@@ -88,7 +88,7 @@ def test_where_everything_is_slow_nothing_is_slowed_down() -> None:
     assert set(judged(crawls, a_line(8000))) == {""}
     assert judged(crawls, a_line())[-1] == "throttling"
     busy = a_line()
-    busy.moved(200_000, 1.0, 1.0)
+    busy.moved(300_000, 1.0, 1.0)
     assert set(judged(crawls, busy)) == {""}, "another transfer takes the room"
     assert set(judged([(700.0 + at, up, down) for at, up, down in crawls])) == {""}, "that is long ago"
 

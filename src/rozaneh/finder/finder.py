@@ -259,15 +259,19 @@ class Finder:
         known = knowledge.hosts.known(target)
         if knowledge.routes.of(target.host) is not None:
             return False
-        if doubt == REFUSES:
-            offset = knowledge.clock.now().utcoffset()
-            if not knowledge.ways.upstreams or offset not in _PLACES_REFUSED or known.blocked(now):
-                return False
+        if doubt == REFUSES and (known.blocked(now) or not self.minds_refusals):
+            return False
         if now < known.inquired_until or knowledge.budget.left(now) < _COST_OF_INQUIRY:
             return False
         known.inquired_until = now + (_REFUSED_FOR if doubt == REFUSES else _INQUIRED_FOR)
         knowledge.budget.spend(now, _COST_OF_INQUIRY)
         return True
+
+    @property
+    def minds_refusals(self) -> bool:
+        """Whether services turn visitors away here, and there is another way out."""
+        offset = self._knowledge.clock.now().utcoffset()
+        return bool(self._knowledge.ways.upstreams) and offset in _PLACES_REFUSED
 
     def inquired(self, asked: Iterable[Attempt]) -> None:
         """An inquiry is over: what it has cost, instead of what was set aside for it."""

@@ -22,7 +22,8 @@ from rozaneh.net.exchange import https_get
 
 __all__ = ["inquire"]
 
-_DEADLINES = Deadlines(resolve=2.5, connect=2.5, proxy=4.0, tls_handshake=4.0, first_byte=5.0, throughput=5.0)
+_DEADLINES = Deadlines(resolve=2.5, connect=2.5, proxy=4.0, tls_handshake=4.0, first_byte=3.0, throughput=5.0)
+"""Short ones: a client is waiting, and has been for three seconds where silence is what is asked about."""
 _ROUNDS = 3
 _ENOUGH_BODY = 4096
 _LIKELY = 0.5

@@ -51,7 +51,7 @@ _PAUSES = 2.0
 """Silence of so many times the longest pause after which a transfer on this line has gone on."""
 _LONGEST_PAUSE = 6.0
 _LATELY = 600.0
-_MUCH_FASTER = 3.0
+_FASTER = 1.5
 _FAST = 40_000
 """Bytes a second that a line must have moved lately before anything on it is called slow."""
 _SHORT_ANSWER = 8192
@@ -83,9 +83,9 @@ class Line:
             self._pause = min(seconds, _LONGEST_PAUSE), now
 
     def has_room(self, now: float) -> bool:
-        """Whether it has lately been much faster than all that moves now."""
+        """Whether it has lately been faster than all that moves now."""
         fastest, at = self._fastest
-        return now - at <= _LATELY and fastest >= max(_FAST, _MUCH_FASTER * self._rate)
+        return now - at <= _LATELY and fastest >= max(_FAST, _FASTER * self._rate)
 
     def patience(self, pace: float, least: float, now: float) -> float:
         """Seconds of silence after which a connection is doubtful.

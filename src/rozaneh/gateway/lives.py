@@ -24,6 +24,7 @@ _JUST_NOW = 3.0
 _A_WHILE = 60.0
 """Seconds within which somebody who asks again was not content with what came."""
 _WAIT_FOR_INQUIRY = 8.0
+_A_MOMENT = 0.02
 _GOES_ON = 500
 """Bytes that are more than a farewell."""
 _HANDSHAKE = 6000
@@ -101,6 +102,9 @@ class Lives:
 
     async def before(self, target: Target) -> None:
         """A client asks for a connection: what do others to the same target show? Waits while that is looked into."""
+        place = (target.host, target.port)
+        if self.finder.minds_refusals and any(map(was_turned_away, self._places.get(place, ()))):
+            await anyio.sleep(_A_MOMENT)  # whose client asks again at once may not have been seen to leave
         running = self.look_before(target)
         if running is not None:
             with anyio.move_on_after(_WAIT_FOR_INQUIRY):
@@ -123,13 +127,14 @@ class Lives:
                 self._look_into(life, "tls_interception")
             elif not life.doubted and (doubt := self._asked_anew(life, now)):
                 self._doubt(life, doubt, now)
-        last = ended[-1] if ended else None
-        if last is None or now - last.ended >= _A_WHILE:
+        left = ended[-1:] if ended and now - ended[-1].ended < _A_WHILE else []
+        left = left or [life for life in there if life.flow.half_closed][-1:]
+        if not left:
             return
-        if left_unsaid(last.flow, last.ended):
-            self._look_into(last, "tls_interception")
+        if left[0].ended and left_unsaid(left[0].flow, left[0].ended):
+            self._look_into(left[0], "tls_interception")
         elif all(life.turned_away for life in ended) and all(was_turned_away(life.flow) for life in there):
-            self._look_into(last, REFUSES)
+            self._look_into(left[0], REFUSES)
 
     @staticmethod
     def _asked_anew(life: _Life, now: float) -> str:
