@@ -159,6 +159,18 @@ def reaches(times: int) -> list[str]:
     return wrong
 
 
+def in_rows(times: int, through_gateway: int) -> list[str]:
+    """What so many matrices, and so many through the gateway, have shown to be wrong, one line each."""
+    wrong: list[str] = []
+    if times:
+        _CONSOLE.print(f"{times} matrices in a row")
+        wrong += matrices(times)
+    if through_gateway:
+        _CONSOLE.print(f"{through_gateway} matrices through the whole gateway")
+        wrong += reaches(through_gateway)
+    return wrong
+
+
 def leaks(count: int) -> list[str]:
     """What a gateway holds after so many connections and did not after the first fifth, one line each."""
     with running_origin() as origin, running_gateway() as (pid, port):
@@ -207,12 +219,7 @@ def main() -> int:
         for line in lines(said):
             _CONSOLE.print(line, markup=False)
         wrong += [f"the state was blamed: {line}" for line in blamed]
-    if options.matrices:
-        _CONSOLE.print(f"{options.matrices} matrices in a row")
-        wrong += matrices(options.matrices)
-    if options.reaches:
-        _CONSOLE.print(f"{options.reaches} matrices through the whole gateway")
-        wrong += reaches(options.reaches)
+    wrong += in_rows(options.matrices, options.reaches)
     if options.connections:
         _CONSOLE.print(f"{options.connections} connections through the gateway")
         wrong += leaks(options.connections)

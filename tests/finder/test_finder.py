@@ -132,13 +132,15 @@ async def test_an_address_that_is_a_black_hole_needs_an_upstream(seen: Recorder)
 async def test_without_a_way_it_is_refused_with_the_reason(seen: Recorder) -> None:
     async with MemoryNetwork(names=NAMES, delay=0.02) as network:
         network.black_hole(SITE, 443)
-        found = await finder(network, seen, table=table(address_black_hole=["{upstream}"])).connect(
-            target(), flight(hello())
-        )
+        search = finder(network, seen, table=table(address_black_hole=["{upstream}"]))
+        found = await search.connect(target(), flight(hello()))
         assert isinstance(found, Refusal)
         assert found.obstacle == "address_black_hole"
         assert found.failure is Failure.GENERIC_TIMEOUT_ERROR
         assert found.needs_upstream
+        await anyio.sleep(60)
+        (why,) = search.why("blocked.example")
+        assert (why.refused, why.refusal, why.needs_upstream, why.way) == (False, found.obstacle, True, "")
 
 
 async def test_a_block_page_is_no_answer(seen: Recorder) -> None:

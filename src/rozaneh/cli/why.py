@@ -101,10 +101,10 @@ def lines(why: Why, tongue: Words) -> list[str]:
 def _outcome(why: Why, tongue: Words) -> str:
     place = f"{why.host}:{why.port}"
     if why.way and why.obstacle:
-        text = mark("{place} is reached past {obstacle} by {way}.")
+        text = mark("{place} is reached by {way}. Without that: {reason} ({obstacle}).")
     elif why.way:
         text = mark("{place} is reached directly: nothing was seen in the way.")
-    elif why.refused or why.obstacle:
+    elif why.refusal or why.obstacle:
         text = mark("No way to {place} was found: {reason}.")
     else:
         text = mark("Nothing is settled yet about {place}.")
@@ -113,6 +113,8 @@ def _outcome(why: Why, tongue: Words) -> str:
 
 
 def _reasons(why: Why, tongue: Words) -> Iterator[str]:
+    if why.needs_upstream:
+        yield tongue.say("A server abroad may help. To add one: rozaneh ways add --file -")
     if why.refusal == RESOLVERS_SILENT:
         yield tongue.say(
             "Others would see the name if it were asked for in the clear. To allow that: rozaneh up --allow-clear-dns"
@@ -141,7 +143,7 @@ def _tried(tried: TriedWay, tongue: Words) -> Iterator[str]:
     if not tried.failure:
         text = mark("tried {way}: an answer came after {took:.2f} s")
     elif tried.failure == "interrupted":
-        text = mark("tried {way}: another way was sooner, after {took:.2f} s")
+        text = mark("tried {way}: given up after {took:.2f} s, for another way or because it could bring nothing new")
     else:
         text = mark("tried {way}: {failure} at {step} after {took:.2f} s")
     yield tongue.say(text, way=tried.way, failure=tried.failure, step=tried.step or "-", took=tried.seconds)

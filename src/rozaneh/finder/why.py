@@ -64,8 +64,10 @@ class Why(msgspec.Struct, frozen=True, kw_only=True):
         port: the port.
         obstacle: what is in the way of the direct connection; empty where nothing is, as far as was seen.
         way: how it is reached, without secrets; empty where no way is known.
-        refused: whether the last search found no way.
-        refusal: why it found none, as the mechanism that seems to be in the way or what forbids what is left.
+        refused: whether the last search found no way, and another one would not be begun yet.
+        refusal: why the last search found none, where that was so: the mechanism that seems to be in the way, or what
+            forbids what is left.
+        needs_upstream: whether only a server abroad could help then, and there is none.
         verified_again_in: seconds until the obstacle is looked at anew; 0 where none is known.
         evidence: on what the choice rests; none for the direct way.
         tried: what was tried, oldest first.
@@ -77,6 +79,7 @@ class Why(msgspec.Struct, frozen=True, kw_only=True):
     way: str
     refused: bool
     refusal: str = ""
+    needs_upstream: bool = False
     verified_again_in: float = 0.0
     evidence: Evidence | None = None
     tried: tuple[TriedWay, ...]
@@ -103,9 +106,10 @@ def _of_port(knowledge: Knowledge, host: str, port: int, known: Known, now: floa
         host=host,
         port=port,
         obstacle=obstacle,
-        way=way.shown if way is not None else "" if blocked or refused else works,
+        way=way.shown if way is not None else "" if blocked or known.refusal is not None else works,
         refused=refused is not None,
-        refusal=refused.obstacle if refused is not None else "",
+        refusal=known.refusal.obstacle if known.refusal is not None else "",
+        needs_upstream=known.refusal is not None and known.refusal.needs_upstream,
         verified_again_in=round(max(known.until - now, 0.0), 1) if blocked else 0.0,
         evidence=_evidence(knowledge, obstacle, way) if way is not None else None,
         tried=tuple(_tried(knowledge, known.tried)),

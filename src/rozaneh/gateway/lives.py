@@ -102,13 +102,17 @@ class Lives:
 
     async def before(self, target: Target) -> None:
         """A client asks for a connection: what do others to the same target show? Waits while that is looked into."""
-        place = (target.host, target.port)
-        if self.finder.minds_refusals and any(map(was_turned_away, self._places.get(place, ()))):
-            await anyio.sleep(_A_MOMENT)  # whose client asks again at once may not have been seen to leave
+        if self.may_be_leaving(target):
+            await anyio.sleep(_A_MOMENT)
         running = self.look_before(target)
         if running is not None:
             with anyio.move_on_after(_WAIT_FOR_INQUIRY):
                 await running.wait()
+
+    def may_be_leaving(self, target: Target) -> bool:
+        """Whether a client that was turned away there, and asks again at once, may not have been seen to leave yet."""
+        there = self._places.get((target.host, target.port))
+        return bool(there) and self.finder.minds_refusals and any(map(was_turned_away, there or ()))
 
     def look_before(self, target: Target) -> anyio.Event | None:
         """The same, without waiting: what is to be waited for, where something is looked into."""

@@ -4,7 +4,7 @@ from rozaneh.finder.refusal import Refusal
 from rozaneh.words import Words, mark
 
 _OBSTACLES = {
-    "dns_forgery": mark("its name is answered falsely here, and no resolver that we trust could be reached"),
+    "dns_forgery": mark("its name is answered falsely here"),
     "dns_silence": mark("nobody answers for its name here"),
     "tls_name_reset": mark("connections are broken off as soon as its name is seen"),
     "tls_name_silence": mark("nothing comes back as soon as its name is seen"),
