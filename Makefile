@@ -28,7 +28,7 @@ demo: $(RUNS)  ## the main job, in the lab, in under a minute
 	@$(BIN)/rozaneh demo
 
 test: $(STAMP) peers  ## what continuous integration runs
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup --max-worker-restart 1
+	@$(BIN)/python -m pytest -n 3 --dist worksteal --max-worker-restart 1
 
 peers: $(STAMP)
 	@sh tools/peers.sh

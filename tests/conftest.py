@@ -48,13 +48,6 @@ hypothesis.settings.load_profile("suite")
 # Skips ---------------------------------------------------------------------------------------------------------------
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Labs share one machine: all that start one run in one worker, after one another."""
-    for item in items:
-        if item.get_closest_marker("namespaces"):
-            item.add_marker(pytest.mark.xdist_group("lab"))
-
-
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what this machine cannot run."""
     if item.get_closest_marker("namespaces") and (why := _no_namespaces()):

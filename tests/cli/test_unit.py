@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,10 @@ from tests.cli.test_up import rozaneh
 from tests.dialers.peers import free_port
 
 
-def test_a_unit_is_written_for_its_user_and_somebody_else_s_is_left(peer: Callable[[str], str], tmp_path: Path) -> None:
+def test_a_unit_is_written_for_its_user_and_somebody_else_s_is_left(
+    peer: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", [str(Path(sys.executable).with_name("rozaneh"))])
     where = {"XDG_CONFIG_HOME": str(tmp_path)}
     printed = rozaneh("up", "--install-unit", "--port", "1090", "--daemon", **where)
     path = tmp_path / "systemd" / "user" / "rozaneh.service"
@@ -31,7 +35,7 @@ def test_a_unit_is_written_for_its_user_and_somebody_else_s_is_left(peer: Callab
     with pytest.raises(LocalFault, match="not a unit that was written here"):
         background.install(background.unit([]), where)
     assert path.read_text() == "[Unit]\n"
-    path.write_text(background.unit(["--port", "1090"]).replace(sys.argv[0], sys.executable))
+    path.write_text(background.unit(["--port", "1090"]))
     verified = subprocess.run(
         [peer("systemd-analyze"), "--user", "verify", str(path)],
         capture_output=True, text=True, timeout=60, check=False, env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},
@@ -40,14 +44,16 @@ def test_a_unit_is_written_for_its_user_and_somebody_else_s_is_left(peer: Callab
 
 
 @pytest.mark.usefixtures("root")
-def test_a_real_systemd_starts_restarts_and_stops_it(peer: Callable[[str], str], tmp_path: Path) -> None:
+def test_a_real_systemd_starts_restarts_and_stops_it(peer: Callable[[str], str]) -> None:
     peer("systemctl")
     program = Path(sys.executable).with_name("rozaneh")
     words = [sys.executable, str(Path(__file__).with_name("systemd_home.py"))]
-    done = subprocess.run(
-        ["unshare", "-m", *words, str(tmp_path), str(program), str(free_port())],
-        capture_output=True, text=True, timeout=240, check=False,
-    )  # fmt: skip
+    # A home with a name as short as a home has: the path of a socket may be no longer than 107 bytes.
+    with tempfile.TemporaryDirectory() as home:
+        done = subprocess.run(
+            ["unshare", "-m", *words, home, str(program), str(free_port())],
+            capture_output=True, text=True, timeout=240, check=False,
+        )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     seen = json.loads(done.stdout)
     assert len({"0", *seen["processes"]}) == 4, "three processes, one after another"

@@ -15,7 +15,7 @@ _UNLISTED = ("for_another_reason", "by_a_marker", "by_an_expected_failure")
 def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A folder with this suite's conftest.py, which allows one skip."""
     monkeypatch.setenv("COLUMNS", "200")  # a line of the summary is cut at the width of the terminal
-    pytester.makeini("[pytest]\nmarkers =\n    namespaces: needs tier T1 or T2 of the lab\n    xdist_group: of xdist\n")
+    pytester.makeini("[pytest]\nmarkers =\n    namespaces: needs tier T1 or T2 of the lab\n")
     shutil.copy(_TESTS / "conftest.py", pytester.path)
     (pytester.path / "peers.toml").write_text('no-such-program = "no-such-package"\ncurl = "curl"\n')
     (pytester.path / "skips.toml").write_text('[[skip]]\ntest = "test_it.py::test_l*"\nneeds = "no-such-program"\n')

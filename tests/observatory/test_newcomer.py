@@ -25,6 +25,12 @@ def typed() -> list[list[str]]:
     return found
 
 
+def _read(address: str) -> str:
+    with urlopen(address, timeout=60) as answer:  # noqa: S310 - loopback
+        text: bytes = answer.read()
+    return text.decode()
+
+
 def test_three_commands_show_the_curfew(
     typed: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -42,19 +48,15 @@ def test_three_commands_show_the_curfew(
     (tmp_path / "weeks.toml").write_text(short, encoding="utf-8")
     for words in ([*make[:place], "weeks.toml", *make[place + 1 :]], take):
         subprocess.run([*_PROGRAM, *words], check=True, capture_output=True, timeout=300)
-    served = subprocess.Popen([*_PROGRAM, *show, "--port", "0"], stdout=subprocess.PIPE, text=True)
-    try:
-        assert served.stdout is not None
-        told = re.search(r"http://\S+/", served.stdout.readline())
-        assert told is not None
-        home = told[0].removesuffix("en/")
-        pages = {
-            tongue: urlopen(f"{home}{tongue}/IR/index.html", timeout=60).read().decode()  # noqa: S310 - loopback
-            for tongue in ("en", "fa")
-        }
-    finally:
-        served.terminate()
-        served.wait(20)
+    with subprocess.Popen([*_PROGRAM, *show, "--port", "0"], stdout=subprocess.PIPE, text=True) as served:
+        try:
+            assert served.stdout is not None
+            told = re.search(r"http://\S+/", served.stdout.readline())
+            assert told is not None
+            home = told[0].removesuffix("en/")
+            pages = {tongue: _read(f"{home}{tongue}/IR/index.html") for tongue in ("en", "fa")}
+        finally:
+            served.terminate()
     assert re.search(r"Curfew in Iran \([^)]*Irancell[^)]*\): connections were cut from 16:00 to 24:00", pages["en"])
     assert "قطعِ هرروزه" in pages["fa"]
     dark = [
