@@ -149,7 +149,8 @@ def test_a_lab_that_ends_well_leaves_nothing() -> None:
         folder = lab.ca_file.parent
         assert folder.is_dir()
         lab.client().run(["sh", "-c", "setsid sleep 4322 >&- 2>&- &"])
-        namespaces = {net for _, net, _ in below(os.getpid()).values()} - {own_namespace()}
+        ours = {pid: net for pid, (_, net, _) in below(os.getpid()).items() if pid not in before}
+        namespaces = set(ours.values()) - {own_namespace()}
         inside = {(pid, command) for pid, (_, net, command) in processes().items() if net in namespaces}
         assert any("sleep 4322" in command for _, command in inside)
     assert set(below(os.getpid())) <= before
