@@ -172,15 +172,17 @@ def test_whatever_happens_what_needs_a_way_does_not_leave_without_it(hard: Hard,
     lab.load(hard.client, load_scenario("sni-reset"))
     hard.works_again()
 
-    with hard.loading(f"{BLOCKED}bytes/5000000") as transfer, hard.replacement():
-        assert hard.curl(*PROXY, BLOCKED) == (0, "200")
-        assert transfer.poll() is None, "it goes on where it was"
-        assert hard.rozaneh("pause").returncode == 0
-        assert hard.curl("-m", "1", *PROXY, BLOCKED)[0] != 0
-        assert hard.rozaneh("pause", "--end").returncode == 0
-        assert hard.curl(*PROXY, BLOCKED) == (0, "200")
-        assert hard.rozaneh("wipe", "--yes").returncode == 0
-        assert hard.curl(*PROXY, BLOCKED) == (0, "200")
+    with hard.loading(f"{BLOCKED}bytes/5000000") as transfer:
+        hard.pause(1.0)
+        with hard.replacement():
+            assert hard.curl(*PROXY, BLOCKED) == (0, "200")
+            assert transfer.poll() is None, "it goes on where it was"
+            assert hard.rozaneh("pause").returncode == 0
+            assert hard.curl("-m", "1", *PROXY, BLOCKED)[0] != 0
+            assert hard.rozaneh("pause", "--end").returncode == 0
+            assert hard.curl(*PROXY, BLOCKED) == (0, "200")
+            assert hard.rozaneh("wipe", "--yes").returncode == 0
+            assert hard.curl(*PROXY, BLOCKED) == (0, "200")
     lab.counters()
     after = pcap.read_bytes()[before:]
     assert len(after) > 100_000, "the capture runs"
