@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,16 +43,14 @@ def test_a_unit_is_written_for_its_user_and_somebody_else_s_is_left(
 
 
 @pytest.mark.usefixtures("root")
-def test_a_real_systemd_starts_restarts_and_stops_it(peer: Callable[[str], str]) -> None:
+def test_a_real_systemd_starts_restarts_and_stops_it(peer: Callable[[str], str], tmp_path: Path) -> None:
     peer("systemctl")
     program = Path(sys.executable).with_name("rozaneh")
     words = [sys.executable, str(Path(__file__).with_name("systemd_home.py"))]
-    # A home with a name as short as a home has: the path of a socket may be no longer than 107 bytes.
-    with tempfile.TemporaryDirectory() as home:
-        done = subprocess.run(
-            ["unshare", "-m", *words, home, str(program), str(free_port())],
-            capture_output=True, text=True, timeout=240, check=False,
-        )  # fmt: skip
+    done = subprocess.run(
+        ["unshare", "-m", *words, str(tmp_path), str(program), str(free_port())],
+        capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     seen = json.loads(done.stdout)
     assert len({"0", *seen["processes"]}) == 4, "three processes, one after another"

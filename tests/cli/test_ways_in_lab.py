@@ -4,8 +4,6 @@ import json
 import os
 import re
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,18 +24,11 @@ def commands(section: str) -> list[str]:
     return re.findall(r"^\$ (.+)$", text, re.MULTILINE)
 
 
-@pytest.fixture
-def home() -> Iterator[str]:
-    """A home with a name as short as a home has: the path of a socket may be no longer than 107 bytes."""
-    with tempfile.TemporaryDirectory() as folder:
-        yield folder
-
-
-def test_what_the_readme_says_is_all_that_a_person_with_one_link_has_to_type(home: str) -> None:
+def test_what_the_readme_says_is_all_that_a_person_with_one_link_has_to_type(tmp_path: Path) -> None:
     setup, activate, *typed = commands("Use it")
     assert (setup, activate) == ("make setup", ". .venv/bin/activate")
     here = {
-        "HOME": home,
+        "HOME": str(tmp_path),
         "XDG_STATE_HOME": "",
         "PATH": str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"],
         "ROZANEH_LANG": "en",

@@ -151,14 +151,26 @@ async def test_canaries_that_were_called_back_say_nothing_and_the_next_fly_again
 
 def test_silence_that_is_a_minute_old_is_no_outage() -> None:
     weather = Weather()
-    weather.foreign_silent("a", 0.0)
+    weather.foreign_silent("a", 0.0, asked=0.0)
     assert weather.outage(1.0) == "", "one server is no outage"
-    weather.foreign_silent("b", 1.0)
+    weather.foreign_silent("b", 1.0, asked=0.0)
     assert weather.outage(2.0) == "whole_outage"
     assert weather.outage(60.5) == ""
-    weather.foreign_silent("a", 100.0)
-    weather.foreign_silent("b", 100.0)
+    weather.foreign_silent("a", 100.0, asked=98.0)
+    weather.foreign_silent("b", 100.0, asked=98.0)
     weather.near_answered(100.0)
     assert weather.outage(101.0) == "domestic_only"
-    weather.foreign_answered()
+    weather.foreign_answered(101.0)
     assert weather.outage(101.0) == ""
+
+
+def test_who_was_asked_before_something_answered_says_nothing_by_its_silence() -> None:
+    """What was tried during a cut fails when that has ended: people would be refused once more."""
+    weather = Weather()
+    weather.foreign_answered(10.0)
+    for peer in ("a", "b"):
+        weather.foreign_silent(peer, 12.0, asked=8.0)
+    assert weather.outage(12.0) == ""
+    for peer in ("a", "b"):
+        weather.foreign_silent(peer, 14.0, asked=11.0)
+    assert weather.outage(14.0) == "whole_outage"

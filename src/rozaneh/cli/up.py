@@ -20,7 +20,6 @@ from rozaneh.cli.up_view import Screen
 from rozaneh.finder import Finder
 from rozaneh.finder.place import Here
 from rozaneh.finder.routes import Routes, parse_route
-from rozaneh.gateway import control
 from rozaneh.gateway.curfew import CurfewMode
 from rozaneh.gateway.desk import Desk
 from rozaneh.gateway.given import open_state, state_folder
@@ -163,7 +162,7 @@ def up(
     # What was imported until now is never garbage; a collector that looks at it again takes a tenth of all work.
     gc.freeze()
     try:
-        taken = take_over(folder / control.NAME) if replace and folder is not None else None
+        taken = take_over(folder) if replace and folder is not None else None
         anyio.run(run.serve, port, page, taken, backend_options={"use_uvloop": True})
     finally:
         memory.close()

@@ -154,12 +154,12 @@ class Knowledge:
             return
         self._avoided[resolver] = now + _AVOIDED
         if unheard(attempt):
-            self.weather.foreign_silent(resolver, now)
+            self.weather.foreign_silent(resolver, now, asked=now - attempt.took)
 
     def upstream_failed(self, way: Way, attempt: Attempt, now: float) -> None:
         """A way through the user's server failed."""
         if unheard(attempt) and not self.overslept(attempt, now):
-            self.weather.foreign_silent(way.key, now)
+            self.weather.foreign_silent(way.key, now, asked=now - attempt.took)
 
 
 def unheard(attempt: Attempt) -> bool:

@@ -261,17 +261,18 @@ class Opening:
         """The user's own servers count as the canaries do, once they have had their time."""
         for runner in self._running:
             if runner.way.private and runner.unheard and now >= runner.since + _UPSTREAM_PATIENCE:
-                self._search.knowledge.weather.foreign_silent(runner.way.key, now)
+                self._search.knowledge.weather.foreign_silent(runner.way.key, now, asked=runner.since)
 
     async def _fly(self) -> None:
         weather = self._search.knowledge.weather
+        asked = anyio.current_time()
         try:
             self._cut = not await self._canaries.fly(
-                lambda peer: weather.foreign_silent(peer, anyio.current_time()),
+                lambda peer: weather.foreign_silent(peer, anyio.current_time(), asked=asked),
                 lambda attempt: self._search.knowledge.spent(attempt.observations, anyio.current_time()),
             )
             if not self._cut:
-                weather.foreign_answered()
+                weather.foreign_answered(anyio.current_time())
         except anyio.get_cancelled_exc_class():
             weather.looked_in_vain()
             raise

@@ -310,7 +310,7 @@ class Search:
         addresses, ttl = resolved(steps)
         if addresses:
             self.knowledge.hosts.learn_addresses(self.target.host, addresses, way.resolver, ttl=ttl, now=now)
-            self.knowledge.weather.foreign_answered()
+            self.knowledge.weather.foreign_answered(now)
         return bool(addresses)
 
     def won(self, runner: Runner, now: float) -> None:
@@ -318,7 +318,7 @@ class Search:
         known = self.known
         if runner.way.key == DIRECT:
             if known.refusal is not None and known.refusal.obstacle in _CUTS:
-                self.knowledge.weather.foreign_answered()  # the very place that the cut had taken
+                self.knowledge.weather.foreign_answered(now)  # the very place that the cut had taken
             self.knowledge.weather.near_answered(now)
             self.knowledge.weather.went_directly(runner.pace)
             known.learn("", None, now)
@@ -327,7 +327,7 @@ class Search:
         if runner.way.private:
             self.knowledge.weather.upstream_answered(runner.way.key, now)
         else:
-            self.knowledge.weather.foreign_answered()
+            self.knowledge.weather.foreign_answered(now)
         if runner.way.borrowed:
             # Pinned for a while, so that the name is not asked for in the clear again.
             self.knowledge.hosts.learn_addresses(self.target.host, runner.way.addresses, "", ttl=0.0, now=now)

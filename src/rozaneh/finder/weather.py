@@ -39,23 +39,30 @@ class Weather:
         self._upstreams: dict[str, float] = {}
         self.patience = 0.0
         self._paces: deque[float] = deque(maxlen=_PACES)
-        self._near = -math.inf
+        self._answered = self._near = -math.inf
         self._looked = -math.inf
 
-    def foreign_silent(self, peer: str, now: float) -> None:
-        """A foreign server that a way depends on could not be reached at all."""
-        self._silent[peer] = now
+    def foreign_silent(self, peer: str, now: float, *, asked: float) -> None:
+        """A foreign server that a way depends on could not be reached at all.
 
-    def foreign_answered(self) -> None:
+        Args:
+            peer: which.
+            now: when that was clear.
+            asked: since when it was tried. What anybody has answered since then says more: a cut may have ended.
+        """
+        if asked >= self._answered:
+            self._silent[peer] = now
+
+    def foreign_answered(self, now: float) -> None:
         """One of them answered, or a destination was reached through it."""
         self.answers += 1
+        self._answered = now
         self._silent.clear()
 
     def upstream_answered(self, key: str, now: float) -> None:
         """A server of the user's led somewhere. Some cuts leave networks out, and it may be in one of those."""
-        self.answers += 1
         self._upstreams[key] = now
-        self._silent.clear()
+        self.foreign_answered(now)
 
     def went_directly(self, pace: float) -> None:
         """A destination was reached without any way, and the slowest of its steps took so many seconds."""

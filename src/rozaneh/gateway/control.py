@@ -17,18 +17,16 @@ import msgspec
 from rozaneh.core import LocalFault
 from rozaneh.finder import Why
 from rozaneh.gateway.desk import Desk, Look
-from rozaneh.gateway.handing import DOORS, Handing, give
+from rozaneh.gateway.handing import DOORS, NAME, Handing, give, place_of
 from rozaneh.gateway.state import Snapshot
 from rozaneh.gateway.wiping import Wiped
 from rozaneh.net.sockets import accepted
 
 __all__ = ["NAME", "Answer", "Question", "answer", "ask", "listen", "serve"]
 
-NAME = "control"
 _LONGEST_QUESTION = 4096
 _LONGEST_ANSWER = 4 << 20
 _PATIENCE = 5.0
-_LONGEST_PATH = 100
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,12 +72,10 @@ def listen(folder: Path) -> socket.socket:
         LocalFault: another gateway uses the folder, or no socket can be made there.
     """
     path = folder / NAME
-    if len(str(path)) > _LONGEST_PATH:
-        raise LocalFault(f"the path {path} is too long for a socket: rozaneh why cannot ask this gateway")
     if path.exists():
-        with socket.socket(socket.AF_UNIX) as probe, suppress(OSError):
+        with socket.socket(socket.AF_UNIX) as probe, suppress(OSError), place_of(folder) as place:
             probe.settimeout(1.0)
-            probe.connect(str(path))
+            probe.connect(place)
             raise LocalFault(f"another gateway uses {folder}: rozaneh why asks that one")
         path.unlink(missing_ok=True)  # its owner has gone without a word
     listening = socket.socket(socket.AF_UNIX)
@@ -87,7 +83,8 @@ def listen(folder: Path) -> socket.socket:
         listening.setblocking(False)  # noqa: FBT003 - the system's own signature
         before = os.umask(0o177)  # nobody else for a moment either
         try:
-            listening.bind(str(path))
+            with place_of(folder) as place:
+                listening.bind(place)
         finally:
             os.umask(before)
         listening.listen()
@@ -131,7 +128,7 @@ async def _answer(
             return
         data += more
     if data == DOORS and handing is not None:
-        await give(asker, handing, lambda: _leave(listening), paused=desk.switch.paused)
+        await give(asker, handing, lambda: _leave(listening, desk.folder), paused=desk.switch.paused)
         return
     left = msgspec.json.encode(answer(data, desk, link)) + b"\n"
     while left:
@@ -139,12 +136,12 @@ async def _answer(
         left = left[asker.send(left) :]
 
 
-def _leave(listening: socket.socket) -> None:
+def _leave(listening: socket.socket, folder: Path | None) -> None:
     """Listen here no more."""
-    path = Path(listening.getsockname())
     anyio.notify_closing(listening)
     listening.close()
-    path.unlink(missing_ok=True)
+    if folder is not None:
+        (folder / NAME).unlink(missing_ok=True)
 
 
 def answer(data: bytes, desk: Desk, link: Callable[[], str] = lambda: "") -> Answer:
@@ -191,7 +188,8 @@ def ask(folder: Path, question: Question) -> Answer | None:
     with socket.socket(socket.AF_UNIX) as stream:
         stream.settimeout(_PATIENCE)
         try:
-            stream.connect(str(folder / NAME))
+            with place_of(folder) as place:
+                stream.connect(place)
             stream.sendall(msgspec.json.encode(question) + b"\n")
             while not data.endswith(b"\n") and len(data) < _LONGEST_ANSWER and (more := stream.recv(1 << 16)):
                 data += more

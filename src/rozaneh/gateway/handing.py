@@ -7,7 +7,8 @@ that, or takes too long, nothing has changed.
 
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Protocol
 
@@ -16,7 +17,10 @@ import msgspec
 
 from rozaneh.core import LocalFault
 
-__all__ = ["DOORS", "Handing", "Taken", "give", "take_over"]
+__all__ = ["DOORS", "NAME", "Handing", "Taken", "give", "place_of", "take_over"]
+
+NAME = "control"
+"""Of the control socket, in a gateway's folder."""
 
 DOORS = b'{"ask":"doors"}\n'
 """The question by which another process takes over."""
@@ -82,8 +86,23 @@ class Taken:
             raise LocalFault("the gateway that runs has kept its place; try again")
 
 
-def take_over(path: Path) -> Taken | None:
-    """Ask the gateway whose control socket this is for its place; none when no gateway runs there.
+@contextmanager
+def place_of(folder: Path) -> Iterator[str]:
+    """A path of the control socket in a folder that is short enough for the system, however long the folder's own is.
+
+    Raises:
+        OSError: there is no such folder, or it may not be looked into.
+    """
+    # 108 bytes are all that an address has room for (unix(7)); through a descriptor the folder needs twenty of them.
+    opened = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{opened}/{NAME}"
+    finally:
+        os.close(opened)
+
+
+def take_over(folder: Path) -> Taken | None:
+    """Ask the gateway of a folder for its place; none when no gateway runs there.
 
     Raises:
         LocalFault: it does not give its place away.
@@ -92,7 +111,8 @@ def take_over(path: Path) -> Taken | None:
     stream = socket.socket(socket.AF_UNIX)
     stream.settimeout(_PATIENCE)
     try:
-        stream.connect(str(path))
+        with place_of(folder) as place:
+            stream.connect(place)
         stream.sendall(DOORS)
         while not data.endswith(b"\n") and len(data) < _LONGEST:
             more, given, _, _ = socket.recv_fds(stream, _LONGEST, _MOST_DOORS, socket.MSG_CMSG_CLOEXEC)
