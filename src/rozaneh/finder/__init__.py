@@ -15,7 +15,8 @@ from rozaneh.finder.dialer import Found
 from rozaneh.finder.finder import Finder
 from rozaneh.finder.flight import Flight, FlightReader
 from rozaneh.finder.memory import Memory
-from rozaneh.finder.opening import Connection, Opening, Rules
+from rozaneh.finder.opening import Opening
+from rozaneh.finder.race import Connection, Rules
 from rozaneh.finder.refusal import Refusal
 from rozaneh.finder.shortcut import Shortcut
 from rozaneh.finder.table import Table

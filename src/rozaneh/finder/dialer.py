@@ -18,7 +18,7 @@ from rozaneh.net import Trace
 from rozaneh.net.streams import ClosedOnFailure, Prefixed
 
 if TYPE_CHECKING:
-    from rozaneh.finder.opening import Connection
+    from rozaneh.finder.race import Connection
 
 __all__ = ["SPEC", "Found", "FoundStream"]
 

@@ -18,7 +18,8 @@ from rozaneh.finder.hosts import DOUBTED
 from rozaneh.finder.knowledge import Knowledge, Suspect
 from rozaneh.finder.liveness import gave_up, refuses_certificate
 from rozaneh.finder.memory import Memory
-from rozaneh.finder.opening import Connection, Opening, Rules
+from rozaneh.finder.opening import Opening
+from rozaneh.finder.race import Connection, Rules
 from rozaneh.finder.refusal import Refusal
 from rozaneh.finder.resolvers import Resolvers
 from rozaneh.finder.routes import Routes

@@ -15,7 +15,7 @@ from rozaneh.core import Attempt, Spec, Target
 from rozaneh.diagnosis.suspicion import suspect
 from rozaneh.finder.dialer import SPEC, FoundStream
 from rozaneh.finder.finder import Finder
-from rozaneh.finder.opening import Connection
+from rozaneh.finder.race import Connection
 from rozaneh.finder.search import REFUSES
 from rozaneh.net import ByteStream, Deadlines, Dialer, Trace, measure
 from rozaneh.net.exchange import https_get

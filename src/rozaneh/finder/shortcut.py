@@ -20,7 +20,7 @@ from anyio.abc import ByteStream
 
 from rozaneh.core import Attempt, Failure, Op, Spec, Target
 from rozaneh.finder.flight import Answer, Flight
-from rozaneh.finder.opening import Connection, Rules, connection_of
+from rozaneh.finder.race import Connection, Rules, connection_of
 from rozaneh.finder.runner import Runner
 from rozaneh.finder.search import Search
 from rozaneh.finder.speak import awaits_answer

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from rozaneh.core import LocalFault, RemoteFault
 from rozaneh.lab.world.relays import Destination, authorised, parse_authority, read_destination
-from rozaneh.lab.world.shadowsocks import Cipher, ClearText, key_length
+from rozaneh.lab.world.shadowsocks import ClearText, cipher, key_length
 from rozaneh.lab.world.vpn import answer_openvpn, answer_wireguard
 from tests.lab.world.conftest import Served, parse, read_all
 
@@ -76,7 +76,7 @@ def test_the_https_proxy_connects_and_is_a_site_to_strangers(served: Served) -> 
 @pytest.mark.parametrize(("port", "method"), [(8388, "chacha20-ietf-poly1305"), (8389, "aes-256-gcm")])
 def test_shadowsocks_connects(served: Served, port: int, method: str) -> None:
     salt = secrets.token_bytes(key_length(method))
-    sealing = Cipher(method, "lab", salt)
+    sealing = cipher(method, "lab", salt)
     head = b"\3\x0bexample.org" + struct.pack("!H", 80)
     with served.connect("relay.example", port) as stream:
         stream.sendall(salt)

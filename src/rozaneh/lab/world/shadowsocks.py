@@ -9,7 +9,6 @@ import hashlib
 import secrets
 from collections.abc import Awaitable, Callable
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -20,44 +19,23 @@ from rozaneh.lab.world.dialling import Dialler
 from rozaneh.lab.world.directory import option_text
 from rozaneh.lab.world.doors import HANDSHAKE_SECONDS, IDLE_SECONDS, Caller, Stream
 from rozaneh.lab.world.relays import Destination, read_destination
+from rozaneh.lab.world.sealing import Sealer, swallow
 
 _KEY_LENGTHS = {"aes-128-gcm": 16, "aes-256-gcm": 32, "chacha20-ietf-poly1305": 32}
 _TAG = 16
 _LONGEST_CHUNK = 0x3FFF
 
 
-class Cipher:
-    """One direction of a connection: a key derived from password and salt, and a counter as nonce."""
-
-    def __init__(self, method: str, password: str, salt: bytes) -> None:
-        length = key_length(method)
-        # The protocol prescribes MD5 and SHA-1 here; neither carries its security.
-        master, last = b"", b""
-        while len(master) < length:
-            last = hashlib.md5(last + password.encode(), usedforsecurity=False).digest()
-            master += last
-        key = HKDF(algorithm=SHA1(), length=length, salt=salt, info=b"ss-subkey").derive(master[:length])  # noqa: S303 - prescribed
-        self._aead = AESGCM(key) if method.startswith("aes") else ChaCha20Poly1305(key)
-        self._used = 0
-
-    def seal(self, data: bytes) -> bytes:
-        """The next piece, encrypted, with its tag."""
-        return self._aead.encrypt(self._nonce(), data, None)
-
-    def unseal(self, data: bytes) -> bytes:
-        """The next piece, decrypted.
-
-        Raises:
-            RemoteFault: it was not made with this key, or not in this place.
-        """
-        try:
-            return self._aead.decrypt(self._nonce(), data, None)
-        except InvalidTag:
-            raise RemoteFault("not encrypted with this password") from None
-
-    def _nonce(self) -> bytes:
-        used, self._used = self._used, self._used + 1
-        return used.to_bytes(12, "little")
+def cipher(method: str, password: str, salt: bytes) -> Sealer:
+    """One direction of a connection: a key derived from password and salt."""
+    length = key_length(method)
+    # The protocol prescribes MD5 and SHA-1 here; neither carries its security.
+    master, last = b"", b""
+    while len(master) < length:
+        last = hashlib.md5(last + password.encode(), usedforsecurity=False).digest()
+        master += last
+    key = HKDF(algorithm=SHA1(), length=length, salt=salt, info=b"ss-subkey").derive(master[:length])  # noqa: S303 - prescribed
+    return Sealer(AESGCM(key) if method.startswith("aes") else ChaCha20Poly1305(key))
 
 
 def key_length(method: str) -> int:
@@ -78,7 +56,7 @@ class ClearText:
         self._read = read
         self._method = method
         self._password = password
-        self._cipher: Cipher | None = None
+        self._cipher: Sealer | None = None
         self._left = b""
 
     async def chunk(self) -> bytes:
@@ -93,7 +71,7 @@ class ClearText:
             return left
         if self._cipher is None:
             salt = await self._read(key_length(self._method))
-            self._cipher = Cipher(self._method, self._password, salt)
+            self._cipher = cipher(self._method, self._password, salt)
         length = int.from_bytes(self._cipher.unseal(await self._read(2 + _TAG)), "big")
         if length > _LONGEST_CHUNK:
             raise RemoteFault("a Shadowsocks chunk of this length does not exist")
@@ -140,13 +118,6 @@ def shadowsocks(service: Service, host: str, dialler: Dialler) -> Callable[[Call
     return serve
 
 
-async def swallow(stream: Stream) -> None:
-    """Read and say nothing, until they leave."""
-    async with asyncio.timeout(IDLE_SECONDS):
-        while await stream.some():
-            pass
-
-
 async def _outwards(clear: ClearText, far: Stream) -> None:
     while True:
         try:
@@ -162,7 +133,7 @@ async def _outwards(clear: ClearText, far: Stream) -> None:
 
 async def _homewards(far: Stream, stream: Stream, method: str, password: str) -> None:
     salt = secrets.token_bytes(key_length(method))
-    cipher = Cipher(method, password, salt)
+    sealer = cipher(method, password, salt)
     pending = salt
     while True:
         async with asyncio.timeout(IDLE_SECONDS):
@@ -170,5 +141,5 @@ async def _homewards(far: Stream, stream: Stream, method: str, password: str) ->
         if not data:
             await stream.end()
             return
-        await stream.send(pending + cipher.seal(len(data).to_bytes(2, "big")) + cipher.seal(data))
+        await stream.send(pending + sealer.seal(len(data).to_bytes(2, "big")) + sealer.seal(data))
         pending = b""

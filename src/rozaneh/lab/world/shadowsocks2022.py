@@ -11,7 +11,6 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
 from rozaneh.core import LocalFault, RemoteFault
@@ -20,7 +19,7 @@ from rozaneh.lab.world.dialling import Dialler
 from rozaneh.lab.world.directory import option_text
 from rozaneh.lab.world.doors import HANDSHAKE_SECONDS, IDLE_SECONDS, Caller, Stream
 from rozaneh.lab.world.relays import Destination, read_destination
-from rozaneh.lab.world.shadowsocks import swallow
+from rozaneh.lab.world.sealing import Sealer, swallow
 
 _Read = Callable[[int], Awaitable[bytes]]
 
@@ -55,39 +54,12 @@ class Key:
         if not self.size or len(self._key) != self.size:
             raise LocalFault(f"Shadowsocks of 2022 needs one of {', '.join(_METHODS)} and a key for it in base64")
 
-    def sealer(self, salt: bytes) -> "Sealer":
+    def sealer(self, salt: bytes) -> Sealer:
         """The cipher of one direction."""
         from blake3 import blake3  # noqa: PLC0415 - only its users need it
 
         derived = blake3(self._key + salt, derive_key_context="shadowsocks 2022 session subkey").digest(self.size)
         return Sealer(self._cipher(derived))
-
-
-class Sealer:
-    """One direction: pieces under a nonce that counts."""
-
-    def __init__(self, aead: AESGCM | ChaCha20Poly1305) -> None:
-        self._aead = aead
-        self._used = 0
-
-    def _nonce(self) -> bytes:
-        self._used += 1
-        return (self._used - 1).to_bytes(12, "little")
-
-    def seal(self, data: bytes) -> bytes:
-        """The next piece, encrypted, with its tag."""
-        return self._aead.encrypt(self._nonce(), data, None)
-
-    def unseal(self, data: bytes) -> bytes:
-        """The next piece, decrypted.
-
-        Raises:
-            RemoteFault: it was not made with this key, or not in this place.
-        """
-        try:
-            return self._aead.decrypt(self._nonce(), data, None)
-        except InvalidTag:
-            raise RemoteFault("not encrypted with this key") from None
 
 
 class Request:
