@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from rozaneh.cli.options import Json, Lang, console, words
+from rozaneh.cli.options import Json, Lang, console, print_bytes, words
 from rozaneh.diagnosis import sureness
 from rozaneh.diagnosis.sentences import SURE, sentence
 from rozaneh.ooni.classic import Classic
@@ -110,16 +110,13 @@ class _AsJson:
         self._entry = _detailed if details else _entry
 
     def show(self, path: Path, number: int, found: Replayed | str) -> None:
-        self._write(b"[\n" if self._first else b",\n")
+        print_bytes(b"[\n" if self._first else b",\n")
         self._first = False
-        self._write(msgspec.json.encode(self._entry(path, number, found)))
+        print_bytes(msgspec.json.encode(self._entry(path, number, found)))
 
     def end(self) -> None:
-        self._write(b"[]\n" if self._first else b"\n]\n")
+        print_bytes(b"[]\n" if self._first else b"\n]\n")
         sys.stdout.flush()
-
-    def _write(self, data: bytes) -> None:
-        sys.stdout.buffer.write(data)
 
 
 def _entry(path: Path, _number: int, found: Replayed | str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What every command shares: the options ``--lang`` and ``--json``, and printing for terminals and for pipes."""
 
+import select
 import sys
 from typing import IO, Annotated, cast
 
@@ -47,8 +48,23 @@ def console(*, errors: bool = False, lasting: bool = False) -> Console:
 
 def print_json(value: object) -> None:
     """Print a value as indented JSON with Latin digits and unescaped Persian; Structs are taken as they are."""
-    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(value, enc_hook=_plain), indent=2) + b"\n")
+    print_bytes(msgspec.json.format(msgspec.json.encode(value, enc_hook=_plain), indent=2) + b"\n")
     sys.stdout.flush()
+
+
+def print_bytes(data: bytes) -> None:
+    """Write all of ``data`` to standard output; what holds it back is the caller's to flush.
+
+    Where Python does not buffer (``python -u``, PYTHONUNBUFFERED) one ``write`` is one call of the system, and a signal,
+    such as the end of a child, cuts it short: the rest would be lost without a word.
+    """
+    rest = memoryview(data)
+    while rest:
+        written = sys.stdout.buffer.write(rest)
+        if written is None:  # whoever gave us the descriptor does not want to wait at it; we do
+            select.select((), (sys.stdout,), ())
+        else:
+            rest = rest[written:]
 
 
 def _plain(value: object) -> str:

@@ -12,7 +12,7 @@ import anyio
 import msgspec
 import typer
 
-from rozaneh.cli.options import Json, Lang, console, words
+from rozaneh.cli.options import Json, Lang, console, print_bytes, words
 from rozaneh.cli.remember import Controls, Remember
 from rozaneh.net.clock import Clock, clock_from_environment
 from rozaneh.net.counting import CountingNetwork
@@ -161,7 +161,7 @@ class _Screen:
             {**what, "time": now.isoformat(timespec="seconds"), "left": round(self._deciding.budget.left)}
         )
         if self._as_json:
-            sys.stdout.buffer.write(line + b"\n")
+            print_bytes(line + b"\n")
             sys.stdout.flush()
         if self._store is not None:
             append(self._store, line)
