@@ -9,6 +9,7 @@ import trio.testing
 
 from rozaneh.core import Spec
 from rozaneh.finder import Connection, Refusal
+from rozaneh.finder.routes import Route, Routes
 from rozaneh.net.memory import MemoryNetwork, resets, silence
 from tests.finder.world import (
     HELLO_BACK,
@@ -64,6 +65,30 @@ async def test_one_connection_searches_and_the_others_use_what_it_finds(seen: Re
                 tasks.start_soon(one)
         assert [spec for spec, _ in seen.outcomes].count("tlsfrag:sni|tcp") == 6
         assert [spec for spec, _ in seen.outcomes].count("tcp") <= 6
+
+
+async def test_what_a_dial_failed_at_is_old_once_a_later_one_has_led_there(seen: Recorder) -> None:
+    """A server is silent for two seconds. Who had begun then gives up long after others get through it again."""
+    async with MemoryNetwork(names=NAMES, delay=0.02) as network:
+        network._behaviours["far", 443] = answers(HELLO_BACK)
+        routes = Routes([Route(host="blocked.example", kind="abroad")])
+        found = finder(network, seen, ways=[UPSTREAM], table=table(service_refusal=["{upstream}"]), routes=routes)
+        works = socks_relay(network, {"blocked.example": SITE})
+        network.serve(RELAY, 1080, works)
+        await connected(await found.connect(target(), flight(hello())))
+        network.serve(RELAY, 1080, silence)
+        async with anyio.create_task_group() as tasks:
+
+            async def began_early() -> None:
+                await connected(await found.connect(target(), flight(hello())))
+
+            tasks.start_soon(began_early)
+            await anyio.sleep(2)
+            network.serve(RELAY, 1080, works)
+            for _ in range(100):
+                await connected(await found.connect(target(), flight(hello())))
+                await anyio.sleep(0.2)
+        assert [outcome for _, outcome in seen.outcomes if outcome != "ok"] == ["generic_timeout_error"]
 
 
 async def test_upstreams_are_never_raced_together(seen: Recorder) -> None:

@@ -43,6 +43,7 @@ class Known:
         inquired_until: until when the finder asks nothing of its own there again.
         open_at: the address at which the direct way last led to it.
         open_until: until when that is fresh.
+        worked: when the last dial that led to it was begun.
         tried: the last attempts, for whoever asks why.
     """
 
@@ -59,6 +60,7 @@ class Known:
     inquired_until: float = -math.inf
     open_at: str = ""
     open_until: float = -math.inf
+    worked: float = -math.inf
     tried: deque[Attempt] = field(default_factory=lambda: deque(maxlen=_MOST_ATTEMPTS))
 
     def blocked(self, now: float) -> str:

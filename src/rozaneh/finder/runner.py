@@ -40,6 +40,7 @@ class Runner:
         stream: the stream that won, when this one did.
         set_aside: bytes of the budget that are set aside for it.
         usual: whether this is how the target is reached, as far as is known.
+        begun: when it was begun.
     """
 
     way: Way
@@ -53,14 +54,14 @@ class Runner:
     stream: ByteStream | None = None
     set_aside: int = 0
     usual: bool = False
-    _begun: float = 0.0
+    begun: float = 0.0
 
     @classmethod
     def begin(cls, chosen: Ranked, target: Target, *, now: float, patience: float) -> Self:
         """A way that is about to be tried."""
         way = chosen.way
         return cls(
-            way=way, obstacle=chosen.obstacle, target=way.target(target), since=now, patience=patience, _begun=now
+            way=way, obstacle=chosen.obstacle, target=way.target(target), since=now, patience=patience, begun=now
         )
 
     def watch(self, trace: Trace) -> None:
@@ -83,7 +84,7 @@ class Runner:
     @property
     def _further(self) -> float:
         """When it last got further: each step of a dial, a lookup and a handshake, may take its time."""
-        ended = [self._begun + step.t0 + step.took for step in self.seen if step.parent is None]
+        ended = [self.begun + step.t0 + step.took for step in self.seen if step.parent is None]
         return max(self.since, *ended) if ended else self.since
 
     @property

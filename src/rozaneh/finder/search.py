@@ -77,6 +77,7 @@ class Search:
     _told: bytes = b""
     _forgiving: bool = False
     _lost: frozenset[str] = frozenset()
+    _since: float = math.inf
 
     @property
     def known(self) -> Known:
@@ -250,6 +251,7 @@ class Search:
         """A way is being tried. With a resolver that has to be asked it may be tried again with another one."""
         self.dials += 1
         self.begins = False
+        self._since = min(self._since, runner.since)
         known = self.known.way
         runner.usual = known is not None and known.key == runner.way.key
         if runner.way.key != DIRECT:
@@ -275,6 +277,9 @@ class Search:
             self._bad_resolvers.add(runner.way.resolver)
             self.knowledge.resolver_failed(runner.way.resolver, attempt, now)
             return
+        if self._out_of_date(runner, attempt, now):
+            self._tried.discard(runner.way.key)
+            return
         if not runner.way.borrowed:
             self._tried.add(runner.way.key)
         if attempt.failure in (None, Failure.INTERRUPTED):
@@ -297,6 +302,13 @@ class Search:
         if known.way is not None and known.way.key == runner.way.key:
             known.learn(known.obstacle, None, known.until)
 
+    def _out_of_date(self, runner: Runner, attempt: Attempt, now: float) -> bool:
+        """Whether this way, begun later for somebody else, has led here meanwhile: what it failed at is over."""
+        known = self.known
+        failed = attempt.failure not in (None, Failure.INTERRUPTED)
+        same = known.way is not None and known.way.key == runner.way.key
+        return failed and same and known.worked > now - attempt.took
+
     def _settle(self, runner: Runner, attempt: Attempt, now: float) -> None:
         """Take off the budget what it has cost: of what its user asked for, and of what is usual, the lookup alone."""
         if runner.way.key == DIRECT:
@@ -316,6 +328,7 @@ class Search:
     def won(self, runner: Runner, now: float) -> None:
         """A way led to the target."""
         known = self.known
+        known.worked = runner.begun
         if runner.way.key == DIRECT:
             if known.refusal is not None and known.refusal.obstacle in _CUTS:
                 self.knowledge.weather.foreign_answered(now)  # the very place that the cut had taken
@@ -353,10 +366,6 @@ class Search:
         hidden = self._kept_secret and not outage
         obstacle = outage or max(suspicions, key=lambda name: suspicions[name], default="unknown")
         residual = knowledge.table.residual(obstacle)
-        if residual and any(row.use != UPSTREAM for row in knowledge.table.rows(obstacle)):
-            known.quiet_until = now + residual
-        if outage:
-            known.excuse(now)
         upstream = bool(knowledge.ways.upstreams)
         retry = _CUT if outage else _REFUSED if upstream or not residual else residual
         self.refusal = Refusal(
@@ -367,6 +376,12 @@ class Search:
             retry_after=retry,
             told=self._told,
         )
+        if known.worked > self._since:
+            return self.refusal  # for who has waited here alone: somebody who began later got through
+        if residual and any(row.use != UPSTREAM for row in knowledge.table.rows(obstacle)):
+            known.quiet_until = now + residual
+        if outage:
+            known.excuse(now)
         if suspicions.get(obstacle, 0.0) >= _SURE and obstacle.startswith(NAMED_IN_CLEAR) and not known.blocked(now):
             known.learn(obstacle, None, now + _BELIEVED_IN_DOUBT)
         known.refusal, known.refused_until = msgspec.structs.replace(self.refusal, tried=0), now + retry
