@@ -14,7 +14,7 @@ print_json(["x" * 100] * 10_000)
 
 
 def test_a_signal_in_the_middle_of_a_long_answer_loses_nothing_of_it() -> None:
-    """Unbuffered, one write is one call: a signal that comes while the pipe is full ends it with less than was asked."""
+    """Unbuffered, one write is one call: a signal that comes while the pipe is full cuts it short."""
     with subprocess.Popen([sys.executable, "-u", "-c", _PRINTS], stdout=subprocess.PIPE) as printing:
         assert printing.stdout is not None
         answer = printing.stdout.read(1)  # it is within its write now, and the pipe holds a fraction of that

@@ -55,7 +55,7 @@ def print_json(value: object) -> None:
 def print_bytes(data: bytes) -> None:
     """Write all of ``data`` to standard output; what holds it back is the caller's to flush.
 
-    Where Python does not buffer (``python -u``, PYTHONUNBUFFERED) one ``write`` is one call of the system, and a signal,
+    Where Python does not buffer (``python -u``, PYTHONUNBUFFERED) one ``write`` is one system call, and a signal,
     such as the end of a child, cuts it short: the rest would be lost without a word.
     """
     rest = memoryview(data)
