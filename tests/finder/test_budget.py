@@ -1,11 +1,8 @@
 """Exploration has a budget, and what failed is not followed by what would share its fate."""
 
-from typing import Any
-
 import anyio
 import msgspec
 import pytest
-import trio.testing
 
 from rozaneh.core import Attempt, Failure, Observation, Op, Spec
 from rozaneh.finder import Connection, Refusal
@@ -26,11 +23,6 @@ from tests.finder.world import (
     target,
     unless_whole,
 )
-
-
-@pytest.fixture
-def anyio_backend() -> Any:
-    return ("trio", {"clock": trio.testing.MockClock(autojump_threshold=0)})
 
 
 def test_a_budget_fills_again_by_the_hour_and_a_clock_that_stands_adds_nothing() -> None:

@@ -2,10 +2,8 @@
 
 import ssl
 from pathlib import Path
-from typing import Any
 
 import pytest
-import trio.testing
 import trustme
 from anyio.abc import ByteStream
 from anyio.streams.tls import TLSStream
@@ -20,11 +18,6 @@ from tests.finder.world import RESOLVER, SITE, Recorder, answers, finder, resolv
 
 pytestmark = pytest.mark.anyio
 NAMES = {"blocked.example": [SITE]}
-
-
-@pytest.fixture
-def anyio_backend() -> Any:
-    return ("trio", {"clock": trio.testing.MockClock(autojump_threshold=0)})
 
 
 async def test_tls_goes_over_the_way_that_was_found(tmp_path: Path) -> None:

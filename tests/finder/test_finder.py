@@ -4,7 +4,6 @@ from typing import Any
 
 import anyio
 import pytest
-import trio.testing
 
 from rozaneh.core import Failure, Spec
 from rozaneh.finder import Connection, Finder, Flight, Refusal, Rules, Table
@@ -20,6 +19,7 @@ from tests.finder.world import (
     UPSTREAM,
     Recorder,
     answers,
+    connected,
     finder,
     flight,
     hello,
@@ -34,22 +34,6 @@ from tests.finder.world import (
 pytestmark = pytest.mark.anyio
 GET = b"GET / HTTP/1.1\r\nHost: blocked.example\r\n\r\n"
 NAMES = {"blocked.example": [SITE]}
-
-
-@pytest.fixture
-def anyio_backend() -> Any:
-    return ("trio", {"clock": trio.testing.MockClock(autojump_threshold=0)})
-
-
-@pytest.fixture
-def seen() -> Recorder:
-    return Recorder()
-
-
-async def connected(found: Connection | Refusal) -> Connection:
-    assert isinstance(found, Connection), found
-    await found.stream.aclose()
-    return found
 
 
 async def test_an_unblocked_site_is_reached_directly_and_nothing_else_is_dialled(seen: Recorder) -> None:

@@ -4,7 +4,6 @@ import datetime as dt
 from typing import Any
 
 import pytest
-import trio.testing
 
 from rozaneh.finder import Finder, Memory
 from rozaneh.finder.liveness import left_unsaid, was_turned_away
@@ -16,11 +15,6 @@ from tests.finder.world import UPSTREAM, target
 
 pytestmark = pytest.mark.anyio
 REFUSES = "service_refusal"
-
-
-@pytest.fixture
-def anyio_backend() -> Any:
-    return ("trio", {"clock": trio.testing.MockClock(autojump_threshold=0)})
 
 
 def made(offset: float = 3.5, **settings: Any) -> Finder:

@@ -6,7 +6,6 @@ from typing import Any
 
 import anyio
 import pytest
-import trio.testing
 
 from rozaneh.core import Failure
 from rozaneh.finder import Connection, Finder
@@ -31,11 +30,6 @@ from tests.finder.world import (
 )
 
 NAMES = {"blocked.example": [SITE]}
-
-
-@pytest.fixture
-def anyio_backend() -> Any:
-    return ("trio", {"clock": trio.testing.MockClock(autojump_threshold=0)})
 
 
 def a_line(rate: int = 400_000) -> Line:

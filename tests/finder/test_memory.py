@@ -6,7 +6,6 @@ from typing import Any
 
 import anyio
 import pytest
-import trio.testing
 
 from rozaneh.core import Context
 from rozaneh.finder import Memory, Table
@@ -180,11 +179,6 @@ def test_evidence_that_has_expired_is_a_guess() -> None:
     assert fresh.level(fresh.expires) == "works"
     assert fresh.level(fresh.expires.replace(year=fresh.expires.year + 1)) == "reasoned"
     assert isinstance(Ways((), b"").direct, Way)
-
-
-@pytest.fixture
-def anyio_backend() -> Any:
-    return ("trio", {"clock": trio.testing.MockClock(autojump_threshold=0)})
 
 
 @pytest.mark.anyio

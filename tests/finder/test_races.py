@@ -5,10 +5,9 @@ from typing import Any
 
 import anyio
 import pytest
-import trio.testing
 
 from rozaneh.core import Spec
-from rozaneh.finder import Connection, Refusal
+from rozaneh.finder import Refusal
 from rozaneh.finder.routes import Route, Routes
 from rozaneh.net.memory import MemoryNetwork, resets, silence
 from tests.finder.world import (
@@ -20,6 +19,7 @@ from tests.finder.world import (
     UPSTREAM,
     Recorder,
     answers,
+    connected,
     finder,
     flight,
     hello,
@@ -33,22 +33,6 @@ from tests.finder.world import (
 pytestmark = pytest.mark.anyio
 GET = b"GET / HTTP/1.1\r\nHost: blocked.example\r\n\r\n"
 NAMES = {"blocked.example": [SITE]}
-
-
-@pytest.fixture
-def anyio_backend() -> Any:
-    return ("trio", {"clock": trio.testing.MockClock(autojump_threshold=0)})
-
-
-@pytest.fixture
-def seen() -> Recorder:
-    return Recorder()
-
-
-async def connected(found: Connection | Refusal) -> Connection:
-    assert isinstance(found, Connection), found
-    await found.stream.aclose()
-    return found
 
 
 async def test_one_connection_searches_and_the_others_use_what_it_finds(seen: Recorder) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import anyio
 import pytest
-import trio.testing
 from anyio.abc import ByteStream
 
 from rozaneh.core import DialFailed, Observation
@@ -22,11 +21,6 @@ pytestmark = pytest.mark.anyio
 ZONE = {f"n{number}.example": (f"93.184.216.{number}",) for number in range(1, 13)}
 DOH, DOT = "doh:dns.example@8.8.8.8", "dot:dns.example@8.8.8.8"
 PORTS = {DOH: 443, DOT: 853}
-
-
-@pytest.fixture
-def anyio_backend() -> Any:
-    return ("trio", {"clock": trio.testing.MockClock(autojump_threshold=0)})
 
 
 class Asking:

@@ -1,9 +1,6 @@
 """Rules of the user's: they count before all evidence."""
 
-from typing import Any
-
 import pytest
-import trio.testing
 
 from rozaneh.core import SpecError
 from rozaneh.finder import Connection, Refusal
@@ -26,11 +23,6 @@ from tests.finder.world import (
 
 NAMES = {"blocked.example": [SITE]}
 WAYS = {"service_refusal": ["{upstream}"], "tls_name_reset": ["{upstream}"]}
-
-
-@pytest.fixture
-def anyio_backend() -> Any:
-    return ("trio", {"clock": trio.testing.MockClock(autojump_threshold=0)})
 
 
 def routes(*texts: str) -> Routes:

@@ -4,7 +4,6 @@ from typing import Any
 
 import anyio
 import pytest
-from trio.testing import MockClock
 
 from rozaneh.core import Failure, Op
 from rozaneh.finder import Connection, Finder
@@ -13,12 +12,6 @@ from rozaneh.net.memory import MemoryNetwork, resets
 from tests.finder.world import HELLO_BACK, SITE, UPSTREAM, Recorder, answers, finder, flight, hello, table, target
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> Any:
-
-    return "trio", {"clock": MockClock(autojump_threshold=0)}
 
 
 async def reached(found: Finder) -> None:

@@ -4,7 +4,6 @@ from typing import Any
 
 import anyio
 import pytest
-import trio.testing
 
 from rozaneh.core import Failure
 from rozaneh.finder import Connection, Finder, Refusal
@@ -29,11 +28,6 @@ from tests.finder.world import (
 pytestmark = pytest.mark.anyio
 NAMES = {"blocked.example": [SITE], "other.example": ["93.184.216.99"], "domestic.example": ["5.160.0.10"]}
 WAYS = {"address_black_hole": ["{resolver}|tcp", "{upstream}"]}
-
-
-@pytest.fixture
-def anyio_backend() -> Any:
-    return ("trio", {"clock": trio.testing.MockClock(autojump_threshold=0)})
 
 
 def cut(*, names: Any = NAMES) -> MemoryNetwork:

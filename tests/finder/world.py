@@ -12,7 +12,7 @@ import msgspec
 from anyio.abc import ByteStream
 
 from rozaneh.core import Attempt, Spec, Target
-from rozaneh.finder import Finder, Flight, FlightReader, Memory, Rules, Table
+from rozaneh.finder import Connection, Finder, Flight, FlightReader, Memory, Refusal, Rules, Table
 from rozaneh.finder.table import Level, Obstacle, Row
 from rozaneh.net.clock import RunningClock
 from rozaneh.net.memory import Behaviour, MemoryNetwork, silence
@@ -164,6 +164,13 @@ def finder(network: MemoryNetwork, report: Callable[[Attempt], None], **settings
     settings.setdefault("rules", Rules())
     settings.setdefault("memory", Memory())
     return Finder(network, report=report, clock=clock(), salt=b"s" * 16, **settings)
+
+
+async def connected(found: Connection | Refusal) -> Connection:
+    """The connection that was made, closed at once."""
+    assert isinstance(found, Connection), found
+    await found.stream.aclose()
+    return found
 
 
 def target(host: str = "blocked.example", port: int = 443) -> Target:
