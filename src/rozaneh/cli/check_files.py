@@ -10,6 +10,7 @@ from rozaneh.cli.lists import kept_lists
 from rozaneh.cli.options import console
 from rozaneh.cli.place import Placed, lines
 from rozaneh.core import LocalFault
+from rozaneh.core.ordinary import open_ordinary
 from rozaneh.ooni.testlists import LARGEST, TestList, read_list
 from rozaneh.probe import ServiceResult
 from rozaneh.probe.share.private import this_machine
@@ -59,7 +60,7 @@ def _kept(path: Path) -> TestList | None:
 
 def _in_file(path: Path) -> TestList:
     try:
-        with path.open("rb") as file:
+        with open_ordinary(path) as file:
             return read_list(file.read(LARGEST + 1))
     except OSError as error:
         raise LocalFault(f"{path}: {error.strerror}") from error

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from rozaneh.cli.options import Json, Lang, console, print_json, words
 from rozaneh.core import LocalFault, RemoteFault
+from rozaneh.core.ordinary import open_ordinary
 from rozaneh.dialers import build
 from rozaneh.finder import Finder, Found
 from rozaneh.gateway.given import parse_ways, state_folder
@@ -248,7 +249,7 @@ async def _fetched(url: str) -> bytes:
 
 def _file(path: Path, largest: int) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open_ordinary(path) as file:
             return file.read(largest + 1)
     except OSError as error:
         raise LocalFault(f"cannot read {path}: {error.strerror}") from error

@@ -4,6 +4,7 @@ The address itself is looked up and forgotten; only the number of the network an
 user's word nothing of it is asked for or written: then it stands there as OONI has it for "unknown", AS0 and ZZ.
 """
 
+import io
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from rozaneh import __version__
 from rozaneh.codecs.networks import MOST, Networks
 from rozaneh.core import LocalFault
 from rozaneh.core.addresses import is_bogon
+from rozaneh.core.ordinary import open_ordinary
 from rozaneh.net.own import own_addresses
 from rozaneh.ooni import Made, Place, encode
 from rozaneh.probe import ServiceResult
@@ -135,7 +137,7 @@ def read_networks(path: Path | None) -> Networks | None:
     if named is None:
         return None
     try:
-        with named.open(encoding="utf-8", errors="replace") as file:
+        with io.TextIOWrapper(open_ordinary(named), "utf-8", "replace") as file:
             found = Networks(iter(lambda: file.readline(4096), ""))
     except OSError as error:
         raise LocalFault(f"cannot read the table of networks {named}: {error.strerror}") from error

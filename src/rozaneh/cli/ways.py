@@ -14,6 +14,7 @@ from rozaneh.cli.options import Json, Lang, console, print_json, words
 from rozaneh.cli.ways_try import Tried, try_all
 from rozaneh.cli.ways_view import print_ways, print_wrong, shown
 from rozaneh.core import LocalFault, SpecError, Target
+from rozaneh.core.ordinary import read_ordinary
 from rozaneh.gateway.control import Question, ask
 from rozaneh.gateway.given import state_folder
 from rozaneh.gateway.stored import FILE, Stored, WayFile
@@ -66,7 +67,7 @@ def add(
     if execute:
         found, wrong = [program(links or [], name=name or Path((links or ["program"])[0]).name)], list[Wrong]()
     else:
-        found, wrong = _read(links or [], file)
+        found, wrong = read_given(links or [], file)
         found = [with_plugin(way) for way in found] if plugins else found
     kept = _file(state, tongue)
     there = {each.way.text for each in kept.load()}
@@ -194,7 +195,7 @@ def _told(state: Path | None) -> bool:
     return answer is not None
 
 
-def _read(links: list[str], file: str | None) -> tuple[list[Given], list[Wrong]]:
+def read_given(links: list[str], file: str | None) -> tuple[list[Given], list[Wrong]]:
     """Everything that was given, each entry named by its place.
 
     Raises:
@@ -224,7 +225,6 @@ def _text(file: str) -> str:
     try:
         if file == "-":
             return _decoded(sys.stdin.buffer.read(LONGEST_FILE + 1))
-        with Path(file).open("rb") as opened:
-            return _decoded(opened.read(LONGEST_FILE + 1))
+        return _decoded(read_ordinary(Path(file), LONGEST_FILE))
     except OSError as error:
         raise LocalFault(f"cannot read {file}: {error.strerror}") from error

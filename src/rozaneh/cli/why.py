@@ -1,5 +1,6 @@
 """``rozaneh why``: why a host is reached in the way in which it is."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -54,7 +55,7 @@ def why(
     known = answer.why if answer is not None else ()
     if not known:
         given = servers(way or [], ways_file, lambda text: notes.print(tongue.say("Note: {text}", text=text)))
-        salt = read_salt(folder / "key") if (folder / "key").exists() else b""
+        salt = read_salt(folder / "key") if os.access(folder / "key", os.R_OK) else b""
         network = RealNetwork()
         finder = Finder(
             network,

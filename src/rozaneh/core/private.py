@@ -1,8 +1,10 @@
-"""Folders that nobody else on this machine looks into."""
+"""Folders and files that nobody else on this machine looks into."""
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["private_folder"]
+__all__ = ["private_folder", "write_private"]
 
 
 def private_folder(folder: Path) -> None:
@@ -16,3 +18,27 @@ def private_folder(folder: Path) -> None:
     """
     for part in reversed((folder, *folder.parents)):
         part.mkdir(mode=0o700, exist_ok=True)
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file for its owner alone: beside its place, and moved there once it is on the disk.
+
+    An end at any moment, or a disk that is full, leaves what was there before, and no half of what is new.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    fresh = path.with_suffix(".new")
+    private_folder(path.parent)
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+        fresh.replace(path)
+    except OSError:
+        with suppress(OSError):  # what went wrong before is what is told
+            fresh.unlink(missing_ok=True)
+        raise

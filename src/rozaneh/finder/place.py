@@ -9,13 +9,14 @@ import hashlib
 import math
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from rozaneh.core import Context
+from rozaneh.core.ordinary import open_ordinary
 from rozaneh.core.private import private_folder
 from rozaneh.net.clock import Clock
 
@@ -101,21 +102,35 @@ def read_route() -> Route:
         return Route()
 
 
-def read_salt(path: Path | None) -> bytes:
-    """The device's key: from its file, which is made at first use; a passing one where no file can be had."""
+def read_salt(path: Path | None, warn: Callable[[str], None] = lambda _: None) -> bytes:
+    """The device's key: from its file, which is made at first use; a passing one where no file can be had.
+
+    Args:
+        path: the file; none for a passing one.
+        warn: told, in one line, where none can be had.
+    """
     fresh = secrets.token_bytes(_SALT_BYTES)
     if path is None:
         return fresh
     try:
-        known = path.read_bytes() if path.exists() else b""
+        known = _kept_salt(path)
         if len(known) == _SALT_BYTES:
             return known
         private_folder(path.parent)
         path.touch(mode=0o600)
         path.write_bytes(fresh)
-    except OSError:
-        return fresh
+    except OSError as error:
+        # What was learnt under the other key is not found again, and what is learnt now is not either.
+        warn(f"cannot keep this device's key in {path} ({error.strerror}): it is another one until this program ends")
     return fresh
+
+
+def _kept_salt(path: Path) -> bytes:
+    try:
+        with open_ordinary(path) as file:
+            return file.read(_SALT_BYTES + 1)
+    except FileNotFoundError:
+        return b""
 
 
 def _address(little_endian: str) -> str:

@@ -72,15 +72,14 @@ def listen(folder: Path) -> socket.socket:
         LocalFault: another gateway uses the folder, or no socket can be made there.
     """
     path = folder / NAME
-    if path.exists():
-        with socket.socket(socket.AF_UNIX) as probe, suppress(OSError), place_of(folder) as place:
-            probe.settimeout(1.0)
-            probe.connect(place)
-            raise LocalFault(f"another gateway uses {folder}: rozaneh why asks that one")
-        path.unlink(missing_ok=True)  # its owner has gone without a word
+    with socket.socket(socket.AF_UNIX) as probe, suppress(OSError), place_of(folder) as place:
+        probe.settimeout(1.0)
+        probe.connect(place)
+        raise LocalFault(f"another gateway uses {folder}: rozaneh why asks that one")
     listening = socket.socket(socket.AF_UNIX)
     try:
         listening.setblocking(False)  # noqa: FBT003 - the system's own signature
+        path.unlink(missing_ok=True)  # its owner has gone without a word
         before = os.umask(0o177)  # nobody else for a moment either
         try:
             with place_of(folder) as place:

@@ -8,14 +8,14 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal, Protocol
 
 import msgspec
 
 from rozaneh.core import LocalFault
-from rozaneh.core.private import private_folder
+from rozaneh.core.ordinary import read_ordinary
+from rozaneh.core.private import write_private
 
 __all__ = ["Desktop", "Setting", "desktop", "environment", "turn_off", "turn_on"]
 
@@ -197,8 +197,7 @@ def turn_off(found: Desktop, folder: Path, warn: Callable[[str], None] = lambda 
 
 def _remembered(folder: Path) -> _Remembered | None:
     try:
-        with (folder / FILE).open("rb") as file:
-            return msgspec.json.decode(file.read(_LONGEST), type=_Remembered)
+        return msgspec.json.decode(read_ordinary(folder / FILE, _LONGEST), type=_Remembered)
     except FileNotFoundError:
         return None
     except (OSError, msgspec.DecodeError) as error:
@@ -206,17 +205,8 @@ def _remembered(folder: Path) -> _Remembered | None:
 
 
 def _write(folder: Path, remembered: _Remembered) -> None:
-    fresh = folder / f"{FILE}.new"
     try:
-        private_folder(folder)
-        with suppress(FileNotFoundError):
-            fresh.unlink()
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.encode(remembered))
-            file.flush()
-            os.fsync(descriptor)
-        fresh.replace(folder / FILE)
+        write_private(folder / FILE, msgspec.json.encode(remembered))
     except OSError as error:
         raise LocalFault(
             f"cannot write down what the desktop is set to ({error.strerror}): nothing was changed"

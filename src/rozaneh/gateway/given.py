@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from rozaneh.core import LocalFault, Spec, SpecError
+from rozaneh.core.ordinary import read_ordinary
 from rozaneh.finder import Memory
 from rozaneh.finder.place import read_salt
 from rozaneh.links import parse
@@ -62,10 +63,11 @@ def read_ways(path: Path, warn: Callable[[str], None]) -> list[Spec]:
         LocalFault: the file cannot be read.
     """
     try:
-        with path.open(encoding="utf-8") as file:
-            text = file.read(_LONGEST_FILE)
-    except (OSError, UnicodeDecodeError) as error:
-        raise LocalFault(f"cannot read the servers in {path}: {error}") from error
+        text = read_ordinary(path, _LONGEST_FILE).decode("utf-8-sig")
+    except OSError as error:
+        raise LocalFault(f"cannot read the servers in {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise LocalFault(f"cannot read the servers in {path}: it is no text in UTF-8") from error
     return parse_ways(text.splitlines(), str(path), warn)
 
 
@@ -79,4 +81,4 @@ def open_state(folder: Path | None, warn: Callable[[str], None]) -> tuple[Memory
     """The memory and the device's key; without a folder both are gone when the program ends."""
     if folder is None:
         return Memory(), read_salt(None)
-    return Memory(folder / "memory.sqlite", warn=warn), read_salt(folder / "key")
+    return Memory(folder / "memory.sqlite", warn=warn), read_salt(folder / "key", warn)

@@ -20,6 +20,7 @@ import msgspec
 
 from rozaneh.codecs.http1 import Body, End, Exchange, Head
 from rozaneh.core import DialFailed, Failure, LocalFault, RemoteFault, Target, TargetError
+from rozaneh.core.ordinary import read_ordinary
 from rozaneh.core.private import private_folder
 from rozaneh.finder import Finder, Found
 from rozaneh.gateway.policy import is_local
@@ -181,10 +182,11 @@ def read_list(path: Path) -> tuple[str, ...]:
         LocalFault: it cannot be read, or holds one that is none, or too many.
     """
     try:
-        with path.open(encoding="utf-8") as file:
-            lines = file.read(_LONGEST_LIST).splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise LocalFault(f"cannot read the list in {path}: {error}") from error
+        lines = read_ordinary(path, _LONGEST_LIST).decode("utf-8-sig").splitlines()
+    except OSError as error:
+        raise LocalFault(f"cannot read the list in {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise LocalFault(f"cannot read the list in {path}: it is no text in UTF-8") from error
     urls = []
     for number, line in enumerate(lines, 1):
         text = line.strip()

@@ -4,17 +4,16 @@ The file holds secrets, so it is made for its owner only (mode 0600) and replace
 battery leaves the old one. A line that cannot be read is named and kept as it is; the others are used.
 """
 
-import os
 import re
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
 from rozaneh.core import LocalFault, Spec, SpecError
-from rozaneh.core.private import private_folder
+from rozaneh.core.ordinary import read_ordinary
+from rozaneh.core.private import write_private
 from rozaneh.dialers import build
 from rozaneh.links import Given, parse
 from rozaneh.links import given as as_way
@@ -125,10 +124,9 @@ class WayFile:
 
     def _lines(self) -> list[Stored | bytes]:
         try:
-            with self.path.open("rb") as file:
-                if os.fstat(file.fileno()).st_mode & 0o077:
-                    raise LocalFault(f"{self.path} can be read by others; it holds secrets: chmod 600 {self.path}")
-                data = file.read(_LONGEST_FILE)
+            data = read_ordinary(self.path, _LONGEST_FILE)
+            if self.path.stat().st_mode & 0o077:
+                raise LocalFault(f"{self.path} can be read by others; it holds secrets: chmod 600 {self.path}")
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -145,17 +143,8 @@ class WayFile:
 
     def _write(self, lines: Iterable[Stored | bytes]) -> None:
         data = b"".join((line if isinstance(line, bytes) else _printed(line)) + b"\n" for line in lines)
-        fresh = self.path.with_suffix(".new")
         try:
-            private_folder(self.path.parent)
-            with suppress(FileNotFoundError):
-                fresh.unlink()
-            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(descriptor)
-            fresh.replace(self.path)
+            write_private(self.path, data)
         except OSError as error:
             raise LocalFault(f"cannot write {self.path}: {error.strerror}") from error
 

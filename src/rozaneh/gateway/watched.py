@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from rozaneh.core import LocalFault
+from rozaneh.core.ordinary import open_ordinary
 from rozaneh.finder.curfew import Hour
 
 __all__ = ["hours_of", "read_watched"]
@@ -30,7 +31,7 @@ def read_watched(path: Path) -> list[Hour]:
         LocalFault: it cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with open_ordinary(path) as file:
             file.seek(0, 2)
             size = file.tell()
             file.seek(max(0, size - _TAIL))

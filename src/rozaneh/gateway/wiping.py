@@ -60,18 +60,28 @@ def wipe(folder: Path | None, *, servers: bool) -> Wiped:
             left.append(f"{path}: {error.strerror}")
     if folder is not None:
         for name in _FOLDERS:
-            for empty in (*sorted((folder / name).glob("*")), folder / name):
-                with suppress(OSError):
-                    empty.rmdir()
+            with suppress(PermissionError):
+                _remove_empty(folder / name)
     return Wiped(removed=removed, left=tuple(left))
+
+
+def _remove_empty(top: Path) -> None:
+    for empty in (*sorted(top.glob("*")), top):
+        with suppress(OSError):  # what holds something else stays
+            empty.rmdir()
 
 
 def _files(folder: Path, *, servers: bool) -> Iterator[Path]:
     for name in (*_LEARNT, *(_SERVERS if servers else ())):
         yield folder / name
-    # Links are removed, never followed: what they lead to is somebody else's.
     for name in _FOLDERS:
-        top = folder / name
-        for path in (top,) if top.is_symlink() else sorted(top.rglob("*")):
-            if path.is_symlink() or path.is_file():
-                yield path
+        # What a folder that may not be looked into holds is told by the files above, which cannot be removed either.
+        with suppress(PermissionError):
+            yield from _within(folder / name)
+
+
+def _within(top: Path) -> Iterator[Path]:
+    # Links are removed, never followed: what they lead to is somebody else's.
+    for path in (top,) if top.is_symlink() else sorted(top.rglob("*")):
+        if path.is_symlink() or path.is_file():
+            yield path

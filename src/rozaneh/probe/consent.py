@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from rozaneh.core import LocalFault
+from rozaneh.core.ordinary import read_ordinary
 from rozaneh.core.private import private_folder
 from rozaneh.probe.services import RISKY, Service
 from rozaneh.probe.vantages import IN_LAB
@@ -144,7 +145,7 @@ def place(environment: Mapping[str, str] = os.environ) -> Path:
 def load(path: Path) -> Consent:
     """What was agreed to; nothing where there is no such file, or it cannot be read as one: then it is asked again."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Consent)
+        return msgspec.json.decode(read_ordinary(path, 1 << 20), type=Consent)
     except (OSError, msgspec.MsgspecError):
         return Consent()
 

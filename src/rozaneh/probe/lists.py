@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from rozaneh.core import LocalFault
+from rozaneh.core.ordinary import open_ordinary
 from rozaneh.core.private import private_folder
 from rozaneh.ooni.listupdate import LARGEST_BUNDLE, BadUpdate, Update, open_update
 from rozaneh.ooni.testlists import LARGEST, TestList, read_list
@@ -225,7 +226,7 @@ class Lists:
     def _read(self, name: str, largest: int) -> bytes | None:
         path = self.folder / name
         try:
-            with path.open("rb") as file:
+            with open_ordinary(path) as file:
                 return file.read(largest + 1)
         except FileNotFoundError:
             return None

@@ -9,6 +9,7 @@ from time import time
 import msgspec
 
 from rozaneh.core import LocalFault
+from rozaneh.core.ordinary import open_ordinary
 from rozaneh.core.private import private_folder
 from rozaneh.diagnosis import Control
 from rozaneh.probe.services import Endpoint
@@ -78,7 +79,7 @@ class Remembered:
         """What a file holds; nothing where there is none, or it is no such file."""
         found = cls(now)
         try:
-            with path.open("rb") as file:
+            with open_ordinary(path) as file:
                 data = file.read(_LONGEST_FILE + 1)
             kept = msgspec.json.decode(data[:_LONGEST_FILE], type=list[_Kept])
         except (OSError, msgspec.MsgspecError):

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from rozaneh.core import LocalFault, Target, TargetError
+from rozaneh.core.ordinary import open_ordinary
 from rozaneh.core.target import clean_host, is_ip
 from rozaneh.diagnosis.evidence import Kind
 
@@ -197,7 +198,7 @@ def read_services(path: Path) -> tuple[Service, ...]:
         LocalFault: it cannot be read or is wrong, in one line.
     """
     try:
-        with path.open("rb") as file:
+        with open_ordinary(path) as file:
             data = file.read(_LARGEST_FILE + 1)
     except OSError as error:
         raise LocalFault(f"{path}: cannot be read ({error.strerror})") from None

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from rozaneh.core import LocalFault
+from rozaneh.core.ordinary import open_ordinary
 from rozaneh.ooni import BadLine, Lines
 from rozaneh.probe.share.waiting import LONGEST
 
@@ -36,7 +37,7 @@ def read(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
     """
     lines = Lines(longest=LONGEST, largest=_LARGEST)
     try:
-        with path.open("rb") as file:
+        with open_ordinary(path) as file:
             while chunk := file.read(_CHUNK):
                 for line in lines.feed(chunk):
                     yield _understood(line)

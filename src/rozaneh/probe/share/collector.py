@@ -15,6 +15,7 @@ from urllib.parse import urljoin
 import msgspec
 
 from rozaneh.core import Failure, LocalFault, Op, Target, TargetError
+from rozaneh.core.ordinary import read_ordinary
 from rozaneh.net import ByteStream, Deadlines, Dialer, Trace, measure
 from rozaneh.net.tls import start_tls
 from rozaneh.net.trust import Trust
@@ -204,7 +205,7 @@ class _Reports:
         self._path = path
         self._url = url
         try:
-            kept = msgspec.json.decode(path.read_bytes(), type=dict[str, dict[str, str]])
+            kept = msgspec.json.decode(read_ordinary(path, 1 << 20), type=dict[str, dict[str, str]])
         except (OSError, msgspec.MsgspecError):
             kept = {}
         self.known = dict(kept.get(url, {}))

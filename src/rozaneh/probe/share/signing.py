@@ -15,6 +15,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from rozaneh.core import LocalFault, RemoteFault
+from rozaneh.core.ordinary import read_ordinary
 
 LIFE = timedelta(days=7)
 KEY, SIGNATURE = "rozaneh_key", "rozaneh_signature"
@@ -68,7 +69,7 @@ def key_of(path: Path, now: datetime) -> Ed25519PrivateKey:
         LocalFault: it cannot be kept.
     """
     try:
-        kept = msgspec.json.decode(path.read_bytes(), type=_Kept)
+        kept = msgspec.json.decode(read_ordinary(path, 1 << 16), type=_Kept)
         if len(kept.key) == _KEY_BYTES and timedelta(0) <= now - kept.made < LIFE:
             return Ed25519PrivateKey.from_private_bytes(kept.key)
     except (OSError, msgspec.MsgspecError):
