@@ -4,10 +4,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-import asyncssh
 import pytest
 
 from rozaneh.core import SpecError
@@ -19,10 +17,10 @@ from rozaneh.links.tor import parse as bridge
 from rozaneh.net.memory import MemoryNetwork
 from rozaneh.net.real import RealNetwork
 from tests.dialers.peers import free_port, outcome, running
+from tests.dialers.servers import Peer, dressed, obfs, ssh_way, sshd
 
 pytestmark = pytest.mark.anyio
 
-Peer = Callable[[str], str]
 PYTHON = sys.executable
 LISTEN = "import socket,sys,time; s=socket.socket(); s.bind((sys.argv[1],int(sys.argv[2]))); s.listen(); time.sleep(60)"
 
@@ -181,40 +179,11 @@ def test_tor_is_configured_for_us_alone() -> None:
 
 @pytest.mark.peers
 async def test_ssh_through_openssh(peer: Peer, tmp_path: Path) -> None:
-    port, sshd = free_port(), peer("sshd")
-    for name in ("host", "user", "other"):
-        key = asyncssh.generate_private_key("ssh-ed25519")
-        key.write_private_key(tmp_path / name)
-        key.write_public_key(tmp_path / f"{name}.pub")
-        (tmp_path / name).chmod(0o600)
-    (tmp_path / "authorized").write_bytes((tmp_path / "user.pub").read_bytes())
-    (tmp_path / "sshd.conf").write_text(
-        f"ListenAddress 127.0.0.1:{port}\nHostKey {tmp_path}/host\nAuthorizedKeysFile {tmp_path}/authorized\n"
-        "PidFile none\nUsePAM no\nStrictModes no\nPasswordAuthentication no\nAllowTcpForwarding yes\n"
-    )
-
-    def way(host: str, user: str = "user") -> str:
-        kind, blob = (tmp_path / f"{host}.pub").read_text().split()[:2]
-        pinned = f"{kind}%20{blob.replace('+', '%2B')}"
-        return f"ssh://{_user()}@127.0.0.1:{port}?hostkey={pinned}&key={tmp_path / user}|tcp"
-
-    _room_for_sshd()
-    with running(port, sshd, "-D", "-e", "-f", str(tmp_path / "sshd.conf")):
-        assert await outcome(way("host")) is None
-        assert await outcome(way("other")) == "ssl_unknown_authority"
-        assert await outcome(way("host", "other")) == "unknown_failure"
-
-
-def _room_for_sshd() -> None:
-    """When root starts sshd it insists on this folder, which its service makes at boot."""
-    if os.getuid() == 0:
-        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-
-
-def _user() -> str:
-    import pwd
-
-    return pwd.getpwuid(os.getuid()).pw_name
+    port, command = sshd(peer, tmp_path)
+    with running(port, *command):
+        assert await outcome(ssh_way(tmp_path, port)) is None
+        assert await outcome(ssh_way(tmp_path, port, "other")) == "ssl_unknown_authority"
+        assert await outcome(ssh_way(tmp_path, port, user="other")) == "unknown_failure"
 
 
 def test_ssh_without_a_pinned_key_is_refused() -> None:
@@ -225,15 +194,13 @@ def test_ssh_without_a_pinned_key_is_refused() -> None:
 @pytest.mark.peers
 @pytest.mark.parametrize("dress", ["http", "tls"])
 async def test_shadowsocks_through_simple_obfs(dress: str, peer: Peer) -> None:
-    port, inner = free_port(), free_port()
+    inner = free_port()
     server = (peer("ss-server"), "-s", "127.0.0.1", "-p", str(inner), "-k", "lab", "-m", "aes-256-gcm")
-    front = (peer("obfs-server"), "-s", "127.0.0.1", "-p", str(port), "--obfs", dress, "-r", f"127.0.0.1:{inner}")
-    peer("obfs-local")
-    link = f"ss://aes-256-gcm:lab@127.0.0.1:{port}?plugin=obfs-local%3Bobfs%3D{dress}%3Bobfs-host%3Dwww.example.org"
-    assert not parse_link(link).way
-    way = with_plugin(parse_link(link)).way
+    port, front = obfs(peer, dress, inner)
     with running(inner, *server), running(port, *front):
-        assert await outcome(way) is None
+        link = parse_link(dressed(f"ss://aes-256-gcm:lab@127.0.0.1:{port}", dress))
+        assert not link.way, "a plugin never starts because a link says so"
+        assert await outcome(with_plugin(link).way) is None
 
 
 def test_a_link_cannot_choose_any_program() -> None:

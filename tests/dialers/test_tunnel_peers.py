@@ -5,8 +5,19 @@ from pathlib import Path
 import pytest
 
 from rozaneh.net.trust import Trust
-from tests.dialers.peers import NAME, certificate, free_port, outcome, running
-from tests.dialers.servers import USER, Peer, danted, haproxy, stunnel, tinyproxy, trojan, v2ray
+from tests.dialers.peers import NAME, free_port, outcome, running
+from tests.dialers.servers import (
+    USER,
+    Peer,
+    dante_for_users,
+    danted,
+    haproxy,
+    nginx,
+    stunnel,
+    tinyproxy,
+    trojan,
+    v2ray,
+)  # fmt: skip
 
 pytestmark = [pytest.mark.peers, pytest.mark.anyio]
 
@@ -46,22 +57,10 @@ async def test_through_v2ray(kind: str, way: str, peer: Peer, tmp_path: Path, tr
 
 
 async def test_vless_through_nginx_in_front_of_v2ray(peer: Peer, tmp_path: Path, trust: Trust) -> None:
-    port = free_port()
-    chain, key = certificate(tmp_path)
     inner, command = v2ray(peer, tmp_path, "vless", "ws", tls=False)
-    (tmp_path / "nginx.conf").write_text(
-        f"""daemon off; error_log stderr crit; pid {tmp_path}/pid; worker_processes 1; events {{}}
-        http {{ access_log off; client_body_temp_path {tmp_path}/b; proxy_temp_path {tmp_path}/p;
-          fastcgi_temp_path {tmp_path}/f; uwsgi_temp_path {tmp_path}/u; scgi_temp_path {tmp_path}/s;
-          server {{ listen 127.0.0.1:{port} ssl; ssl_certificate {chain}; ssl_certificate_key {key};
-            location /ray {{ proxy_pass http://127.0.0.1:{inner}; proxy_http_version 1.1;
-              proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; }} }} }}"""
-    )
+    port, front = nginx(peer, tmp_path, inner)
     way = f"vless://{USER}@127.0.0.1:{port}?host={NAME}&path=/ray&security=tls&sni={NAME}&type=ws|tcp"
-    with (
-        running(inner, *command),
-        running(port, peer("nginx"), "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")),
-    ):
+    with running(inner, *command), running(port, *front):
         assert await outcome(way, trust) is None
         assert await outcome(way.replace("/ray", "/"), trust) == "http_unexpected_status_code"
 
@@ -93,3 +92,12 @@ async def test_socks5_through_dante(peer: Peer, tmp_path: Path) -> None:
     port, command = danted(peer, tmp_path)
     with running(port, *command):
         assert await outcome(f"socks5://127.0.0.1:{port}|tcp") is None
+
+
+@pytest.mark.namespaces
+async def test_socks5_logs_in_at_dante(peer: Peer, tmp_path: Path) -> None:
+    port, command = dante_for_users(peer, tmp_path)
+    with running(port, *command):
+        assert await outcome(f"socks5://lab:geheim@127.0.0.1:{port}|tcp") is None
+        assert await outcome(f"socks5://lab:wrong@127.0.0.1:{port}|tcp") == "unknown_failure"
+        assert await outcome(f"socks5://127.0.0.1:{port}|tcp") == "unknown_failure"

@@ -2,6 +2,8 @@
 
 from contextlib import suppress
 
+from nacl.bindings import crypto_aead_xchacha20poly1305_ietf_encrypt
+
 from rozaneh.codecs import (
     certificate,
     dns,
@@ -109,13 +111,18 @@ def fuzz_shadowsocks(data: bytes) -> None:
 
 
 def fuzz_shadowsocks2022_datagram(data: bytes) -> None:
-    ours = shadowsocks2022_udp.Association([bytes(16)], session=bytes(8))
-    with suppress(RemoteFault):
-        ours.open(data, now=0.0)
-    # Whoever has the key may still say nonsense: what stands inside is read as well.
-    inside = shadowsocks2022_udp.Association([bytes(16)], session=bytes(8)).seal(data[:300], data[300:], now=0.0)
-    with suppress(RemoteFault):
-        ours.open(inside, now=0.0)
+    for name, method in shadowsocks2022.METHODS.items():
+        key = bytes(method.key_size)
+        ours = shadowsocks2022_udp.Association(method, [key], session=bytes(8))
+        with suppress(RemoteFault):
+            ours.open(data, now=0.0)
+        if "chacha20" in name:
+            # Whoever has the key may still say nonsense: what stands inside is read as well.
+            for head in (bytes(16), bytes(16) + b"\x01" + bytes(16)):
+                nonce = bytes(24)
+                inside = crypto_aead_xchacha20poly1305_ietf_encrypt(head + data.ljust(19, b"\0"), None, nonce, key)
+                with suppress(RemoteFault):
+                    ours.open(nonce + inside, now=0.0)
 
 
 def fuzz_websocket_handshake(data: bytes) -> None:

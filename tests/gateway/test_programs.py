@@ -9,18 +9,17 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import asyncssh
 import pytest
 
-from tests.dialers.peers import free_port, running
+from tests.dialers.peers import running
+from tests.dialers.servers import Peer, sshd
 
 pytestmark = pytest.mark.peers
 
-Peer = Callable[[str], str]
 HOST = "127.0.0.1"
 
 
@@ -119,20 +118,10 @@ def test_apt_reads_a_repository(gateway: str, web: tuple[Path, str, list[str]], 
 
 
 def test_ssh_logs_in(gateway: str, peer: Peer, tmp_path: Path) -> None:
-    port, sshd, ssh, nc = free_port(), peer("sshd"), peer("ssh"), peer("nc")
-    for name in ("host", "user"):
-        key = asyncssh.generate_private_key("ssh-ed25519")
-        key.write_private_key(tmp_path / name)
-        key.write_public_key(tmp_path / f"{name}.pub")
-        (tmp_path / name).chmod(0o600)
-    (tmp_path / "sshd.conf").write_text(
-        f"ListenAddress {HOST}:{port}\nHostKey {tmp_path}/host\nAuthorizedKeysFile {tmp_path}/user.pub\n"
-        "PidFile none\nUsePAM no\nStrictModes no\nPasswordAuthentication no\n"
-    )
+    ssh, nc = peer("ssh"), peer("nc")
+    port, command = sshd(peer, tmp_path)
     (tmp_path / "known").write_text(f"[{HOST}]:{port} {(tmp_path / 'host.pub').read_text()}")
-    if os.getuid() == 0:
-        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-    with running(port, sshd, "-D", "-e", "-f", str(tmp_path / "sshd.conf")):
+    with running(port, *command):
         said = run(
             ssh, "-F", "none", "-i", str(tmp_path / "user"), "-p", str(port),
             "-o", f"UserKnownHostsFile={tmp_path / 'known'}", "-o", "BatchMode=yes",

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import anyio
 import dns.message
@@ -27,6 +28,7 @@ from rozaneh.net.real import RealNetwork
 from rozaneh.net.trust import Trust
 from tests.codecs.test_shadowsocks2022_udp import KEY, Answer, block, opened
 from tests.dialers.peers import free_port, running
+from tests.dialers.servers import OF_2022, key_of, sing_box
 from tests.dialers.world import ca_file, in_tls
 from tests.finder.world import HELLO_BACK, RESOLVER, SITE, answers, flight, hello, resolver, row, target, unless_whole
 from tests.gateway.test_gateway import exactly
@@ -306,3 +308,23 @@ async def test_through_a_server_that_others_wrote(
             assert isinstance(opened, Opened)
             assert opened.way.endswith("|udp")
             assert "lab" not in opened.way
+
+
+async def test_through_sing_box_by_every_cipher_of_2022(tmp_path: Path) -> None:
+    """A server that others wrote, with one key and with the two of a server that has users."""
+    ports, command = sing_box(tmp_path)
+    with running(ports["users"], *command), echoing() as place:
+        host, at = place.getsockname()
+        for name, port in ports.items():
+            method = OF_2022[0] if name == "users" else name
+            keys = [key_of(method), *([key_of(method, 9)] if name == "users" else [])]
+            way = f"ss://{method}:{quote(':'.join(keys), safe=':')}@127.0.0.1:{port}|tcp"
+            async with fronted(RealNetwork(), way, routes=("127.0.0.1=abroad",), local=True) as front:
+                _, client = await front.associate()
+                for word in (b"abc", b"x" * 1200, b"\0"):
+                    async with anyio.create_task_group() as tasks:
+                        tasks.start_soon(anyio.to_thread.run_sync, echo_once, place)
+                        assert await client.ask(host, at, word) == Datagram(host=host, port=at, data=word.upper())
+                opened = front.events[0]
+                assert isinstance(opened, Opened)
+                assert opened.way == f"ss://***@127.0.0.1:{port}|udp"

@@ -1,7 +1,4 @@
-"""Datagrams through a server of the user's: SOCKS5's UDP ASSOCIATE, and Shadowsocks of 2017 and of 2022.
-
-Other ways carry streams alone; of 2022 the method with ChaCha20 does too (:mod:`rozaneh.codecs.shadowsocks2022_udp`).
-"""
+"""Datagrams through a server of the user's: SOCKS5's UDP ASSOCIATE, and Shadowsocks of 2017 and of 2022."""
 
 import ipaddress
 import time
@@ -14,6 +11,7 @@ import anyio
 
 from rozaneh.codecs import shadowsocks2022_udp, socks5, socks5_udp
 from rozaneh.codecs.shadowsocks import METHODS, key_from_password, open_datagram, seal_datagram
+from rozaneh.codecs.shadowsocks2022 import METHODS as METHODS_2022
 from rozaneh.codecs.socks5_udp import Datagram
 from rozaneh.codecs.socks_address import address_header
 from rozaneh.core import DialFailed, Failure, RemoteFault, Spec, SpecError
@@ -55,8 +53,7 @@ def carrier(spec: Spec, network: Network) -> Carrier | None:
             return partial(_through_socks5, parse_upstream(element, port=1080), network)
         if element.name == "ss":
             link = parse_shadowsocks(str(element).replace("%7C", "|"))
-            spoken = link.method in METHODS or link.method in shadowsocks2022_udp.METHODS
-            return partial(_through_shadowsocks, link, network) if spoken and not link.plugin else None
+            return partial(_through_shadowsocks, link, network) if not link.plugin else None
     except SpecError:
         return None
     return None
@@ -105,7 +102,7 @@ class _Sealed2022:
 
     def __init__(self, datagrams: Datagrams, link: Shadowsocks, now: Callable[[], float] = time.time) -> None:
         self._datagrams = datagrams
-        self._association = shadowsocks2022_udp.Association(link.keys)
+        self._association = shadowsocks2022_udp.Association(METHODS_2022[link.method], link.keys)
         self._now = now
 
     async def send(self, host: str, port: int, data: bytes) -> None:
