@@ -73,7 +73,7 @@ def test_clickhouse_judges_and_counts_as_duckdb(given: dict[str, Path], library:
 
 def pages_ask(connection: Any) -> list[Any]:
     """An answer to every question that pages ask."""
-    figures = Figures(connection.table(schema.CELLS), connection.table(schema.DAILY))
+    figures = Figures(*(connection.table(name) for name in (schema.CELLS, schema.COUNTRYWIDE, schema.DAILY)))
     part = Part("IR", Span(dt.datetime(2022, 9, 21, tzinfo=dt.UTC), dt.datetime(2022, 9, 24, tzinfo=dt.UTC)))
     some = Part("IR", part.span, (1, 2), ("site.example",))
     return [

@@ -12,7 +12,7 @@ import pytest
 
 from rozaneh.core import LocalFault
 from rozaneh.observatory import judging, schema
-from rozaneh.observatory.cells import cells
+from rozaneh.observatory.cells import cells, countrywide
 from rozaneh.observatory.dashboard.figures import Figures, Part, Span
 from rozaneh.observatory.days import daily
 from rozaneh.observatory.ingest import ingest
@@ -79,8 +79,10 @@ def test_days_hold_what_hours_hold(whole: Path) -> None:
     assert sum(days["blocked"].to_pylist()) == sum(hours["blocked"].to_pylist()) > 0
     assert {row["mechanism"] != "" for row in days.to_pylist() if row["failing"]} == {True}
     narrow = pa.concat_tables([pq.read_table(path, partitioning=None) for path in files(whole / "store", schema.CELLS)])
-    kept = Figures(ibis.memtable(narrow), ibis.memtable(days))
-    counted = Figures(ibis.memtable(narrow), daily(ibis.memtable(hours)))
+    (path,) = files(whole / "store", schema.COUNTRYWIDE)
+    together = ibis.memtable(pq.read_table(path, partitioning=None))
+    kept = Figures(ibis.memtable(narrow), together, ibis.memtable(days))
+    counted = Figures(ibis.memtable(narrow), together, daily(ibis.memtable(hours)))
     begin = dt.datetime.combine(FIRST, dt.time(), dt.UTC)
     part = Part("IR", Span(begin, begin + dt.timedelta(days=2)))
     assert kept.countries() == counted.countries()
@@ -101,7 +103,8 @@ def test_cells_tell_how_many_sources_stand_behind_an_hour(whole: Path) -> None:
     ]  # fmt: skip
     narrow = cells(pa.Table.from_pylist(rows, schema=schema.HOUR), piece=2)
     assert len({row["bank"] for row in narrow.to_pylist()}) == 3
-    figures = Figures(ibis.memtable(narrow), ibis.memtable(schema.DAY.empty_table()))
+    together = ibis.memtable(countrywide(narrow))
+    figures = Figures(ibis.memtable(narrow), together, ibis.memtable(schema.DAY.empty_table()))
     begin = dt.datetime.combine(FIRST, dt.time(), dt.UTC)
     for asns, subjects in (((), ()), ((1,), ()), ((0, 2), ("a", "c")), ((1,), ("b",))):
         found = figures.hours(Part("IR", Span(begin, begin + dt.timedelta(days=1)), asns, subjects))
@@ -123,13 +126,16 @@ def test_a_month_is_counted_again_where_late_uploads_fall(whole: Path, tmp_path:
     with Store(tmp_path / "store") as store:
         ingest([whole / "0.jsonl.gz", whole / "1.jsonl.gz"], store, NOW)
         judging.judge_stale(store)
-        before = table(store.place, schema.DAILY)
+        months = (schema.DAILY, schema.COUNTRYWIDE)
+        before = {name: table(store.place, name) for name in months}
         ingest([write(tmp_path / "late.jsonl.gz", lines(1, 9, 60))], store, NOW)
         assert judging.judge_stale(store) == 69
-        after = table(store.place, schema.DAILY)
-    assert len(files(tmp_path / "store", schema.DAILY)) == 1
-    assert [row for row in after if row["day"] == FIRST] == [row for row in before if row["day"] == FIRST] != []
-    assert sum(row["n"] for row in after) == 129
+        after = {name: table(store.place, name) for name in months}
+    for name in months:
+        assert len(files(tmp_path / "store", name)) == 1
+        first, earlier = ([row for row in each[name] if row["day"] == FIRST] for each in (after, before))
+        assert first == earlier != []
+        assert sum(row["n"] for row in after[name]) == 129
 
 
 def test_days_that_a_dead_writer_left_uncounted_are_counted_next_time(whole: Path, tmp_path: Path) -> None:
@@ -151,9 +157,10 @@ def test_days_that_a_dead_writer_left_uncounted_are_counted_next_time(whole: Pat
         assert store.uncounted() == []
         assert sum(row["n"] for row in table(store.place, schema.DAILY)) == 60
         # A day whose hours go away leaves the days as well.
-        store.commit(Change(drop=files(store.place, schema.HOURLY), fresh=[Partition("IR", FIRST)]))
+        gone = [path for name in (schema.HOURLY, schema.CELLS) for path in files(store.place, name)]
+        store.commit(Change(drop=gone, fresh=[Partition("IR", FIRST)]))
         judging.judge_stale(store)
-        assert files(store.place, schema.DAILY) == []
+        assert files(store.place, schema.DAILY) == files(store.place, schema.COUNTRYWIDE) == []
 
 
 def test_a_store_of_another_version_is_refused_in_a_line(tmp_path: Path) -> None:

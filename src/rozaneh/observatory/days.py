@@ -1,11 +1,11 @@
-"""Hours counted by day: what is asked of many days at once is asked of this table, which is much smaller.
+"""Tables of months, of which many days are asked at once: hours counted by day, and cells of all networks together.
 
 A file for each country and month, since opening a file costs more than reading a day of it. Which days have other hours
 by now stands in the ledger, from the change that puts those hours in place until the one that puts the month in place;
 so a kill between the two leaves a month that is older than its hours, until somebody judges again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
@@ -16,13 +16,18 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from rozaneh.observatory import schema
+from rozaneh.observatory.cells import countrywide
 from rozaneh.observatory.engine import duckdb, expression, show
 from rozaneh.observatory.mechanisms import mechanism_column
 from rozaneh.observatory.store import Change, Month, Partition, Store, files
 
 _ROWS: Final = 500_000
 """Hours that are counted at once: bounds memory."""
-_ORDER: Final = [(name, "ascending") for name in ("subject", "asn", "day", "source", "mechanism")]
+_LAID: Final = {
+    schema.DAILY: (("subject", "asn", "day", "source", "mechanism"), 1 << 16),
+    schema.COUNTRYWIDE: (("subject", "hour", "bank"), 1 << 14),
+}
+"""What they are sorted by, and the rows of a group: groups of other services are not read."""
 Table = Any
 """An Ibis table."""
 
@@ -45,26 +50,45 @@ def daily(hours: Table) -> Table:
 
 
 def count_days(store: Store) -> None:
-    """Bring the table of days up to date with the hours."""
+    """Bring the tables of months up to date with the hours."""
     wanted = sorted(store.uncounted(), key=lambda partition: (Month.of(partition), partition.day))
     if not wanted:
         return
-    connection = duckdb()
-    show(connection, schema.HOURLY, [])
-    query = str(connection.compile(daily(expression(schema.HOURLY))))
+    counting = _Counting(store)
     for month, partitions in groupby(wanted, Month.of):
         days = list(partitions)
-        old = files(store.place, schema.DAILY, [month])
-        tables = [_others(pq.read_table(path, partitioning=None), days) for path in old]
-        for some in _groups(store, days):
-            show(connection, schema.HOURLY, some)
-            tables.append(connection.con.sql(query).to_arrow_table().select(schema.DAY.names).cast(schema.DAY))
-        table = pa.concat_tables(tables)
-        put = []
-        if table.num_rows:
-            ordered = table.take(pc.sort_indices(table, sort_keys=_ORDER))
-            put = [(store.stage(ordered), store.new_file(schema.DAILY, month))]
-        store.commit(Change(put=put, drop=old, counted=days))
+        put: list[tuple[Path, Path]] = []
+        drop: list[Path] = []
+        for name, fresh in ((schema.DAILY, counting.days(days)), (schema.COUNTRYWIDE, counting.hours(days))):
+            old = files(store.place, name, [month])
+            tables = [*(_others(pq.read_table(path, partitioning=None), days) for path in old), *fresh]
+            drop += old
+            if any(table.num_rows for table in tables):
+                table = pa.concat_tables(tables)
+                columns, rows = _LAID[name]
+                order = pc.sort_indices(table, sort_keys=[(column, "ascending") for column in columns])
+                put.append((store.stage(table.take(order), rows), store.new_file(name, month)))
+        store.commit(Change(put=put, drop=drop, counted=days))
+
+
+class _Counting:
+    """What the tables of months hold of some days, from the hours and cells of a store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._connection = duckdb()
+        show(self._connection, schema.HOURLY, [])
+        self._query = str(self._connection.compile(daily(expression(schema.HOURLY))))
+
+    def days(self, days: Sequence[Partition]) -> Iterator[pa.Table]:
+        for some in _groups(self._store, days):
+            show(self._connection, schema.HOURLY, some)
+            yield self._connection.con.sql(self._query).to_arrow_table().select(schema.DAY.names).cast(schema.DAY)
+
+    def hours(self, days: Sequence[Partition]) -> Iterator[pa.Table]:
+        for day in days:
+            if found := files(self._store.place, schema.CELLS, [day]):
+                yield countrywide(pa.concat_tables([pq.read_table(path, partitioning=None) for path in found]))
 
 
 def _others(table: pa.Table, days: Sequence[Partition]) -> pa.Table:

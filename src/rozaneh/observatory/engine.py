@@ -22,6 +22,7 @@ TABLES: Final = {
     schema.VERDICTS: schema.VERDICT,
     schema.HOURLY: schema.HOUR,
     schema.CELLS: schema.CELL,
+    schema.COUNTRYWIDE: schema.COUNTRYWIDE_CELL,
     schema.DAILY: schema.DAY,
 }
 """The tables that queries are about."""

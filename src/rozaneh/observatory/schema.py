@@ -6,6 +6,7 @@
     STORE/verdicts/country=IR/day=2022-09-21/*.parquet       one row for each measurement and target
     STORE/hourly/country=IR/day=2022-09-21/*.parquet         verdicts counted by hour, network, subject and source
     STORE/cells/country=IR/day=2022-09-21/*.parquet          the same in few narrow columns, for maps of hours
+    STORE/countrywide/country=IR/month=2022-09/*.parquet     the same of all networks together
     STORE/daily/country=IR/month=2022-09/*.parquet           hours counted by day, network, subject and source
     STORE/signals/*.parquet                                  hourly series from elsewhere
     STORE/events/*.parquet                                   what was found in the series
@@ -25,6 +26,7 @@ OBSERVATIONS: Final = "observations"
 VERDICTS: Final = "verdicts"
 HOURLY: Final = "hourly"
 CELLS: Final = "cells"
+COUNTRYWIDE: Final = "countrywide"
 DAILY: Final = "daily"
 SIGNALS: Final = "signals"
 EVENTS: Final = "events"
@@ -212,7 +214,7 @@ TROUBLES: Final = ("blocked", "throttled", "outage", "domestic_only", "failed")
 CELL: Final = _schema({
     "country": (_TEXT, "as in observations"),
     "day": (pa.date32(), "as in observations"),
-    "asn": (pa.int64(), "as in observations; -1 in cells that are sums over all networks"),
+    "asn": (pa.int64(), "as in observations"),
     "subject": (_TEXT, "as in the table of hours"),
     "hour": (_MOMENT, "start of the hour"),
     "bank": (pa.int32(), "of which sources the bits of this row are; banks of one country and day are comparable"),
@@ -224,6 +226,9 @@ CELL: Final = _schema({
     "refused": (pa.int64(), "the service itself refuses"),
 })  # fmt: skip
 """The table of cells (:mod:`rozaneh.observatory.cells`)."""
+
+COUNTRYWIDE_CELL: Final = CELL.remove(CELL.get_field_index("asn"))
+"""The table of cells of all networks together."""
 
 DAY: Final = _schema({
     "country": (_TEXT, "as in observations"),

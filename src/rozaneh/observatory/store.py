@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS stale (country TEXT, day TEXT, PRIMARY KEY (country, 
 CREATE TABLE IF NOT EXISTS uncounted (country TEXT, day TEXT, PRIMARY KEY (country, day)) WITHOUT ROWID;
 """
 _FORMAT_FILE: Final = "format"
-_FORMAT: Final = "4"
+_FORMAT: Final = "5"
 """Changes with the meaning of a column; rules may change without."""
 
 
@@ -50,7 +50,7 @@ class Partition(NamedTuple):
 
 
 class Month(NamedTuple):
-    """A country and a month, by its first day: what the table of days is divided by."""
+    """A country and a month, by its first day: what tables of many days are divided by."""
 
     country: str
     first: dt.date
@@ -84,8 +84,8 @@ class Change(NamedTuple):
         drop: files that go away.
         done: inputs that are whole in the store with this.
         stale: partitions whose verdicts no longer fit their observations.
-        fresh: partitions whose verdicts fit again. Their hours are other ones than those that the table of days holds.
-        counted: partitions whose hours are in the table of days.
+        fresh: partitions whose verdicts fit again. Their hours are others than those that the tables of months hold.
+        counted: partitions whose hours are in the tables of months.
     """
 
     put: Sequence[tuple[Path, Path]] = ()
@@ -166,7 +166,7 @@ class Store:
         return _partitions(self._ledger.execute("SELECT country, day FROM stale ORDER BY day, country"))
 
     def uncounted(self) -> list[Partition]:
-        """The partitions whose hours are not yet in the table of days, in order."""
+        """The partitions whose hours are not yet in the tables of months, in order."""
         return _partitions(self._ledger.execute("SELECT country, day FROM uncounted ORDER BY day, country"))
 
     def inputs(self) -> Iterator[Input]:

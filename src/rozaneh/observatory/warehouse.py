@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from rozaneh.core import LocalFault
 from rozaneh.observatory import schema
-from rozaneh.observatory.cells import cells
+from rozaneh.observatory.cells import cells, countrywide
 from rozaneh.observatory.days import daily
 from rozaneh.observatory.engine import TABLES, expression, fetch
 from rozaneh.observatory.partitions import parts
@@ -75,6 +75,10 @@ class Warehouse:
                 (schema.VERDICTS, verdicts),
                 (schema.HOURLY, hours),
                 (schema.CELLS, pa.concat_tables([schema.CELL.empty_table(), *narrow])),
+                (
+                    schema.COUNTRYWIDE,
+                    pa.concat_tables([schema.COUNTRYWIDE_CELL.empty_table(), *map(countrywide, narrow)]),
+                ),
                 (schema.DAILY, days),
             ):
                 self._forget(name, group)
@@ -92,8 +96,9 @@ class Warehouse:
         if name in self._connection.list_tables():
             return
         types = dict(ibis.Schema.from_pyarrow(kind).items())
-        types |= {key: types[key].copy(nullable=False) for key in _KEYS}
-        self._connection.create_table(name, schema=ibis.schema(types), engine="MergeTree", order_by=list(_KEYS))
+        keys = [key for key in _KEYS if key in types]
+        types |= {key: types[key].copy(nullable=False) for key in keys}
+        self._connection.create_table(name, schema=ibis.schema(types), engine="MergeTree", order_by=keys)
 
     def _forget(self, name: str, group: Sequence[Partition]) -> None:
         for partition in group:

@@ -7,12 +7,12 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from rozaneh.observatory.cells import cells
+from rozaneh.observatory.cells import cells, countrywide
 from rozaneh.observatory.dashboard.site import Holdings, Site
 from rozaneh.observatory.days import daily
 from rozaneh.observatory.events.event import Event, Evidence, Forecast, Found, Vote, Withheld
 from rozaneh.observatory.partitions import parts
-from rozaneh.observatory.schema import CELL, COUNTS, HOUR
+from rozaneh.observatory.schema import CELL, COUNTRYWIDE_CELL, COUNTS, HOUR
 
 TEHRAN = ZoneInfo("Asia/Tehran")
 FIRST = dt.datetime(2022, 9, 10, tzinfo=dt.UTC)
@@ -63,11 +63,15 @@ def hours() -> list[dict[str, object]]:
     return rows
 
 
-def tables(rows: list[dict[str, object]]) -> tuple[ir.Table, ir.Table]:
-    """The store's tables of cells and of days, of some hours."""
+def tables(rows: list[dict[str, object]]) -> tuple[ir.Table, ir.Table, ir.Table]:
+    """The store's tables of cells, of cells of all networks together, and of days, of some hours."""
     hours = pa.Table.from_pylist(rows, schema=HOUR).sort_by([("country", "ascending"), ("day", "ascending")])
     of_days = [cells(part) for _, part in parts(hours)]
-    return ibis.memtable(pa.concat_tables([CELL.empty_table(), *of_days])), daily(ibis.memtable(hours))
+    narrow = (
+        ibis.memtable(pa.concat_tables([kind.empty_table(), *some]))
+        for kind, some in ((CELL, of_days), (COUNTRYWIDE_CELL, map(countrywide, of_days)))
+    )
+    return (*narrow, daily(ibis.memtable(hours)))
 
 
 def found() -> tuple[Found, ...]:

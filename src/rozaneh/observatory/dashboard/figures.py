@@ -8,20 +8,21 @@ import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
+import ibis
 import ibis.expr.types as ir
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from rozaneh.observatory.cells import ALL
-from rozaneh.observatory.dashboard.withhold import withheld
+from rozaneh.observatory.dashboard.withhold import withheld, withheld_where
 
 _STEP = 5
 _MANY = 50
 _STEPS = (2, 3, 5, *(digit * 10**power for power in range(1, 9) for digit in (1, 2, 5)))
 _REMEMBERED = 64
 _MOMENT = dt.timedelta(microseconds=1)
-_MIDNIGHT = dt.time()
+_DAY = dt.timedelta(days=1)
 _SUMS = ("n", "failing", "blocked", "throttled", "refused")
 
 
@@ -85,16 +86,18 @@ class Part(msgspec.Struct, frozen=True):
 class Figures:
     """The figures of one state of a store. What was asked lately is remembered: both languages ask the same.
 
-    Whatever is not about single hours is asked of the table of days, and is about whole days, UTC.
+    Whatever is not about single hours is about whole days, UTC.
 
     Args:
         cells: the table of cells.
-        days: the table of days.
+        countrywide: the table of cells of all networks together.
+        daily: the table of days.
     """
 
-    def __init__(self, cells: ir.Table, days: ir.Table) -> None:
+    def __init__(self, cells: ir.Table, countrywide: ir.Table, daily: ir.Table) -> None:
         self._cells = cells
-        self._daily = days
+        self._countrywide = countrywide
+        self._daily = daily
         self._known: dict[tuple[object, ...], Any] = {}
 
     def countries(self) -> list[Country]:
@@ -112,31 +115,17 @@ class Figures:
 
     def hours(self, part: Part) -> dict[dt.datetime, Tally]:
         """Each hour."""
-
-        def ask() -> dict[dt.datetime, Tally]:
-            span, cells = part.span, _of(self._cells, part)
-            if not part.asns:
-                cells = cells.filter(cells.asn == ALL)
-            # Whole days are chosen by their files; comparing every hour as well costs a third more.
-            if span.start.astimezone(dt.UTC).time() != _MIDNIGHT:
-                cells = cells.filter(cells.hour >= _of_store(span.start))
-            if span.end.astimezone(dt.UTC).time() != _MIDNIGHT:
-                cells = cells.filter(cells.hour < _of_store(span.end))
-            by_bank = cells.group_by(["hour", "bank"]).aggregate(
-                **{name: cells[name].sum() for name in _SUMS}, sources=cells.sources.bit_or()
-            )
-            return {row["hour"]: tally for row, tally in _published(_united(_asked(by_bank)))}
-
-        return self._once(("hours", part), ask)
+        by_bank = self._by_bank(part)
+        hour = by_bank["hour"].to_numpy()
+        start, end = (np.datetime64(_of_store(moment), "us") for moment in (part.span.start, part.span.end))
+        within = (hour >= start) & (hour < end)
+        found = _united(hour[within], by_bank.filter(pa.array(within)))
+        return {hour.replace(tzinfo=dt.UTC): tally for hour, tally in found.items()}
 
     def days(self, part: Part) -> dict[dt.date, Tally]:
         """Each day (UTC) that the hours touch."""
-
-        def ask() -> dict[dt.date, Tally]:
-            rows = _rows(_counted(_of(self._daily, part), ["day"]))
-            return {row["day"]: tally for row, tally in _published(rows)}
-
-        return self._once(("days", part), ask)
+        by_bank = self._by_bank(part)
+        return _united(by_bank["hour"].to_numpy().astype("datetime64[D]"), by_bank)
 
     def subjects(self, part: Part) -> dict[str, Tally]:
         """The services, and host names that belong to none."""
@@ -156,23 +145,62 @@ class Figures:
 
         return self._once(("matrix", part), ask)
 
+    def _by_bank(self, part: Part) -> pa.Table:
+        """Hours and days come of the same cells, of all days that the hours touch."""
+        first = _of_store(part.span.start).date()
+        last = _of_store(part.span.end - _MOMENT).date() + _DAY
+        midnights = (dt.datetime.combine(day, dt.time(), dt.UTC) for day in (first, last))
+        wide = msgspec.structs.replace(part, span=Span(*midnights))
+
+        def ask() -> pa.Table:
+            cells = _of(self._cells if part.asns else self._countrywide, wide)
+            return _asked(_of_banks(cells, ["hour"]))
+
+        return self._once(("hours", wide), ask)
+
     def _countries(self) -> list[Country]:
-        days: dict[str, list[dt.date]] = {}
-        for row, _ in _published(_rows(_counted(self._daily, ["country", "day"]))):
-            days.setdefault(row["country"], []).append(row["day"])
-        found = []
-        for row, tally in _published(_rows(_counted(self._daily, ["country"]))):
-            # The very first and last hour may be one volunteer's: those of which something may be shown count.
-            if shown := days.get(row["country"]):
-                first, last = self._edge(row["country"], min(shown), 0), self._edge(row["country"], max(shown), -1)
-                found.append(Country(code=row["country"], tally=tally, first=first, last=last))
+        by_day = _counted(self._daily, ["country", "day"])
+        shown = ibis.ifelse(withheld_where(by_day.n, by_day.sources), ibis.null("date"), by_day.day)
+        days = by_day.mutate(shown=shown).group_by("country")
+        rows = _rows(
+            days.aggregate(
+                **{name: by_day[name].sum() for name in _SUMS}, first=ibis._.shown.min(), last=ibis._.shown.max()
+            )
+        )
+        sources = (
+            self._daily.select("country", "source").distinct().group_by("country").aggregate(sources=ibis._.count())
+        )
+        behind = {row["country"]: row["sources"] for row in _rows(sources)}
+        known = [
+            (row, tally)
+            for row, tally in _published([{**row, "sources": behind[row["country"]]} for row in rows])
+            if row["first"] is not None
+        ]
+        edges = self._edges({row["country"]: (row["first"], row["last"]) for row, _ in known})
+        found = [
+            Country(code=code, tally=tally, first=edges[code][0], last=edges[code][1])
+            for code, tally in ((row["country"], tally) for row, tally in known)
+        ]
         return sorted(found, key=lambda country: (-country.tally.n, country.code))
 
-    def _edge(self, code: str, day: dt.date, place: int) -> dt.datetime:
-        """The first or last hour of a day of which something may be shown; of the day itself where there is none."""
-        midnight = dt.datetime.combine(day, dt.time(), dt.UTC)
-        hours = sorted(self.hours(Part(code, Span(midnight, midnight + dt.timedelta(days=1)))))
-        return hours[place] if hours else midnight + dt.timedelta(hours=23 if place else 0)
+    def _edges(self, of: Mapping[str, tuple[dt.date, dt.date]]) -> dict[str, tuple[dt.datetime, dt.datetime]]:
+        """For each country the first and the last hour of which something may be shown, by the days of which it may.
+
+        The very first and last hour may be one volunteer's.
+        """
+        days = {day for both in of.values() for day in both}
+        cells = self._countrywide
+        some = _asked(
+            _of_banks(cells.filter(cells.country.isin(list(of)), cells.day.isin(list(days))), ["country", "hour"])
+        )
+        edges = {}
+        for code, (first, last) in of.items():
+            here = some.filter(pc.equal(some["country"], code))
+            hours = [hour.replace(tzinfo=dt.UTC) for hour in _united(here["hour"].to_numpy(), here)]
+            on = [[hour for hour in hours if hour.date() == day] for day in (first, last)]
+            begin, end = (dt.datetime.combine(day, dt.time(), dt.UTC) for day in (first, last))
+            edges[code] = min(on[0], default=begin), max(on[1], default=end + _DAY - dt.timedelta(hours=1))
+        return edges
 
     def _once(self, key: tuple[object, ...], ask: Callable[[], _Answer]) -> _Answer:
         if key not in self._known:
@@ -203,16 +231,33 @@ def _counted(part: ir.Table, keys: Sequence[str]) -> ir.Table:
     return of_source.group_by(keys).aggregate(**sums, sources=of_source.count())
 
 
-def _united(by_bank: pa.Table) -> list[Mapping[str, Any]]:
-    """The hours of banks, whose bits become a number of sources."""
-    hours, place = np.unique(by_bank["hour"].to_numpy(), return_inverse=True)
-    bits = np.bitwise_count(by_bank["sources"].to_numpy())
-    columns = {
-        name: np.bincount(place, values, len(hours)).astype(np.int64).tolist()
-        for name, values in (("sources", bits), *((name, by_bank[name].to_numpy()) for name in _SUMS))
-    }
+def _of_banks(cells: ir.Table, keys: Sequence[str]) -> ir.Table:
+    """Sums, and the sources behind them as bits."""
+    sums = {name: cells[name].sum() for name in _SUMS}
+    return cells.group_by([*keys, "bank"]).aggregate(**sums, sources=cells.sources.bit_or())
+
+
+def _united(moments: np.ndarray, by_bank: pa.Table) -> dict[Any, Tally]:
+    """What may be shown of each moment, of rows that each say a bank: their bits become a number of sources.
+
+    Args:
+        moments: of each row.
+        by_bank: the rows.
+    """
+    if not by_bank.num_rows:
+        return {}
+    bank = by_bank["bank"].to_numpy()
+    order = np.lexsort((bank, moments))
+    moments, bank = moments[order], bank[order]
+    begins = np.append(True, moments[1:] != moments[:-1])
+    of_bank = np.flatnonzero(begins | np.append(True, bank[1:] != bank[:-1]))
+    bits = np.bitwise_count(np.bitwise_or.reduceat(by_bank["sources"].to_numpy()[order], of_bank))
+    starts = np.flatnonzero(begins)
+    columns = {name: np.add.reduceat(by_bank[name].to_numpy()[order], starts).tolist() for name in _SUMS}
+    columns["sources"] = np.add.reduceat(bits.astype(np.int64), np.searchsorted(of_bank, starts)).tolist()
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    return [{"hour": hour.replace(tzinfo=dt.UTC), **row} for hour, row in zip(hours.tolist(), rows, strict=True)]
+    keyed = [{"moment": moment, **row} for moment, row in zip(moments[starts].tolist(), rows, strict=True)]
+    return {row["moment"]: tally for row, tally in _published(keyed)}
 
 
 def _with_mechanism(part: ir.Table, keys: Sequence[str]) -> Iterator[tuple[Mapping[str, Any], Tally]]:
@@ -226,7 +271,7 @@ def _with_mechanism(part: ir.Table, keys: Sequence[str]) -> Iterator[tuple[Mappi
         yield row, msgspec.structs.replace(tally, mechanism=worst.get(tuple(row[name] for name in keys), (0, ""))[1])
 
 
-def _published(rows: list[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any], Tally]]:
+def _published(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any], Tally]]:
     for row in rows:
         n = int(row["n"])
         if withheld(n, int(row["sources"])):

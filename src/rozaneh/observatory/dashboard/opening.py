@@ -2,6 +2,7 @@
 
 import threading
 from pathlib import Path
+from typing import Final
 
 from rozaneh.core import LocalFault
 from rozaneh.observatory import schema
@@ -10,6 +11,8 @@ from rozaneh.observatory.engine import engine as open_engine
 from rozaneh.observatory.engine import table
 from rozaneh.observatory.events.stored import FILE, stored
 from rozaneh.observatory.store import files
+
+_ASKED: Final = (schema.CELLS, schema.COUNTRYWIDE, schema.DAILY)
 
 
 def open_site(place: Path, engine: str = "duckdb", *, interactive: bool = False, where: str = "") -> Site:
@@ -31,6 +34,7 @@ def open_site(place: Path, engine: str = "duckdb", *, interactive: bool = False,
     where = where if not where or where.endswith("/") else f"{where}/"
     holdings = Holdings(
         cells=table(connection, schema.CELLS),
+        countrywide=table(connection, schema.COUNTRYWIDE),
         daily=table(connection, schema.DAILY),
         found=events.found,
         withheld=events.withheld,
@@ -64,4 +68,4 @@ class Current:
         """What tells one state of a store from another: its files never change, they are replaced by others."""
         events = self._place / schema.EVENTS / FILE
         seen = events.stat().st_mtime_ns if events.exists() else 0
-        return (seen, *(str(path) for table in (schema.CELLS, schema.DAILY) for path in files(self._place, table)))
+        return (seen, *(str(path) for table in _ASKED for path in files(self._place, table)))

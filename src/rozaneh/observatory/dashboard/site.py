@@ -35,6 +35,7 @@ class Holdings:
 
     Attributes:
         cells: the store's table of cells.
+        countrywide: its table of cells of all networks together.
         daily: its table of days.
         found: the events.
         withheld: claims that there is not enough for.
@@ -43,6 +44,7 @@ class Holdings:
     """
 
     cells: ir.Table
+    countrywide: ir.Table
     daily: ir.Table
     found: tuple[Found, ...] = ()
     withheld: tuple[Withheld, ...] = ()
@@ -92,7 +94,7 @@ class Site:
 
     def __init__(self, holdings: Holdings, *, interactive: bool = False) -> None:
         self.holdings = holdings
-        self.figures = Figures(holdings.cells, holdings.daily)
+        self.figures = Figures(holdings.cells, holdings.countrywide, holdings.daily)
         self.interactive = interactive
         self.words = {language: Words(language) for language in LANGUAGES}
         self.events = {event_id(found.event): coarse(found) for found in holdings.found}

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+import ibis.expr.types as ir
+
 LEAST_MEASUREMENTS: Final = 5
 """A cell with fewer measurements says nothing on any page, feed or export: not even how many they are."""
 
@@ -17,3 +19,9 @@ def withheld(measurements: int, sources: int) -> bool:
         sources: how many independent sources they come from, as the store counts them.
     """
     return measurements < LEAST_MEASUREMENTS or sources < LEAST_SOURCES
+
+
+def withheld_where(measurements: ir.IntegerColumn, sources: ir.IntegerColumn) -> ir.BooleanColumn:
+    """The same of each row of a table."""
+    too_small: ir.BooleanColumn = (measurements < LEAST_MEASUREMENTS) | (sources < LEAST_SOURCES)
+    return too_small
