@@ -12,20 +12,16 @@ cuts in noisy series, a short one finds deep cuts at once.
 Pure functions of arrays; no clock is read.
 """
 
-from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-Values = NDArray[np.float64]
+from rozaneh.observatory.events.usual import LEVEL_CYCLES, Usual, Values, hundredth, median
 
 _WINDOWS = (1, 3, 6, 12, 24)
 _ENOUGH = 0.7  # of the samples of a window must be there
-_LEVEL_CYCLES = 7
-_REMEMBERED = 90  # cycles in which a level as low was well
-_SHRINK = 2.0  # cycles of "no shape at all" that the shape starts from
 _LEAST_NOISE = 0.01
 _ROUGHLY = 2.0
 _AS_LOW = 0.9
@@ -73,99 +69,46 @@ class Cut:
     usual: Values
 
 
-@dataclass
-class _Usual:
-    """What is usual: learnt from clean samples, one deque for each sample of the cycle."""
-
-    cycle: int
-    most: int
-    past: list[deque[float]] = field(default_factory=list)
-    recent: deque[tuple[int, float]] = field(default_factory=deque)
-    shape: Values = field(default_factory=lambda: np.ones(1))
-    level: float = 0.0
-    cycles: float = 0.0
-    after: list[float] = field(default_factory=list)
-    fallen_back: bool = False
-    taught: int = 0
-
-    def __post_init__(self) -> None:
-        self.past = [deque(maxlen=self.most) for _ in range(self.cycle)]
-        self.recent = deque(maxlen=_REMEMBERED * self.cycle)
-        self.shape = np.ones(self.cycle)
-
-    def learn(self, at: int, value: float) -> None:
-        self.past[at % self.cycle].append(value)
-        self.recent.append((at, value))
-        if self.fallen_back:
-            self.after.append(value / max(self.shape[at % self.cycle], 1e-9))
-            self.fallen_back = len(self.after) < _LEVEL_CYCLES * self.cycle
-
-    def learn_until(self, end: int, values: Values) -> None:
-        """Learn from the samples before ``end`` that were not learnt from yet."""
-        for place in range(self.taught, end):
-            if not np.isnan(values[place]):
-                self.learn(place, float(values[place]))
-        self.taught = max(self.taught, end)
-
-    def back(self, at: int) -> None:
-        """A cut is over: until it is known anew, what is usual is no more than what came back."""
-        self.after, self.fallen_back, self.taught = [], True, at
-
-    def refit(self) -> None:
-        """Learn level and shape from what was clean."""
-        self.cycles = len(self.recent) / self.cycle
-        if not self.recent:
-            return
-        counts = np.array([len(seen) for seen in self.past])
-        middles = np.array([np.median(seen) if seen else np.nan for seen in self.past])
-        centre = float(np.nanmedian(middles))
-        if centre <= 0:
-            self.level, self.shape = max(float(np.nanmean(middles)), 0.0), np.ones(self.cycle)
-            return
-        raw = np.where(np.isnan(middles), 1.0, middles / centre)
-        shape = (raw * counts + _SHRINK) / (counts + _SHRINK)
-        shape = (np.roll(shape, 1) + 2 * shape + np.roll(shape, -1)) / 4 if self.cycle > _LEVEL_CYCLES else shape
-        self.shape = np.maximum(shape, 0.02)
-        latest = list(self.recent)[-_LEVEL_CYCLES * self.cycle :]
-        self.level = float(np.median([value / self.shape[at % self.cycle] for at, value in latest]))
-
-    def in_force(self) -> float:
-        """The level that a fall is told against."""
-        return min(self.level, float(np.median(self.after))) if self.fallen_back and self.after else self.level
-
-
 class _Thresholds:
     """For each window, the share of the usual below which it is a fall."""
 
-    def __init__(self, usual: _Usual, settings: CutSettings) -> None:
+    def __init__(self, usual: Usual, settings: CutSettings) -> None:
         self.noise, self.calm = 0.0, 1.0
         self.bars: dict[int, float] = {}
-        if usual.cycles < settings.history_least or usual.level <= 0:
+        if not _known(usual, settings):
             return
-        places = np.array([at for at, _ in usual.recent])
-        remembered = np.array([value for _, value in usual.recent])
+        places, remembered = usual.remembered()
         whole = usual.level * usual.shape[places % usual.cycle]
         values, base = (each[-settings.history_most * usual.cycle :] for each in (remembered, whole))
         # A level that drifted in a month is no noise: each sample is held against the level of its own week.
-        own = _local_level(values / base, usual.cycle * _LEVEL_CYCLES)
-        young = usual.cycles < settings.history_full
-        cap = settings.open_share_young if young else settings.open_share
+        own = _local_level(values / base, usual.cycle * LEVEL_CYCLES)
+        most = _most(usual, settings)
         for window in _WINDOWS:
             if window > max(usual.cycle, 1) or len(values) < 2 * window:
                 continue
             share = _rolling(values, window) / np.maximum(_rolling(base * own, window), 1e-12)
-            noise = max(_MAD * float(np.median(np.abs(share - np.median(share)))), _LEAST_NOISE)
+            noise = max(_MAD * median(np.abs(share - median(share))), _LEAST_NOISE)
             # Of few windows the noise is known but roughly.
             sigmas = settings.sigmas * (1 + _ROUGHLY / np.sqrt(len(values) / window))
-            low = float(np.quantile(share, 0.01))
+            low = hundredth(share)
             # Where the level rose in these months, to be as low as before is no fall.
             was = _rolling(remembered, window) / np.maximum(_rolling(whole, window), 1e-12)
-            known = _AS_LOW * float(np.quantile(was, 0.01))
-            self.bars[window] = min(cap, 1 - sigmas * noise, 1 - settings.beyond * max(1 - low, 0.0), known)
+            known = _AS_LOW * hundredth(was)
+            self.bars[window] = min(most, 1 - sigmas * noise, 1 - settings.beyond * max(1 - low, 0.0), known)
             if window == 1:
                 self.noise = noise
             if window <= 6:
                 self.calm = 1 - noise
+
+
+def _known(usual: Usual, settings: CutSettings) -> bool:
+    """Whether enough is known to tell a fall."""
+    return usual.cycles >= settings.history_least and usual.level > 0
+
+
+def _most(usual: Usual, settings: CutSettings) -> float:
+    """The share of the usual that no threshold lies above, however calm the series is."""
+    return settings.open_share_young if usual.cycles < settings.history_full else settings.open_share
 
 
 def find_cuts(values: Values, cycle: int, per_hour: float, settings: CutSettings) -> list[Cut]:
@@ -180,7 +123,7 @@ def find_cuts(values: Values, cycle: int, per_hour: float, settings: CutSettings
     Returns:
         The cuts in their order; the last may have no end.
     """
-    usual = _Usual(cycle, settings.history_most)
+    usual = Usual(values, cycle, settings.history_most)
     bars = _Thresholds(usual, settings)
     hold = max(2, round(settings.hold_hours * per_hour))
     found: list[Cut] = []
@@ -190,11 +133,15 @@ def find_cuts(values: Values, cycle: int, per_hour: float, settings: CutSettings
     while at < len(values):
         if at % cycle == 0 or usual.fallen_back:
             # Learn late by a window: what is still being judged must not teach.
-            usual.learn_until(at - max(_WINDOWS) if usual.cycles >= settings.history_least else at, values)
+            usual.learn_until(at - max(_WINDOWS) if usual.cycles >= settings.history_least else at)
         if at % cycle == 0:
             usual.refit()
-            bars = _Thresholds(usual, settings)
-            suspect = _suspects(values, at, usual, bars, settings.persist)
+            # What does not fall below what a threshold is at most needs none: most days of most series.
+            most = dict.fromkeys(_WINDOWS, _most(usual, settings) if _known(usual, settings) else 0.0)
+            suspect = _suspects(values, at, usual, most, settings.persist)
+            if suspect.any() or usual.fallen_back:
+                bars = _Thresholds(usual, settings)
+                suspect = _suspects(values, at, usual, bars.bars, settings.persist)
         if not (suspect[at % cycle] or usual.fallen_back):
             at += 1
             continue
@@ -203,18 +150,18 @@ def find_cuts(values: Values, cycle: int, per_hour: float, settings: CutSettings
         if onset is None:
             at += 1
             continue
-        usual.learn_until(onset, values)
+        usual.learn_until(onset)
         cut = _follow(values, (onset, at), base, bars, (hold, settings))
         found.append(cut)
         if cut.end is None:
             break
         free, at = cut.end, cut.end + hold
         usual.back(cut.end)
-        usual.learn_until(min(at, len(values)), values)
+        usual.learn_until(min(at, len(values)))
     return found
 
 
-def _suspects(values: Values, at: int, usual: _Usual, bars: _Thresholds, persist: int) -> NDArray[np.bool_]:
+def _suspects(values: Values, at: int, usual: Usual, bars: dict[int, float], persist: int) -> NDArray[np.bool_]:
     """The samples of the cycle that begins at ``at`` in which a fall may show: no other one needs a closer look."""
     begin, end = max(0, at - max(_WINDOWS)), min(len(values), at + usual.cycle)
     seen = values[begin:end]
@@ -223,7 +170,7 @@ def _suspects(values: Values, at: int, usual: _Usual, bars: _Thresholds, persist
     have = np.cumsum(np.concatenate(([0.0], np.where(there, seen, 0.0))))
     want = np.cumsum(np.concatenate(([0.0], np.where(there, base, 0.0))))
     suspect = np.zeros(usual.cycle, dtype=bool)
-    for window, bar in bars.bars.items():
+    for window, bar in bars.items():
         width = persist if window == 1 else window
         if bar <= 0 or len(seen) < width:
             continue
@@ -343,7 +290,7 @@ def _local_level(share: Values, width: int) -> Values:
     level = np.empty_like(share)
     for begin in range(0, len(share), width):
         end = len(share) if len(share) - begin < 2 * width else begin + width
-        level[begin:end] = np.median(share[begin:end])
+        level[begin:end] = median(share[begin:end])
         if end == len(share):
             break
     np.maximum(level, 1e-9, out=level)
