@@ -3,7 +3,8 @@
 import datetime as dt
 import random
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, reduce
+from operator import and_, or_
 from typing import Any
 
 import ibis
@@ -17,7 +18,7 @@ from rozaneh.diagnosis.rules import Rule
 from rozaneh.diagnosis.verdict import Outcome
 from rozaneh.observatory import ours, schema
 from rozaneh.observatory.engine import duckdb, expression, show
-from rozaneh.observatory.facts import column, computable, with_facts
+from rozaneh.observatory.facts import Facts, computable
 from rozaneh.observatory.verdicts import concluded, hourly, judged
 from tests.observatory.evidence import evidence
 
@@ -37,16 +38,36 @@ def compiled(query: Callable[[Any], Any], name: str) -> str:
     return str(connection().compile(query(expression(name) if name == schema.OBSERVATIONS else _facts_table())))
 
 
+def column(fact: str) -> str:
+    """The name of a column for a fact."""
+    return fact.replace(".", "_")
+
+
+class Columns:
+    """Facts that are boolean columns, each of its name."""
+
+    def holds(self, t: Any, fact: str) -> Any:
+        return t[column(fact)]
+
+    def fits(self, t: Any, rule: Rule) -> Any:
+        parts = [self.holds(t, name) for name in rule.needs]
+        parts += [reduce(or_, (self.holds(t, name) for name in group)) for group in rule.any]
+        parts += [~self.holds(t, name) for name in rule.unless]
+        return reduce(and_, parts)
+
+
 def _facts_table() -> Any:
     return ibis.table({"number": "int64", **{column(fact): "boolean" for fact in NAMED}}, name="given_facts")
 
 
 def _on_facts(table: Any) -> Any:
-    return concluded(table, rules()).select("number", *SAID)
+    return concluded(table, rules(), Columns()).select("number", *SAID)
 
 
 def _on_rows(table: Any) -> Any:
-    return with_facts(table, NAMED).select("measurement", *map(column, NAMED))
+    facts = Facts(NAMED)
+    rows = facts.of(table)
+    return rows.select("measurement", **{column(fact): facts.holds(rows, fact) for fact in NAMED})
 
 
 def _judged(table: Any) -> Any:

@@ -1,273 +1,280 @@
-"""The facts of :mod:`rozaneh.diagnosis.facts` as boolean columns, computed from the rows of observations.
+"""The facts of :mod:`rozaneh.diagnosis.facts` of every target in a table, and which rules fit them.
 
-Theory of operation. Facts are asked for by name, and only those that rules name are computed. Facts of a *view* (the
-path, or one role) are aggregates over the rows in it. Which dial came furthest is the largest of one integer that holds
-step, whether it was a reset, order and manner; how often a manner ended a step is counted in sums in which every manner
-has five bits of its own, which is why a target has at most 31 dials. Facts of the target, the control and the whole
-network stand in every row alike and are read from the first.
+Theory of operation. :mod:`rozaneh.observatory.gathered` puts the dials of a target together. What else is asked, of the
+control or of the network, becomes bits of further integers, one for each fact that is wanted (:class:`Facts`). So
+whatever a rule needs and excludes is one comparison for each integer that it touches: a rule that names seven facts
+asks two or three things of a row, and an engine that plans a query of all rules has little to plan. A test that may be
+null counts as one that does not hold.
 
 Everything is written in Ibis, so each engine computes the same.
 """
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import reduce
-from operator import or_
-from typing import Any, Final
+from operator import add, and_, or_
+from typing import Final, NamedTuple
 
 import ibis
 
 from rozaneh.core import Failure
-from rozaneh.diagnosis.evidence import Role
 from rozaneh.diagnosis.facts import FACTS
-from rozaneh.diagnosis.readings import MANNERS, STAGES, manner_of
+from rozaneh.diagnosis.readings import MANNERS, STAGES
+from rozaneh.diagnosis.rules import Rule
+from rozaneh.observatory.gathered import (
+    FORBIDDEN,
+    MANNER_BITS,
+    MANNERS_ROOM,
+    MARKS,
+    VIEWS,
+    Column,
+    Table,
+    end_number,
+    gathered,
+    mark_bit,
+    number,
+    repeated,
+    residual,
+    state_bits,
+)  # fmt: skip
 
-Table = Any
-"""An Ibis table."""
-Column = Any
-"""An Ibis column expression."""
-
-KEY: Final = ("measurement", "target")
-_VIEWS: Final = ("path", *(role.value for role in Role))
-_NO = ibis.literal(value=False)
-_ORDERS: Final = 32
-_BITS: Final = 5
-_MANNERS: Final = 16
-_STAGE_BITS: Final = 10
-"""What lies below the step in the integer of how far a dial came: a reset, the order, the manner."""
+_NO: Final = ibis.literal(value=False)
+_YES: Final = ibis.literal(value=True)
 _FAR, _MIDWAY = 0.85, 0.7
-_FORBIDDEN: Final = (401, 403, 451)
 _DENIED: Final = (Failure.DNS_NXDOMAIN_ERROR.value, Failure.DNS_NO_ANSWER.value)
+_KINDS: Final = ("https", "http", "tls", "tcp", "udp", "quic")
+_ROOM: Final = 60
+"""Facts that one integer holds."""
 
 
-def with_facts(observations: Table, wanted: Iterable[str]) -> Table:
-    """One row for each measurement and target, with all columns of its first dial and a boolean for each fact.
+class _Bits(NamedTuple):
+    """Some bits of a column have this value."""
+
+    column: str
+    care: int
+    value: int
+
+    def holds(self, t: Table) -> Column:
+        return (t[self.column] & number(self.care)) == number(self.value)
+
+
+class _Either(NamedTuple):
+    """One of some bits of a column is set."""
+
+    column: str
+    care: int
+
+    def holds(self, t: Table) -> Column:
+        return (t[self.column] & number(self.care)) != 0
+
+
+class _End(NamedTuple):
+    """All dials of a view failed, and the one that came furthest ended in one of these ways."""
+
+    view: str
+    numbers: tuple[int, ...]
+
+    def holds(self, t: Table) -> Column:
+        end = t[f"{self.view}_end"]
+        return end == self.numbers[0] if len(self.numbers) == 1 else end.isin(self.numbers)
+
+
+class _OneOf(NamedTuple):
+    """One of several tests."""
+
+    tests: tuple["_Bits | _Either | _End", ...]
+
+    def holds(self, t: Table) -> Column:
+        return any_of(test.holds(t) for test in self.tests)
+
+
+class _Not(NamedTuple):
+    """The opposite of a test."""
+
+    test: "_Bits | _Either | _End"
+
+    def holds(self, t: Table) -> Column:
+        return ~self.test.holds(t)
+
+
+class _Never(NamedTuple):
+    """What a table cannot tell."""
+
+    def holds(self, _: Table) -> Column:
+        return _NO
+
+
+_Test = _Bits | _Either | _End | _OneOf | _Not | _Never
+
+
+class Facts:
+    """Facts of a table, by the integers that hold them.
 
     Args:
-        observations: a table of :data:`rozaneh.observatory.schema.OBSERVATION`.
-        wanted: names of facts; the column of ``path.tls.reset`` is called ``path_tls_reset``.
+        wanted: the facts that are asked for.
     """
-    names = sorted(set(wanted))
-    rows = _prepared(observations)
-    views = _views_of(names)
-    counted = {name.partition(".")[0] for name in names if name.endswith((".repeated", ".residual"))}
-    sums = rows.group_by(KEY).aggregate(**_aggregates(rows, views, counted))
-    first = observations.filter(observations.dial == 0)
-    joined = first.join(sums, list(KEY))
-    return joined.mutate(
-        **{column(name): _fact(joined, name).fill_null(_NO) for name in names}, reading=_reading(joined)
-    )
+
+    def __init__(self, wanted: Iterable[str]) -> None:
+        self._wanted = tuple(sorted(set(wanted)))
+        own = [name for name in self._wanted if name in _FLAGS or name.startswith(_FAMILIES) or name in _REPEATS]
+        self._flags = {name: (f"flags{place // _ROOM}", 1 << place % _ROOM) for place, name in enumerate(own)}
+
+    def of(self, observations: Table) -> Table:
+        """One row for each measurement and target: what its first row says of both, and what facts are read from."""
+        together = gathered(observations, self._wanted)
+        words: dict[str, list[Column]] = {}
+        for name, (word, bit) in self._flags.items():
+            words.setdefault(word, []).append(ibis.ifelse(_flag(together, name), bit, 0).cast("int64"))
+        return together.mutate(**{word: reduce(add, bits) for word, bits in words.items()})
+
+    def holds(self, t: Table, fact: str) -> Column:
+        """Whether a fact holds."""
+        return self._test(fact).holds(t)
+
+    def fits(self, t: Table, rule: Rule) -> Column:
+        """Whether a rule fits."""
+        tests = [*map(self._test, rule.needs), *(_one_of(map(self._test, group)) for group in rule.any)]
+        tests = list(_merged([*tests, *(_not(self._test(name)) for name in rule.unless)]))
+        if any(isinstance(test, _Never) for test in tests):
+            return _NO
+        return reduce(and_, (test.holds(t) for test in tests)) if tests else _YES
+
+    def _test(self, name: str) -> "_Bits | _Either | _End | _Never":
+        if name in self._flags:
+            word, bit = self._flags[name]
+            return _Bits(word, bit, bit)
+        view, _, rest = name.partition(".")
+        if view in VIEWS:
+            return _test_of_view(view, rest)
+        if name == "target.ok":
+            return _WORKS
+        return _NEVER if name in _UNTOLD else _marked(name)
 
 
-def column(fact: str) -> str:
-    """The name of a fact's column."""
-    return fact.replace(".", "_")
+_NEVER: Final = _Never()
+_UNTOLD: Final = frozenset(("page.differs",))
+"""Facts that no table can have: it keeps no page of the control's to compare with."""
 
 
-def _views_of(names: Iterable[str]) -> list[str]:
-    # The path and the system's own dials are always needed: they tell how it ended.
-    found = {"path", "system", *(name.partition(".")[0] for name in names if name.partition(".")[0] in _VIEWS)}
-    return [view for view in _VIEWS if view in found]
+def _merged(tests: Iterable[_Test]) -> Iterator[_Test]:
+    """The same with one test for each column of bits, and those first."""
+    bits: dict[str, _Bits] = {}
+    others: list[_Test] = []
+    for test in tests:
+        if not isinstance(test, _Bits):
+            others.append(test)
+            continue
+        before = bits.get(test.column, _Bits(test.column, 0, 0))
+        both = before.care & test.care
+        if before.value & both != test.value & both:
+            yield _NEVER
+        bits[test.column] = _Bits(test.column, before.care | test.care, before.value | test.value)
+    yield from bits.values()
+    yield from others
 
 
-def _prepared(t: Table) -> Table:
-    """Rows with what aggregates need: in which views, how far, and in which manner."""
-    seen = t.failure.isnull() | (t.failure != Failure.INTERRUPTED.value)
-    right = (
-        t.verified
-        | t.literal
-        | (
-            t.dns_failure.isnull()
-            & ~t.answered_bogon
-            & ~t.ip_bogon
-            & (~t.trusted_known | t.answered_trusted | t.ip_trusted)
-        )
-    ).fill_null(_NO)
-    stage = _number(t.ended, {name: index for index, name in enumerate(STAGES)}, STAGES.index("connect"))
-    manner = _manner(t.failure, t.alert)
-    is_reset = (manner == MANNERS.index("reset")).cast("int64")
-    return t.mutate(
-        in_path=seen & ((t.role == Role.TRUSTED.value) | ((t.role == Role.SYSTEM.value) & right)),
-        seen=seen,
-        worked=t.failure.isnull(),
-        stage=stage,
-        manner=manner,
-        far=((stage * 2 + is_reset) * _ORDERS + (_ORDERS - 1 - t.dial.cast("int64"))) * _MANNERS + manner,
-        one=ibis.literal(1, "int8").cast("int64") << (manner * _BITS),  # the cast keeps ClickHouse from taking a byte
-        was_reset=_manner(t.tls_failure, t.alert) == MANNERS.index("reset"),
-    )
+def _one_of(tests: Iterable["_Bits | _Either | _End | _Never"]) -> _Test:
+    """One test where the facts of a group are bits of one column, or ways to end of one view."""
+    possible = [test for test in tests if not isinstance(test, _Never)]
+    bits = [test for test in possible if isinstance(test, _Bits) and test.care == test.value and _is_one(test.care)]
+    ends = [test for test in possible if isinstance(test, _End)]
+    if not possible:
+        return _NEVER
+    if len(possible) == 1:
+        return possible[0]
+    if len(bits) == len(possible) and len({test.column for test in bits}) == 1:
+        return _Either(bits[0].column, reduce(or_, (test.care for test in bits)))
+    if len(ends) == len(possible) and len({test.view for test in ends}) == 1:
+        return _End(ends[0].view, tuple(number for test in ends for number in test.numbers))
+    return _OneOf(tuple(possible))
 
 
-def _manner(failure: Column, alert: Column) -> Column:
-    """The number of the manner that a failure stands for; how a broken handshake ended is told apart by the alert."""
-    plain = {told.value: MANNERS.index(manner_of(told)) for told in Failure if told is not Failure.SSL_FAILED_HANDSHAKE}
-    broken = ibis.cases(
-        (alert.fill_null(_NO), MANNERS.index("alert")),
-        (alert.isnull(), MANNERS.index("other")),
-        else_=MANNERS.index("garbage"),
-    ).cast("int64")
-    return ibis.ifelse(
-        failure == Failure.SSL_FAILED_HANDSHAKE.value, broken, _number(failure, plain, MANNERS.index("other"))
-    )
+def _not(test: "_Bits | _Either | _End | _Never") -> _Test:
+    if isinstance(test, _Never):
+        return _Bits("views", 0, 0)
+    if isinstance(test, _Bits) and _is_one(test.care):
+        return _Bits(test.column, test.care, test.care ^ test.value)
+    if isinstance(test, _Either):
+        return _Bits(test.column, test.care, 0)
+    return _Not(test)
 
 
-def _number(text: Column, numbers: Mapping[str, int], otherwise: int) -> Column:
-    by_number: dict[int, list[str]] = {}
-    for word, number in numbers.items():
-        by_number.setdefault(number, []).append(word)
-    branches = [(text.isin(words), number) for number, words in by_number.items() if number != otherwise]
-    return ibis.cases(*branches, else_=otherwise).cast("int64")
+def _is_one(bits: int) -> bool:
+    return bits.bit_count() == 1
 
 
-def _aggregates(t: Table, views: Sequence[str], counted: Container[str]) -> dict[str, Column]:
-    found: dict[str, Column] = {}
-    for view in views:
-        inside = _inside(t, view)
-        lost = inside & ~t.worked
-        found |= {
-            f"{view}_n": inside.cast("int64").sum(),
-            f"{view}_won": (inside & t.worked).cast("int64").sum(),
-            f"{view}_met": (inside & t.connected.fill_null(_NO)).any(),
-            f"{view}_spoke": (inside & t.answered.fill_null(_NO)).any(),
-            f"{view}_valid": (inside & t.verified.fill_null(_NO)).any(),
-            f"{view}_far": ibis.ifelse(lost, t.far, -1).max(),
-        }
-        if view in counted:
-            for index, stage in enumerate(STAGES):
-                found[f"{view}_at_{stage}"] = ibis.ifelse(lost & (t.stage == index), t.one, 0).sum()
-    return found | _page_aggregates(t) | _dns_aggregates(t)
-
-
-def _inside(t: Table, view: str) -> Column:
-    return t.in_path if view == "path" else t.seen & (t.role == view)
-
-
-def _page_aggregates(t: Table) -> dict[str, Column]:
-    shown = t.seen & t.role.isin([Role.SYSTEM.value, Role.TRUSTED.value])
-    timed = t.seen & (t.in_path | (t.role == Role.NEUTRAL_NAME.value))
-    return {
-        "saw_block": (shown & t.page_block).any(),
-        "saw_refusal": (shown & t.page_refusal).any(),
-        "saw_challenge": (shown & t.page_challenge).any(),
-        "saw_forbidden": (t.in_path & t.status.isin(_FORBIDDEN)).any(),
-        "saw_legal": (t.in_path & (t.status == 451)).any(),
-        "saw_fine": (t.in_path & (t.status >= 200) & (t.status < 400)).any(),
-        "saw_issuer": ((shown | (t.seen & (t.role == Role.UNVERIFIED.value))) & t.issuer_known).any(),
-        "resets": (timed & t.was_reset).cast("int64").sum(),
-        "reset_soonest": ibis.ifelse(timed & t.was_reset, t.tls_took, ibis.null("float64")).min(),
-        "trip_soonest": ibis.ifelse(
-            timed & t.connected & t.tcp_failure.isnull(), t.tcp_took, ibis.null("float64")
-        ).min(),
+def _test_of_view(view: str, rest: str) -> "_Bits | _Either | _End":
+    stage, _, manner = rest.partition(".")
+    if manner:
+        return _End(view, (end_number(stage, manner),))
+    won, lost = state_bits(view, "won"), state_bits(view, "lost")
+    plain: dict[str, _Bits | _Either] = {
+        "tried": _Either("views", won | lost),
+        "ok": _Bits("views", won, won),
+        "failed": _Bits("views", won | lost, lost),
+        "unsteady": _Bits("views", won | lost, won | lost),
+        "connected": _set("views", state_bits(view, "met")),
+        "answered": _set("views", state_bits(view, "spoke")),
+        "verified": _set("views", state_bits(view, "valid")),
     }
+    return plain[rest]
 
 
-def _dns_aggregates(t: Table) -> dict[str, Column]:
-    own = t.seen & (t.role == Role.SYSTEM.value)
-    answered = t.dns_answers.length().fill_null(0) > 0
-    return {
-        "name_asked": (own & t.dns_asked).any(),
-        "name_answered": (own & answered).any(),
-        "name_bogon": (own & t.answered_bogon).any(),
-        "name_trusted": (own & t.answered_trusted).any(),
-        "name_block": (own & t.answered_block).any(),
-        "name_substitute": (own & t.answered_substitute).any(),
-        "name_twice": (own & t.answered_twice).any(),
-    }
+def _set(word: str, bit: int) -> _Bits:
+    return _Bits(word, bit, bit)
 
 
-def _fact(t: Table, name: str) -> Column:
-    """One fact, from aggregates and from what stands in the first row."""
-    view, _, rest = name.partition(".")
-    if view in _VIEWS:
-        return _view_fact(t, view, rest)
+def _marked(name: str) -> _Bits:
+    return _set("marks", mark_bit(name))
+
+
+_WORKS: Final = _set("views", state_bits("system", "won"))
+
+
+def reading_of(t: Table) -> Column:
+    """How the dial that came furthest ended; ``ok`` where one of the system's own worked, empty where none was made."""
+    end = ibis.ifelse(t.path_end >= 0, t.path_end, t.system_end)
+    stages = ibis.cases(*((end >> MANNER_BITS == i, name) for i, name in enumerate(STAGES)), else_="")
+    manners = ibis.cases(*((end & (MANNERS_ROOM - 1) == i, name) for i, name in enumerate(MANNERS)), else_="")
+    return ibis.cases((_WORKS.holds(t), "ok"), (end >= 0, stages.concat(".").concat(manners)), else_="")
+
+
+def any_of(columns: Iterable[Column]) -> Column:
+    """Whether one of some columns holds."""
+    return reduce(or_, columns)
+
+
+def _flag(t: Table, name: str) -> Column:
+    view = name.partition(".")[0]
+    if view in VIEWS:
+        return _REPEATS[name](t, view)
     if view == "network":
         return t.network.contains(f" {name} ")
     if view == "speed":
         return t.speed.contains(f" {name} ")
-    if view == "target" and rest in ("https", "http", "tls", "tcp", "udp", "quic"):
-        return t.kind == rest
-    return _PLAIN[name](t)
-
-
-def _view_fact(t: Table, view: str, rest: str) -> Column:
-    tried, won, far = t[f"{view}_n"] > 0, t[f"{view}_won"] > 0, t[f"{view}_far"]
-    lost = tried & ~won
-    stage, _, manner = rest.partition(".")
-    if manner:
-        return lost & (_stage_of(far) == STAGES.index(stage)) & (_manner_of(far) == MANNERS.index(manner))
-    plain: dict[str, Callable[[], Column]] = {
-        "tried": lambda: tried,
-        "ok": lambda: won,
-        "failed": lambda: lost,
-        "unsteady": lambda: won & (t[f"{view}_n"] > t[f"{view}_won"]),
-        "residual": lambda: lost & _residual(t, view),
-        "repeated": lambda: lost & ((_times(t, view, _stage_of(far), _manner_of(far)) > 1) | _residual(t, view)),
-        "connected": lambda: t[f"{view}_met"],
-        "answered": lambda: t[f"{view}_spoke"],
-        "verified": lambda: t[f"{view}_valid"],
-    }
-    return plain[rest]()
-
-
-def _residual(t: Table, view: str) -> Column:
-    """Some dials came as far as the name, and others could not even connect any more: a penalty that lasts."""
-    connect, silence = STAGES.index("connect"), MANNERS.index("silence")
-    far = t[f"{view}_far"]
-    silent = _times(t, view, ibis.literal(connect), ibis.literal(silence)) > 0
-    return silent & ~((_stage_of(far) == connect) & (_manner_of(far) == silence))
-
-
-def _stage_of(far: Column) -> Column:
-    return far >> _STAGE_BITS
-
-
-def _manner_of(far: Column) -> Column:
-    return far & (_MANNERS - 1)
-
-
-def _times(t: Table, view: str, stage: Column, manner: Column) -> Column:
-    """How many dials of a view ended in this step and manner."""
-    packed = ibis.cases(
-        *((stage == index, t[f"{view}_at_{name}"]) for index, name in enumerate(STAGES)),
-        else_=ibis.literal(0, "int64"),
-    )
-    return (packed >> (manner.cast("int64") * _BITS)) & (_ORDERS - 1)
-
-
-def _reading(t: Table) -> Column:
-    """How the dial that came furthest ended."""
-    far = ibis.ifelse((t.path_far >= 0) & (t.path_won == 0), t.path_far, t.system_far)
-    stages = ibis.cases(*((_stage_of(far) == i, name) for i, name in enumerate(STAGES)), else_="")
-    manners = ibis.cases(*((_manner_of(far) == i, name) for i, name in enumerate(MANNERS)), else_="")
-    told = stages.concat(".").concat(manners)
-    return ibis.cases((t.system_won > 0, "ok"), (far >= 0, told), else_="")
+    return _FLAGS[name](t)
 
 
 def _is_false(flag: Column) -> Column:
     return flag.notnull() & ~flag
 
 
-_PLAIN: Final[Mapping[str, Callable[[Table], Column]]] = {
-    "target.ok": lambda t: t.system_won > 0,
+def _is_kind(kind: str) -> Callable[[Table], Column]:
+    return lambda t: t.kind == kind
+
+
+_FAMILIES: Final = ("network.", "speed.")
+_REPEATS: Final = {
+    f"{view}.{rest}": flag for view in VIEWS for rest, flag in (("repeated", repeated), ("residual", residual))
+}
+_FLAGS: Final[Mapping[str, Callable[[Table], Column]]] = {
+    **{f"target.{kind}": _is_kind(kind) for kind in _KINDS},
     "target.literal": lambda t: t.literal,
     "target.domestic": lambda t: t.domestic,
     "target.tainted": lambda t: t.tainted,
-    "dns.asked": lambda t: t.name_asked,
-    "dns.answered": lambda t: t.name_answered,
-    "dns.bogon": lambda t: t.name_bogon & ~t.trusted_bogon,
-    "dns.signature": lambda t: t.name_block,
-    "dns.substitute": lambda t: t.name_substitute,
-    "dns.two_answers": lambda t: t.name_twice,
-    "dns.disjoint": lambda t: t.name_answered & t.trusted_known & ~t.name_trusted,
+    "dns.bogon": lambda t: _marked("bogon").holds(t) & ~t.trusted_bogon,
+    "dns.disjoint": lambda t: _marked("dns.answered").holds(t) & t.trusted_known & ~_marked("agreed").holds(t),
     "dns.trusted": lambda t: t.trusted_known,
     "dns.trusted_denies": lambda t: t.trusted_failure.isin(_DENIED),
-    "page.block": lambda t: t.saw_block,
-    "page.refusal": lambda t: t.saw_refusal,
-    "page.challenge": lambda t: t.saw_challenge,
-    "page.forbidden": lambda t: t.saw_forbidden,
-    "page.differs": lambda _: _NO,  # tables keep no page of the control's to compare with
-    "page.legal": lambda t: t.saw_legal,
-    "page.fine": lambda t: t.saw_fine,
-    "page.issuer": lambda t: t.saw_issuer,
     "reset.from_far": lambda t: (t.resets > 1) & (t.reset_soonest >= t.trip_soonest * _FAR),
     "reset.from_midway": lambda t: (
         (t.resets > 1) & (t.reset_soonest < t.trip_soonest * _FAR) & (t.reset_soonest <= t.trip_soonest * _MIDWAY)
@@ -285,18 +292,12 @@ _PLAIN: Final[Mapping[str, Callable[[Table], Column]]] = {
     "control.tls.failed": lambda t: _is_false(t.control_tls),
     "control.quic.ok": lambda t: t.control_quic,
     "control.fine": lambda t: (t.control_status >= 200) & (t.control_status < 400),
-    "control.forbidden": lambda t: t.control_status.isin(_FORBIDDEN),
+    "control.forbidden": lambda t: t.control_status.isin(FORBIDDEN),
 }
-"""Facts that are no view's and have no family."""
+"""Facts of what stands in every row of a target alike, or of all of its dials."""
 
 
 def computable() -> frozenset[str]:
     """Every fact that a table can have."""
-    families = ("network.", "speed.", *(f"{view}." for view in _VIEWS))
-    kinds = {f"target.{kind}" for kind in ("https", "http", "tls", "tcp", "udp", "quic")}
-    return frozenset(x for x in FACTS if x in _PLAIN or x in kinds or x.startswith(families))
-
-
-def any_of(columns: Iterable[Column]) -> Column:
-    """Whether one of some columns holds."""
-    return reduce(or_, columns)
+    ours = (*_FLAGS, *MARKS, *_UNTOLD, "target.ok")
+    return frozenset(fact for fact in FACTS if fact in ours or fact.startswith((*_FAMILIES, *(f"{v}." for v in VIEWS))))

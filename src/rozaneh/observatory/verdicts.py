@@ -1,10 +1,10 @@
 """The rules of :mod:`rozaneh.diagnosis` as one table expression: the first that fits decides, as on one measurement."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
 from hashlib import blake2b
-from operator import and_
-from typing import Final
+from operator import add
+from typing import Any, Final, Protocol
 
 import ibis
 import msgspec
@@ -13,9 +13,11 @@ from rozaneh.diagnosis import Mechanism, Outcome, Rule, Who, rules
 from rozaneh.diagnosis.judge import EACH_MISSING, LEAST
 from rozaneh.diagnosis.verdict import Layer
 from rozaneh.observatory import schema
-from rozaneh.observatory.facts import Column, Table, any_of, column, with_facts
+from rozaneh.observatory.facts import Facts, any_of, reading_of
+from rozaneh.observatory.gathered import Column, Table
 
 _HUNDRED: Final = 100
+_OK: Final = "target.ok"
 
 
 def rules_version(asked: Sequence[Rule] | None = None) -> str:
@@ -31,58 +33,97 @@ def judged(observations: Table, asked: Sequence[Rule] | None = None) -> Table:
         asked: the rules; by default those that come with Rozaneh.
     """
     known = tuple(rules() if asked is None else asked)
-    facts = with_facts(observations, {fact for rule in known for fact in rule.named})
-    facts = facts.mutate(compared=facts.speed.contains(" speed.compared ").fill_null(ibis.literal(value=False)))
-    return concluded(facts, known).select(*schema.VERDICT.names)
+    facts = Facts({_OK, *(fact for rule in known for fact in rule.named)})
+    rows = facts.of(observations)
+    rows = rows.mutate(
+        reading=reading_of(rows), compared=rows.speed.contains(" speed.compared ").fill_null(ibis.literal(value=False))
+    )
+    return concluded(rows, known, facts).select(*schema.VERDICT.names)
 
 
-def concluded(facts: Table, known: Sequence[Rule]) -> Table:
-    """A table with a boolean column for each fact that rules name, and with what the first rule that fits says."""
-    chosen = facts.mutate(chosen=_first(facts, known))
+class Reader(Protocol):
+    """How facts are read from a table; null is never what it gives."""
+
+    def holds(self, t: Table, fact: str) -> Column:
+        """Whether a fact holds."""
+
+    def fits(self, t: Table, rule: Rule) -> Column:
+        """Whether a rule fits."""
+
+
+def concluded(rows: Table, known: Sequence[Rule], facts: Reader) -> Table:
+    """A table with what the first rule that fits says.
+
+    Args:
+        rows: what facts are read from.
+        known: the rules.
+        facts: reads them.
+    """
+    chosen = rows.mutate(chosen=_first(rows, known, facts))
     told = {
-        "verdict": _told(chosen, [rule.verdict.value for rule in known], Outcome.CANNOT_TELL.value),
-        "mechanism": _told(chosen, [rule.mechanism.value for rule in known], Mechanism.UNKNOWN.value),
-        "layer": _told(chosen, [rule.where.value for rule in known], Layer.NOWHERE.value),
-        "who": _told(chosen, [rule.who.value for rule in known], Who.UNKNOWN.value),
-        "rule": _told(chosen, [rule.id for rule in known], ""),
-        "level": _told(chosen, [rule.level for rule in known], ""),
-        "confidence": _confidence(chosen, known),
+        "verdict": _told(chosen, known, lambda rule: rule.verdict.value, Outcome.CANNOT_TELL.value),
+        "mechanism": _told(chosen, known, lambda rule: rule.mechanism.value, Mechanism.UNKNOWN.value),
+        "layer": _told(chosen, known, lambda rule: rule.where.value, Layer.NOWHERE.value),
+        "who": _told(chosen, known, lambda rule: rule.who.value, Who.UNKNOWN.value),
+        "rule": _told(chosen, known, lambda rule: rule.id, ""),
+        "level": _told(chosen, known, lambda rule: rule.level, ""),
+        "confidence": _confidence(chosen, known, facts),
         "rules_version": ibis.literal(rules_version(known)),
     }
     return chosen.mutate(**told)
 
 
-def _first(facts: Table, known: Sequence[Rule]) -> Column:
-    """The number of the first rule that fits; -1 where none does."""
-    return ibis.cases(*((_fits(facts, rule), number) for number, rule in enumerate(known)), else_=-1).cast("int64")
+def _first(t: Table, known: Sequence[Rule], facts: Reader) -> Column:
+    """The number of the first rule that fits; -1 where none does.
+
+    What works is most of what there is, and few rules can say anything of it. So it is asked once whether it does, and
+    of either kind only those rules that can fit there.
+    """
+    numbered = list(enumerate(known))
+    working = [(n, rule) for n, rule in numbered if _OK not in rule.unless]
+    plain = next((i for i, (_, rule) in enumerate(working) if _is_plain(rule)), len(working))
+    failing = [(n, rule) for n, rule in numbered if _OK not in rule.needs and (_OK,) not in rule.any]
+    return ibis.ifelse(facts.holds(t, _OK), _number(t, working[: plain + 1], facts), _number(t, failing, facts))
 
 
-def _fits(facts: Table, rule: Rule) -> Column:
-    parts = [facts[column(fact)] for fact in rule.needs]
-    parts += [any_of(facts[column(fact)] for fact in group) for group in rule.any]
-    parts += [~facts[column(fact)] for fact in rule.unless]
-    return reduce(and_, parts, ibis.literal(value=True))
+def _is_plain(rule: Rule) -> bool:
+    """Whether a rule fits whatever works."""
+    return not rule.unless and all(_OK in group for group in rule.any) and set(rule.needs) <= {_OK}
 
 
-def _told(chosen: Table, texts: Sequence[str], otherwise: str) -> Column:
-    by_text: dict[str, list[int]] = {}
-    for number, text in enumerate(texts):
-        by_text.setdefault(text, []).append(number)
-    branches = [(chosen.chosen.isin(numbers), text) for text, numbers in by_text.items() if text != otherwise]
+def _number(t: Table, known: Iterable[tuple[int, Rule]], facts: Reader) -> Column:
+    return ibis.cases(*((facts.fits(t, rule), n) for n, rule in known), else_=-1).cast("int64")
+
+
+def _told(chosen: Table, known: Sequence[Rule], word: Callable[[Rule], str], otherwise: str) -> Column:
+    by_word = _alike(known, word)
+    branches = [(_is_one_of(chosen.chosen, numbers), said) for said, numbers in by_word.items() if said != otherwise]
     return ibis.cases(*branches, else_=otherwise) if branches else ibis.literal(otherwise)
 
 
-def _confidence(chosen: Table, known: Sequence[Rule]) -> Column:
+def _is_one_of(chosen: Column, numbers: Sequence[int]) -> Column:
+    return chosen == numbers[0] if len(numbers) == 1 else chosen.isin(numbers)
+
+
+def _alike(known: Sequence[Rule], key: Callable[[Rule], Any]) -> dict[Any, list[int]]:
+    """The numbers of rules that have the same of something, that of what works first: most of what there is works."""
+    found: dict[Any, list[int]] = {}
+    for number, rule in sorted(enumerate(known), key=lambda numbered: not _is_plain(numbered[1])):
+        found.setdefault(key(rule), []).append(number)
+    return found
+
+
+def _confidence(chosen: Table, known: Sequence[Rule], facts: Reader) -> Column:
     """In hundredths until the end, so that every engine rounds alike."""
     branches = []
-    for number, rule in enumerate(known):
-        least = 0 if rule.verdict is Outcome.CANNOT_TELL else round(LEAST * _HUNDRED)
-        each = round(EACH_MISSING * _HUNDRED)
-        absent = sum((~chosen[column(fact)]).cast("int64") for fact in rule.wants)
-        found = ibis.literal(round(rule.confidence * _HUNDRED), "int64") - absent * each
-        branches.append((chosen.chosen == number, ibis.greatest(found, least) if rule.wants else found))
-    hundredths = ibis.cases(*branches, else_=ibis.literal(0, "int64"))
-    return hundredths.cast("float64") / _HUNDRED
+    for (confidence, wants, verdict), numbers in _alike(known, lambda r: (r.confidence, r.wants, r.verdict)).items():
+        hundredths: Column = ibis.literal(round(confidence * _HUNDRED), "int64")
+        if wants:
+            absent = reduce(add, ((~facts.holds(chosen, name)).cast("int64") for name in wants))
+            least = 0 if verdict is Outcome.CANNOT_TELL else round(LEAST * _HUNDRED)
+            hundredths = ibis.greatest(hundredths - absent * round(EACH_MISSING * _HUNDRED), least)
+        branches.append((_is_one_of(chosen.chosen, numbers), hundredths))
+    return ibis.cases(*branches, else_=ibis.literal(0, "int64")).cast("float64") / _HUNDRED
 
 
 def hourly(verdicts: Table) -> Table:
