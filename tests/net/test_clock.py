@@ -1,8 +1,10 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
 from rozaneh.core import LocalFault
+from rozaneh.lab.clock import LabClock
 from rozaneh.net.clock import RunningClock, SystemClock, clock_from_environment
 
 
@@ -17,6 +19,21 @@ def test_the_labs_clock_runs_on_from_its_start() -> None:
     first, second = clock.now(), clock.now()
     assert clock.start <= first <= second < clock.start + timedelta(minutes=1)
     assert (first.hour, first.utcoffset()) == (15, timedelta(hours=4.5))
+
+
+def test_it_is_turned_while_a_program_runs(tmp_path: Path) -> None:
+    shown = LabClock(datetime(2022, 9, 21, 15, 50, tzinfo=timezone(timedelta(hours=4.5))))
+    shown.show_in(tmp_path / "clock")
+    environment = {"ROZANEH_LAB_CLOCK": shown.now().isoformat(), "ROZANEH_LAB_CLOCK_FILE": str(tmp_path / "clock")}
+    clock = clock_from_environment(environment)
+    assert clock.now().hour == 15
+    shown.set(shown.start.replace(hour=23, minute=59))
+    assert abs(clock.now() - shown.now()) < timedelta(minutes=1)
+    for spoilt in (b"soon 7", b"\xff", b"2022-09-21 7"):
+        (tmp_path / "clock").write_bytes(spoilt)
+        assert clock.now().hour == 23, "what is no time turns nothing"
+    (tmp_path / "clock").unlink()
+    assert clock.now().hour == 23, "and where the lab has gone it runs on"
 
 
 def test_without_a_lab_it_is_the_systems() -> None:

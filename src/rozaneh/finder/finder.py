@@ -326,6 +326,14 @@ class Finder:
         """Remember that the line abroad was open, or cut, at a moment."""
         self._knowledge.memory.line_was(self._knowledge.context.network, at, cut=cut)
 
+    def line_is_back(self) -> None:
+        """A cut is over as far as is known: what it led through a server may be reached in the usual way again.
+
+        What is known to be blocked stays so, and no name is shown by looking.
+        """
+        self._knowledge.weather.may_be_over()
+        self._knowledge.hosts.choose_anew(NAMED_IN_CLEAR)
+
     def carried(self, target: Target) -> Straight | Carried | None:
         """Where a datagram to a target may go; none where nowhere."""
         return carried(self._knowledge, self.network, target, anyio.current_time())

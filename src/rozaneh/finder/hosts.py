@@ -93,6 +93,11 @@ class Known:
         """Why it is not searched for again yet."""
         return self.refusal if now < self.refused_until else None
 
+    def choose_anew(self) -> None:
+        """Which way gets past what blocks it is chosen anew; that it is blocked stays known, and its name hidden."""
+        if self.way is not None:
+            self.learn(self.obstacle, None, self.until)
+
     def release(self, explorer: object) -> None:
         """The search of this explorer has ended, however it did."""
         if self.explorer is explorer:
@@ -146,6 +151,16 @@ class Hosts:
         if found is not None:
             left = tuple(address for address in found[0] if address not in silent)
             self._addresses[host] = (left or found[0], *found[1:])
+
+    def choose_anew(self, obstacles: tuple[str, ...]) -> None:
+        """Choose anew the ways of destinations that are reached through the user's servers.
+
+        Args:
+            obstacles: what the obstacles begin with that are not verified anew by that.
+        """
+        for known in self._known.values():
+            if known.way is not None and known.way.private and known.obstacle.startswith(obstacles):
+                known.choose_anew()
 
     def forget(self) -> None:
         """Forget everything, as on another network."""

@@ -89,6 +89,11 @@ class Weather:
         self._looked = now
         return True
 
+    def may_be_over(self) -> None:
+        """A cut has ended as far as anybody knows: the silence of before says nothing any more."""
+        self._silent.clear()
+        self._looked = -math.inf
+
     def looked_in_vain(self) -> None:
         """Whoever went to look was called back: somebody else may."""
         self._looked = -math.inf

@@ -24,6 +24,8 @@ from rozaneh.net.clock import Clock
 __all__ = ["CurfewMode"]
 
 _EVERY = 20.0
+_NAPS = 10
+_LEAP = timedelta(seconds=30)
 _BEFORE = timedelta(minutes=30)
 
 
@@ -54,6 +56,7 @@ class CurfewMode:
     _read: float = 0.0
     _for: datetime | None = None
     _ends: datetime | None = None
+    _on: bool = False
     _missed: list[str] = field(default_factory=list)
 
     async def watch(self) -> None:
@@ -63,11 +66,21 @@ class CurfewMode:
             if not self.switch.paused:
                 with self.switch.door():
                     await self.step()
-            await anyio.sleep(_EVERY)
+            await self._rest()
+
+    async def _rest(self) -> None:
+        """Wait; less long where the time of day goes on by leaps, as after a sleep of the machine or when it is set."""
+        seen, running = self.clock.now(), anyio.current_time()
+        for _ in range(_NAPS):
+            await anyio.sleep(_EVERY / _NAPS)
+            passed = timedelta(seconds=anyio.current_time() - running)
+            if abs(self.clock.now() - seen - passed) > _LEAP:
+                return
 
     def forget(self) -> None:
         """Forget what was seen and done; nothing is watched or kept any more."""
         self.keeper = self.watched = self.prepared = self._ends = None
+        self._on = False
         self._hours, self._missed = [], []
 
     def expected(self) -> Curfew | None:
@@ -78,6 +91,9 @@ class CurfewMode:
         """Do what is to be done now."""
         self._look_at_file()
         now, curfew = self.clock.now(), self.expected()
+        was_on, self._on = self._on, curfew is not None and curfew.start <= now
+        if was_on and not self._on:
+            self.finder.line_is_back()
         if self._ends is not None and now >= self._ends and not self.finder.outage():
             await self._again()
             self._ends = None

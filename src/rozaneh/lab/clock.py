@@ -2,6 +2,7 @@
 
 import time
 from datetime import datetime, timedelta, timezone, tzinfo
+from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from rozaneh.core import LocalFault
@@ -20,6 +21,8 @@ class LabClock:
         at: the monotonic time, in seconds, at which it showed that.
     """
 
+    _path: Path | None = None
+
     def __init__(self, start: datetime, at: float | None = None) -> None:
         self.set(start, at)
 
@@ -33,6 +36,18 @@ class LabClock:
             raise LocalFault(f"the lab's clock needs a time with a zone, not {start.isoformat()}")
         self.start = start
         self.at = time.monotonic() if at is None else at
+        self._write()
+
+    def show_in(self, path: Path) -> None:
+        """From now on a file shows it as well, for programs that run while it is turned."""
+        self._path = path
+        self._write()
+
+    def _write(self) -> None:
+        if self._path is not None:
+            fresh = self._path.with_suffix(".new")
+            fresh.write_text(f"{self.start.isoformat()} {self.at}\n", encoding="ascii")
+            fresh.replace(self._path)
 
     def now(self) -> datetime:
         """What it shows."""

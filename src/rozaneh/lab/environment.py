@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from rozaneh.net.clock import LAB_CLOCK
+from rozaneh.net.clock import LAB_CLOCK, LAB_CLOCK_FILE
 
 LAB = "ROZANEH_LAB"
 """The name of the lab's host on which a program runs; set only inside a lab."""
@@ -18,7 +18,7 @@ _OUTSIDE = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy")
 
 
 def program_environment(
-    own: Mapping[str, str], *, ca_file: Path, host: str, now: datetime, zone: str
+    own: Mapping[str, str], *, ca_file: Path, host: str, now: datetime, shown_in: Path, zone: str
 ) -> dict[str, str]:
     """This process's environment, made fit for a program in the lab.
 
@@ -27,6 +27,7 @@ def program_environment(
         ca_file: whom to believe about certificates.
         host: where the program runs.
         now: what the lab's clock shows.
+        shown_in: the file that shows it while it is turned.
         zone: the country's time zone.
     """
     kept = {name: value for name, value in own.items() if name.lower() not in _OUTSIDE and name != "SSL_CERT_DIR"}
@@ -37,6 +38,7 @@ def program_environment(
         **dict.fromkeys(_TRUST, str(ca_file)),
         LAB: host,
         LAB_CLOCK: now.isoformat(),
+        LAB_CLOCK_FILE: str(shown_in),
         LAB_DIRECTORY: str(ca_file.parent),
         "TZ": zone,
     }

@@ -79,8 +79,15 @@ class LabHost:
 
     def environment(self) -> dict[str, str]:
         """What programs here need in their environment, this process's own included."""
+        shown_in = self._lab.ca_file.parent / f"{self.name}.clock"
+        self.clock.show_in(shown_in)
         return program_environment(
-            os.environ, ca_file=self._lab.ca_file, host=self.name, now=self.clock.now(), zone=self._lab.world.zone
+            os.environ,
+            ca_file=self._lab.ca_file,
+            host=self.name,
+            now=self.clock.now(),
+            shown_in=shown_in,
+            zone=self._lab.world.zone,
         )
 
     def popen(self, argv: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
