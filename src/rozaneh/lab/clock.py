@@ -1,6 +1,7 @@
 """The lab's time of day: one clock that censors, clients and programs share, and that can be turned."""
 
 import time
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -46,8 +47,9 @@ class LabClock:
     def _write(self) -> None:
         if self._path is not None:
             fresh = self._path.with_suffix(".new")
-            fresh.write_text(f"{self.start.isoformat()} {self.at}\n", encoding="ascii")
-            fresh.replace(self._path)
+            with suppress(FileNotFoundError):  # the lab has ended, and nobody looks any more
+                fresh.write_text(f"{self.start.isoformat()} {self.at}\n", encoding="ascii")
+                fresh.replace(self._path)
 
     def now(self) -> datetime:
         """What it shows."""

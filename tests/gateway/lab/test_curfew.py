@@ -114,8 +114,11 @@ def test_before_it_what_works_is_warmed_during_it_it_goes_on_by_that_and_after_i
     assert "Through your server" in told
 
     lab.load(evening.client, load_scenario("shutdown-domestic-stays"))
-    assert evening.curl(*PROXY, BLOCKED)[0] != 0
-    assert evening.event()["obstacle"] == "domestic_only"
+    said = []
+    while "domestic_only" not in said:  # whether anything answers is looked at again after ten seconds
+        assert evening.curl(*PROXY, BLOCKED)[0] != 0
+        said.append(evening.event().get("obstacle"))
+        assert len(said) < 4, said
     assert evening.way(DOMESTIC) == "tcp"
     assert evening.told().splitlines()[0] == CUT
     lab.load(evening.client, load_scenario(str(evening.folder / "evening.toml")), at="23:00")
