@@ -168,3 +168,21 @@ def test_who_was_asked_before_something_answered_says_nothing_by_its_silence() -
     for peer in ("a", "b"):
         weather.foreign_silent(peer, 14.0, asked=11.0)
     assert weather.outage(14.0) == "whole_outage"
+
+
+def test_when_the_one_server_that_a_cut_left_falls_silent_it_takes_no_canary_to_know() -> None:
+    weather = Weather()
+    assert weather.may_look(0.0)
+    for peer in ("canary", "another canary"):
+        weather.foreign_silent(peer, 1.5, asked=0.0)
+    weather.near_answered(2.0)
+    weather.upstream_answered("server", 2.0)
+    assert weather.outage(3.0) == "", "there is a way out"
+    assert not weather.may_look(3.0)
+    assert weather.abroad_was_silent(3.0)
+    weather.foreign_silent("server", 5.0, asked=3.5)
+    assert weather.outage(5.0) == "domestic_only"
+    weather.upstream_answered("server", 6.0)
+    assert weather.outage(6.0) == ""
+    weather.may_be_over()
+    assert not weather.abroad_was_silent(6.0)

@@ -166,9 +166,13 @@ class Opening:
         """Send canaries when nobody has answered what runs, once for this connection."""
         search = self._search
         hangs = bool(self._running) and all(runner.unheard and runner.stuck(now) for runner in self._running)
-        if hangs and not self._looked and search.knowledge.weather.may_look(now):
+        if not hangs or self._looked:
+            return
+        if search.knowledge.weather.may_look(now):
             self._looked = self._flying = True
             tasks.start_soon(self._fly)
+        elif search.knowledge.weather.abroad_was_silent(now):
+            self._looked = self._cut = True
 
     def _upstreams_are_silent(self, now: float) -> None:
         """The user's own servers count as the canaries do, once they have had their time."""

@@ -60,9 +60,13 @@ class Weather:
         self._silent.clear()
 
     def upstream_answered(self, key: str, now: float) -> None:
-        """A server of the user's led somewhere. Some cuts leave networks out, and it may be in one of those."""
+        """A server of the user's led somewhere. Some cuts leave networks out, and it may be in one of those.
+
+        So the silence of others is not forgotten for it: when it falls silent as well, that is known at once.
+        """
         self._upstreams[key] = now
-        self.foreign_answered(now)
+        self.answers += 1
+        self._silent.pop(key, None)
 
     def went_directly(self, pace: float) -> None:
         """A destination was reached without any way, and the slowest of its steps took so many seconds."""
@@ -81,6 +85,10 @@ class Weather:
         if len(self._silent) < _ENOUGH_PEERS or alive - self._silent.keys():
             return ""
         return "domestic_only" if now - self._near < _RECENT else "whole_outage"
+
+    def abroad_was_silent(self, now: float) -> bool:
+        """Whether so many were silent within the last minute that it takes no canaries to know of a cut."""
+        return sum(now - at < _RECENT for at in self._silent.values()) >= _ENOUGH_PEERS
 
     def may_look(self, now: float) -> bool:
         """Whether somebody may send canaries, or search during an outage; true once in a while."""
