@@ -3,7 +3,6 @@
 import base64
 import os
 import socket
-import subprocess
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -12,16 +11,16 @@ import anyio
 import pytest
 from anyio.abc import ByteStream
 
-from rozaneh.core import Attempt, DialFailed, Spec, SpecError, Target
+from rozaneh.core import Attempt, DialFailed, SpecError, Target
 from rozaneh.dialers import build
 from rozaneh.dialers.wireguard import WireGuardWay, settings
-from rozaneh.lab.hosts import LabHost
 from rozaneh.lab.lab import Lab
 from rozaneh.lab.scenario import load_scenario
 from rozaneh.links.wireguard import parse
 from rozaneh.net import Deadlines, Trace, measure
 from rozaneh.net.apart import Order
 from rozaneh.net.memory import MemoryNetwork, echo
+from tests.dialers.vpn import Server, spec
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 CONF = f"""
@@ -37,22 +36,6 @@ Endpoint = 45.76.10.11:51821
 PersistentKeepalive = 25
 """
 SERVICE = Target(host="10.9.0.1", port=8080)
-SERVER = """
-set -e
-mount -t tmpfs none /run
-wireguard-go wg0 2>/dev/null
-wg setconf wg0 "$1"
-ip address add 10.9.0.1/24 dev wg0
-ip link set wg0 up
-echo ready
-exec sleep 600
-"""
-
-
-def spec(conf: str) -> Spec:
-    found = parse(conf).spec
-    assert found is not None
-    return found
 
 
 def test_the_configuration_is_as_wireguard_go_reads_it() -> None:
@@ -103,38 +86,8 @@ async def test_a_network_without_sockets_is_said_to_have_none() -> None:
             await build(spec(CONF), network).dial(SERVICE, Trace())
 
 
-def _keys() -> tuple[str, str]:
-    private = subprocess.run(["wg", "genkey"], capture_output=True, text=True, check=True).stdout.strip()
-    return private, subprocess.run(
-        ["wg", "pubkey"], input=private, capture_output=True, text=True, check=True
-    ).stdout.strip()
-
-
 def _routes() -> tuple[str, list[str]]:
     return Path("/proc/net/route").read_text(), [name for _, name in socket.if_nameindex()]
-
-
-class Server:
-    """A WireGuard server on a host of the lab, and whoever may come to it."""
-
-    def __init__(self, host: LabHost, folder: Path) -> None:
-        private, self._public = _keys()
-        self._theirs, allowed = _keys()
-        file = folder / "server.conf"
-        file.write_text(
-            f"[Interface]\nPrivateKey={private}\nListenPort=51821\n[Peer]\nPublicKey={allowed}\nAllowedIPs=10.9.0.2/32\n"
-        )
-        command = ["sh", "-c", SERVER, "server", str(file)]
-        self.process = host.popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        assert self.process.stdout is not None
-        self.up = self.process.stdout.readline() == "ready\n"
-
-    @property
-    def way(self) -> Spec:
-        return spec(
-            f"[Interface]\nPrivateKey={self._theirs}\nAddress=10.9.0.2/24\n[Peer]\nPublicKey={self._public}\n"
-            "AllowedIPs=0.0.0.0/0\nEndpoint=45.76.10.11:51821\n"
-        )
 
 
 @pytest.mark.namespaces
@@ -145,7 +98,7 @@ def test_a_service_behind_wireguard_in_the_lab(tmp_path: Path, peer: Callable[[s
     before = _routes()
     with Lab() as lab:
         server = Server(lab.host("relay"), tmp_path)
-        assert server.up is allowed
+        assert server.start() is allowed
         seen: dict[str, tuple[Attempt, str]] = {}
         said: dict[str, bytes] = {}
 
@@ -170,9 +123,8 @@ def test_a_service_behind_wireguard_in_the_lab(tmp_path: Path, peer: Callable[[s
                 await ask("wireguard-handshake")
                 tasks.cancel_scope.cancel()
 
-        with server.process:
-            anyio.run(go)
-            server.process.kill()
+        anyio.run(go)
+        server.stop()
     assert _routes() == before
     if not allowed:
         assert "no tunnel is allowed here" in seen["sni-reset"][1]

@@ -1,11 +1,10 @@
-"""Datagrams through a server of the user's: SOCKS5's UDP ASSOCIATE, and Shadowsocks of 2017 and of 2022."""
+"""Datagrams through a server of the user's: SOCKS5's UDP ASSOCIATE, Shadowsocks of 2017 and of 2022, and WireGuard."""
 
 import ipaddress
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
-from typing import Protocol
 
 import anyio
 
@@ -14,11 +13,13 @@ from rozaneh.codecs.shadowsocks import METHODS, key_from_password, open_datagram
 from rozaneh.codecs.shadowsocks2022 import METHODS as METHODS_2022
 from rozaneh.codecs.socks5_udp import Datagram
 from rozaneh.codecs.socks_address import address_header
-from rozaneh.core import DialFailed, Failure, RemoteFault, Spec, SpecError
+from rozaneh.core import DialFailed, Failure, RemoteFault, SpecError
+from rozaneh.dialers.tunnel_datagrams import Tunnel, through_wireguard
 from rozaneh.dialers.upstream import Upstream, parse_upstream
+from rozaneh.dialers.wireguard import WireGuardWay
 from rozaneh.links.shadowsocks import Shadowsocks
 from rozaneh.links.shadowsocks import parse as parse_shadowsocks
-from rozaneh.net import Datagrams, Network
+from rozaneh.net import Datagrams, Dialer, Network
 
 __all__ = ["Carrier", "Tunnel", "carrier"]
 
@@ -26,25 +27,18 @@ _PATIENCE = 8.0
 _BARE = b"\x00\x00\x00"
 
 
-class Tunnel(Protocol):
-    """Carries datagrams to anywhere. Errors are ``OSError``."""
-
-    async def send(self, host: str, port: int, data: bytes) -> None:
-        """Send one to a place; a name is resolved at the far end."""
-
-    async def receive(self) -> Datagram:
-        """Wait for one, and where it comes from."""
-
-
 Carrier = Callable[[], AbstractAsyncContextManager[Tunnel]]
 """Opens a tunnel. Raises ``DialFailed`` or ``OSError``."""
 
 
-def carrier(spec: Spec, network: Network) -> Carrier | None:
-    """How a stack carries datagrams; none where it cannot.
+def carrier(way: Dialer, network: Network) -> Carrier | None:
+    """How a way carries datagrams; none where it cannot.
 
     Only a server that is reached directly can: datagrams do not go through the tricks for streams.
     """
+    if isinstance(way, WireGuardWay):
+        return partial(through_wireguard, way)
+    spec = way.spec
     if len(spec.elements) != 2 or spec.elements[1].name != "tcp":
         return None
     element = spec.elements[0]

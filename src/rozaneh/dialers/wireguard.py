@@ -55,9 +55,15 @@ class WireGuardWay:
 
     async def dial(self, target: Target, trace: Trace) -> ByteStream:
         """Start the tunnel where it does not run, as a step PROXY, then dial in it."""
-        sockets = await self._tunnel(trace)
-        inside = RealNetwork(sockets, resolvers=tuple(_resolvers(self.conf)))
-        return await Tcp(inside, Spec((Element("tcp"),))).dial(target, trace)
+        return await Tcp(await self.inside(trace), Spec((Element("tcp"),))).dial(target, trace)
+
+    async def inside(self, trace: Trace) -> RealNetwork:
+        """The network behind the tunnel, which is started where it does not run. Raises ``DialFailed``."""
+        return RealNetwork(await self._tunnel(trace), resolvers=tuple(_resolvers(self.conf)))
+
+    def lives(self) -> bool:
+        """Whether the tunnel runs."""
+        return self._running.sockets is not None and self._running.sockets.lives
 
     def close(self) -> None:
         """End the tunnel; the next dial starts it again. It ends by itself when nobody has this way any more."""

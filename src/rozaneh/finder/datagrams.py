@@ -17,8 +17,8 @@ from rozaneh.dialers import build
 from rozaneh.dialers.datagrams import Carrier, carrier
 from rozaneh.dialers.resolver import StreamResolving
 from rozaneh.finder.knowledge import Knowledge
-from rozaneh.finder.ways import shows_names
-from rozaneh.net import Network, Trace
+from rozaneh.finder.ways import Way, shows_names
+from rozaneh.net import Dialer, Network, Trace
 from rozaneh.net.trust import Trust
 
 __all__ = ["Carried", "Straight", "carried", "look_up"]
@@ -47,12 +47,15 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True):
     shown: str
 
 
-def carried(knowledge: Knowledge, network: Network, target: Target, now: float) -> Straight | Carried | None:
+def carried(
+    knowledge: Knowledge, network: Network, dialer_of: Callable[[Way], Dialer], target: Target, now: float
+) -> Straight | Carried | None:
     """Where a datagram to a target may go; none where nowhere.
 
     Args:
         knowledge: of the finder.
         network: where sockets come from.
+        dialer_of: the dialers of its ways: what runs for one of them serves datagrams too.
         target: where the client wants it to go.
         now: seconds of the event loop's clock.
     """
@@ -63,7 +66,7 @@ def carried(knowledge: Knowledge, network: Network, target: Target, now: float) 
         return Straight()
     # A plain proxy shows on the way to it what the datagrams would have shown; it carries them where no other does.
     for way in sorted(knowledge.ways.upstreams, key=lambda each: each.kind == "clear"):
-        opens = carrier(way.path, network)
+        opens = carrier(dialer_of(way), network)
         if opens is not None:
             return Carried(carrier=opens, key=way.key, shown=way.path.redacted())
     return None

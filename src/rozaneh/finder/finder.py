@@ -336,7 +336,7 @@ class Finder:
 
     def carried(self, target: Target) -> Straight | Carried | None:
         """Where a datagram to a target may go; none where nowhere."""
-        return carried(self._knowledge, self.network, target, anyio.current_time())
+        return carried(self._knowledge, self.network, self.dialer_of, target, anyio.current_time())
 
     async def look_up(self, host: str) -> tuple[tuple[str, ...], int]:
         """The public addresses of a name, by the trustworthy resolvers alone, and for how many seconds they hold.
