@@ -1,10 +1,11 @@
 """A home in a censored network of the lab, with the real gateway and a real curl in it."""
 
 import json
+import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
 from rozaneh.lab.hosts import LabClient
@@ -73,3 +74,18 @@ class Home:
 
 Censored = Callable[..., AbstractContextManager[Home]]
 """A context manager in which a home is censored as a scenario says, with its gateway running."""
+
+
+def leaves(capture: bytes) -> Iterator[tuple[str, str, int]]:
+    """Of the packets in a capture: protocol, address and port at the far end."""
+    at = 0
+    while at < len(capture):
+        size = struct.unpack_from("<I", capture, at + 8)[0]
+        packet = capture[at + 16 : at + 16 + size]
+        at += 16 + size
+        assert packet[0] >> 4 == 4, "no IPv6 either"
+        inner = packet[(packet[0] & 15) * 4 :]
+        ends = {".".join(map(str, packet[12 + each : 16 + each])): inner[each // 2 : each // 2 + 2] for each in (0, 4)}
+        (far,) = [each for each in ends if not each.startswith("10.")]
+        kind = {1: "icmp", 6: "tcp", 17: "udp"}[packet[9]]
+        yield kind, far, int.from_bytes(ends[far], "big") if kind != "icmp" else 0

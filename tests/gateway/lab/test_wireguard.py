@@ -2,10 +2,9 @@
 
 import json
 import os
-import struct
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ import pytest
 from rozaneh.gateway.control import Question, ask
 from rozaneh.lab.lab import Lab
 from tests.dialers.vpn import ENDPOINT, Server
-from tests.gateway.lab.home import BLOCKED, NAME_IN_DNS, PORT, PROXY, Censored
+from tests.gateway.lab.home import BLOCKED, NAME_IN_DNS, PORT, PROXY, Censored, leaves
 
 pytestmark = pytest.mark.namespaces
 
@@ -38,21 +37,6 @@ for place, size in ((b"\\x01" + socket.inet_aton("{ECHO}"), 20), (b"\\x03\\x0bra
     back.append(len(here.recv(4096)))
 print(json.dumps(back))
 """
-
-
-def leaves(capture: bytes) -> Iterator[tuple[str, str, int]]:
-    """Of the packets in a capture: protocol, address and port at the far end."""
-    at = 0
-    while at < len(capture):
-        size = struct.unpack_from("<I", capture, at + 8)[0]
-        packet = capture[at + 16 : at + 16 + size]
-        at += 16 + size
-        assert packet[0] >> 4 == 4, "no IPv6 either"
-        inner = packet[(packet[0] & 15) * 4 :]
-        ends = {".".join(map(str, packet[12 + each : 16 + each])): inner[each // 2 : each // 2 + 2] for each in (0, 4)}
-        (far,) = [each for each in ends if not each.startswith("10.")]
-        kind = {1: "icmp", 6: "tcp", 17: "udp"}[packet[9]]
-        yield kind, far, int.from_bytes(ends[far], "big") if kind != "icmp" else 0
 
 
 def test_only_wireguard_s_packets_leave(
