@@ -27,6 +27,8 @@ def commands(section: str) -> list[str]:
 def test_what_the_readme_says_is_all_that_a_person_with_one_link_has_to_type(tmp_path: Path) -> None:
     setup, activate, *typed = commands("Use it")
     assert (setup, activate) == ("make setup", ". .venv/bin/activate")
+    persian = typed[typed.index(setup) :]
+    assert [line.replace(" --lang fa", "") for line in persian] == [setup, activate, *typed[:2], "rozaneh proxy on"]
     here = {
         "HOME": str(tmp_path),
         "XDG_STATE_HOME": "",

@@ -4,6 +4,7 @@ from typing import Any
 
 import anyio
 import pytest
+from anyio.abc import ByteStream
 
 from rozaneh.core import Failure, Spec
 from rozaneh.finder import Connection, Finder, Flight, Refusal, Rules, Table
@@ -50,6 +51,21 @@ async def test_a_far_site_is_given_the_time_of_its_own_round_trips(seen: Recorde
         network.serve(SITE, 443, answers(HELLO_BACK))
         await connected(await finder(network, seen).connect(target(), flight(hello())))
         assert network.connections == [(SITE, 443)]
+
+
+async def test_on_a_long_line_one_lost_packet_sends_nobody_another_way(seen: Recorder) -> None:
+    async def once_more(stream: ByteStream) -> None:
+        await stream.receive()
+        await anyio.sleep(3 * 0.3 + 0.2)  # what was lost is sent again after three round trips, and the line is narrow
+        await stream.send(HELLO_BACK)
+        await silence(stream)
+
+    async with MemoryNetwork(names=NAMES, delay=0.15) as network:
+        network.serve(SITE, 443, once_more)
+        network.serve(RESOLVER, 53, resolver({"blocked.example": SITE}))
+        made = await connected(await finder(network, seen).connect(target(), flight(hello())))
+        assert (made.way.shown, made.obstacle, made.tried) == ("tcp", "", 1)
+        assert network.connections == [(SITE, 443)], "nothing is dialled that its user did not ask for"
 
 
 @pytest.mark.parametrize("forged", [["10.10.34.36"], Failure.DNS_NXDOMAIN_ERROR, None])

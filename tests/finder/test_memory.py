@@ -1,6 +1,9 @@
 """What worked, by network, hour and obstacle: it fades, it survives a broken file, and a clock that jumps."""
 
+import os
+import signal
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +86,46 @@ def test_what_has_faded_away_is_removed(tmp_path: Path) -> None:
     kept = sqlite3.connect(tmp_path / "memory.sqlite")
     assert kept.execute("SELECT count(*) FROM outcome").fetchone() == (0,)
     kept.close()
+
+
+def test_it_stays_small_by_leaving_out_what_is_oldest(tmp_path: Path) -> None:
+    Memory(tmp_path / "memory.sqlite").close()
+    rows = (("home", 16, "tls_name_reset", f"way {number}", 1.0, 0.0, float(number)) for number in range(20_000))
+    with closing(sqlite3.connect(tmp_path / "memory.sqlite")) as store, store:
+        store.executemany("INSERT INTO outcome VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+    memory = Memory(tmp_path / "memory.sqlite")
+    memory.record(HOME, "tls_name_reset", "way 20000", worked=True, now=20000.0)
+    assert memory._read("SELECT count(*) FROM outcome", ()) == [(4501,)]
+    assert memory.seen(HOME, "tls_name_reset", "way 20000", 20000.0)[0] > 0.9
+    assert memory.seen(HOME, "tls_name_reset", "way 15000", 20000.0) == (0.0, 0.0)
+
+
+def test_a_process_that_is_killed_while_it_writes_loses_nothing_that_was_there(tmp_path: Path) -> None:
+    path, said = tmp_path / "memory.sqlite", list[str]()
+    reached = 0
+    for _ in range(5):
+        reading, writing = os.pipe()
+        child = os.fork()
+        if not child:
+            memory = Memory(path)
+            for number in range(reached, 100_000):
+                memory.record(HOME, "tls_name_reset", f"way {number % 1000}", worked=True, now=0.0)
+                os.write(writing, number.to_bytes(4, "big"))
+            os._exit(0)
+        os.close(writing)
+        for _ in range(20):
+            reached = int.from_bytes(os.read(reading, 4), "big")
+        os.kill(child, signal.SIGKILL)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+        while last := os.read(reading, 4):
+            reached = int.from_bytes(last, "big")
+        os.close(reading)
+        memory = Memory(path, warn=said.append)
+        assert memory.kept
+        assert all(memory.seen(HOME, "tls_name_reset", f"way {n % 1000}", 0.0)[0] for n in range(reached + 1))
+        memory.close()
+        reached += 1
+    assert said == []
 
 
 def test_it_is_there_again_after_a_restart(tmp_path: Path) -> None:

@@ -130,6 +130,7 @@ def up(
     memory, salt = open_state(folder, warn)
     room = _raise_limit()
     clock = clock_from_environment()
+    memory.forget(clock.now().timestamp())
     network = RealNetwork()
     kept = stored_ways(state or state_folder(), network, warn)
     finder = Finder(

@@ -45,6 +45,8 @@ CREATE TABLE IF NOT EXISTS line (
 ) WITHOUT ROWID
 """
 _LINE_DAYS = 30
+_MOST_OUTCOMES = 5000
+"""Rows that are kept, the newest: half a megabyte. A year of one network and a few obstacles takes some hundred."""
 # A column of SQLite holds whatever is put into it, and a file that somebody has written into is not damaged for that.
 _NUMBERS = "typeof(good) = 'real' AND typeof(bad) = 'real' AND typeof(at) = 'real'"
 _COUNTS = "typeof(hour) = 'integer' AND typeof(open) = 'integer' AND typeof(cut) = 'integer'"
@@ -93,6 +95,9 @@ class Memory:
         left = _fading(now - at)
         row = (*key, good * left + worked, bad * left + (not worked), now)
         self._write("INSERT OR REPLACE INTO outcome VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        if self._read("SELECT count(*) > ? FROM outcome", (_MOST_OUTCOMES,)) == [(1,)]:
+            newest = "SELECT at FROM outcome ORDER BY at DESC LIMIT 1 OFFSET ?"
+            self._write(f"DELETE FROM outcome WHERE at < ({newest})", (_MOST_OUTCOMES * 9 // 10,))  # noqa: S608 - constants
 
     def line_was(self, network: str, now: datetime, *, cut: bool) -> None:
         """Remember that the line abroad was open, or cut, in an hour of a network.

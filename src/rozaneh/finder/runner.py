@@ -20,6 +20,12 @@ Phase = Literal["dialling", "ready", "speaking"]
 _ROUND_TRIPS = (Op.RESOLVE, Op.CONNECT, Op.TLS)
 _PATIENT_ANSWERS = 3.0
 """An answer may take this many times what the connection took: a round trip and the server's work."""
+_LOST_ONCE = 7.0
+"""On a long line an answer may take as many times that: a packet that was lost is sent again after three round trips
+(RFC 6298, for a connection that has made one), is a fourth on its way, and a narrow line takes about as long again."""
+_WITHOUT = 0.6
+"""Less so many seconds, so that a line of 150 milliseconds and less is not waited for any longer than without loss."""
+_LONGEST_FOR_LOSS = 2.5
 _PATIENT_REQUESTS = 12.0
 """A page may take this many staggers, because servers think."""
 
@@ -130,7 +136,8 @@ class Runner:
         took = max((step.took for step in self.seen if step.op is Op.CONNECT and step.failure is None), default=0.0)
         self.phase, self.since = "speaking", now
         least = max(stagger * (_PATIENT_REQUESTS if kind == "http" else 1.0), slowness)
-        self.patience = max(least, _PATIENT_ANSWERS * took)
+        lost = min(_LOST_ONCE * took - _WITHOUT, _LONGEST_FOR_LOSS)
+        self.patience = max(least, _PATIENT_ANSWERS * took, lost)
 
     def if_it_ended_now(self, started: float, kind: str) -> Attempt:
         """What would have been seen if nothing more came: the step that is under way has timed out."""
