@@ -6,18 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import msgspec
 import pytest
 from anyio.abc import ByteStream
 
 from rozaneh.core import LocalFault, Spec
 from rozaneh.finder import Finder
+from rozaneh.gateway import control
 from rozaneh.gateway.curfew import CurfewMode
 from rozaneh.gateway.desk import Desk
-from rozaneh.gateway.events import Prepared
+from rozaneh.gateway.events import Fetched, Prepared
 from rozaneh.gateway.keeping import Keeper, read_list
 from rozaneh.gateway.state import State
 from rozaneh.gateway.switch import Switch
-from rozaneh.gateway.telling import coming
+from rozaneh.gateway.telling import coming, fetched
 from rozaneh.gateway.watched import hours_of, read_watched
 from rozaneh.net.memory import MemoryNetwork
 from rozaneh.net.trust import Trust
@@ -67,7 +69,7 @@ async def hangs_up(stream: ByteStream) -> None:
 
 
 async def test_before_it_servers_are_gone_once_and_the_list_is_fetched_and_after_it_the_rest(tmp_path: Path) -> None:
-    hand, events, notes = Hand(), list[Prepared](), list[str]()
+    hand, events, notes = Hand(), list[Any](), list[str]()
     hand.at = dt.datetime(2022, 9, 21, 15, 20, tzinfo=TEHRAN)
     ways = [Spec.parse(f"socks5://{relay}:1080|tcp") for relay in (RELAY, SECOND_RELAY)]
     async with MemoryNetwork(names={"one.example": [SITE], "two.example": [OTHER]}) as network:
@@ -117,6 +119,63 @@ async def test_before_it_servers_are_gone_once_and_the_list_is_fetched_and_after
         assert len(list((tmp_path / "kept").iterdir())) == 2
         hand.at -= dt.timedelta(days=2)  # a clock that is turned back
         await mode.step()
+
+
+async def test_what_is_marked_is_fetched_now_or_held_until_the_line_is_there(tmp_path: Path) -> None:
+    hand, events, notes = Hand(), list[Prepared | Fetched](), list[str]()
+    hand.at = dt.datetime(2022, 9, 21, 12, 0, tzinfo=TEHRAN)
+    async with MemoryNetwork(names={"one.example": [SITE], "two.example": [OTHER]}) as network:
+        network.serve(SITE, 80, answers(PAGE))
+        network.serve(OTHER, 80, hangs_up)
+        finder = Finder(network, table=table(), clock=hand)
+        keeper = Keeper(finder, Trust.system(), (), tmp_path / "kept", 1000)
+        mode = CurfewMode(finder, hand, events.append, notes.append, keeper, watched(tmp_path / "w", hand.at))
+        desk = Desk(finder, State(hand), Switch(), network, None, curfew=mode)
+
+        def marks(*urls: str) -> control.Answer:
+            return control.answer(msgspec.json.encode(control.Question(ask="keep", urls=urls)), desk)
+
+        for url in (
+            "one.example",
+            "ftp://one.example/",
+            "http://127.0.0.1/",
+            "http://printer/",
+            "http://[::1]/x",
+            "http://",
+        ):
+            assert marks("http://one.example/", url).error, url
+        assert mode.held == (), "a wrong one and those beside it are not marked"
+        marks("http://one.example/now", "http://two.example/")
+        await mode.step()
+        assert [(each.kept, each.missed) for each in events if isinstance(each, Fetched)] == [(1, 1)]
+        assert mode.held == (), "what cannot be had while the line is there is not asked for again and again"
+
+        hand.at = hand.at.replace(hour=17)
+        look = marks("http://one.example/later").look
+        assert look is not None
+        assert (look.held, look.cut) == (1, True)
+        before = list(network.connections)
+        await mode.step()
+        assert network.connections == before, "it is held, whatever is left of the line"
+        words = Words("en")
+        assert coming(desk.look(), words, Dates(words, TEHRAN))[-1] == (
+            "1 entry to be kept waits until the line abroad is there."
+        )
+        hand.at += dt.timedelta(hours=7, minutes=1)
+        await mode.step()
+        assert [(each.kept, each.missed) for each in events if isinstance(each, Fetched)] == [(1, 1), (1, 0)]
+        assert len(list((tmp_path / "kept").iterdir())) == 2
+        hand.at = hand.at.replace(hour=15, minute=45)
+        with anyio.fail_after(60):
+            await mode.step()
+        prepared = events[-1]
+        assert isinstance(prepared, Prepared)
+        assert (prepared.kept, prepared.missed) == (2, 1), "all of it again before the next cut"
+        mode.forget()
+        assert marks("http://one.example/").error
+        assert fetched(Fetched(at=hand.at, kept=2, size=1_500_000, missed=1), words) == [
+            "Fetched to be kept: 2 entries, 1.5 MB.", "Not to be had: 1.",
+        ]  # fmt: skip
 
 
 async def test_what_is_kept_is_bounded_and_what_was_there_stays(tmp_path: Path) -> None:

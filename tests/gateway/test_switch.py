@@ -11,7 +11,6 @@ import pytest
 from rozaneh.finder import Connection, Finder
 from rozaneh.gateway.curfew import CurfewMode
 from rozaneh.gateway.desk import Desk
-from rozaneh.gateway.events import Prepared
 from rozaneh.gateway.keeping import Keeper
 from rozaneh.gateway.lives import Lives
 from rozaneh.gateway.state import State
@@ -78,7 +77,7 @@ async def test_a_connection_that_the_user_ends_teaches_nothing_and_nothing_is_as
 
 
 async def test_before_a_cut_nothing_is_fetched_while_paused_nor_after_a_wipe(tmp_path: Path) -> None:
-    hand, events, switch = Hand(), list[Prepared](), Switch()
+    hand, events, switch = Hand(), list[Any](), Switch()
     hand.at = dt.datetime(2022, 9, 21, 15, 40, tzinfo=TEHRAN)
     async with MemoryNetwork(names={"one.example": [SITE]}) as network:
         network.serve(SITE, 80, silence)

@@ -25,6 +25,7 @@ COMMANDS = {
     "demo": mark("One evening in the lab: what is blocked, and the way through."),
     "explain": mark("What a verdict means, and what to do."),
     "helper": mark("Host a control vantage: others ask it whether a site works from outside."),
+    "keep": mark("Pages and files to be fetched while the line abroad is there."),
     "lab": mark("A censored internet on this machine."),
     "lists": mark("Test lists on this device: see, update, add and remove them."),
     "observe": mark("Many measurements together: outages, curfews and blocks of a country."),

@@ -146,7 +146,7 @@ def up(
         clear_lookups=clear_dns,
     )
     screen = Screen(console(lasting=True), tongue, as_json=as_json, show_hosts=show_hosts)
-    keeper = Keeper(finder, finder.trust, urls, keep_in, round(keep_most * 1e6)) if urls else None
+    keeper = Keeper(finder, finder.trust, urls, keep_in.absolute(), round(keep_most * 1e6))
     switch = Switch()
     curfew = CurfewMode(finder, clock, warn=warn, keeper=keeper, watched=watched, switch=switch)
     desk = Desk(finder, State(clock), switch, network, folder, given=given, kept=kept, warn=warn, curfew=curfew)

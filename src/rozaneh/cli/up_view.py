@@ -15,8 +15,9 @@ from rich.text import Text
 from rozaneh.cli import codes
 from rozaneh.core import LocalFault
 from rozaneh.gateway import Closed, Event, Opened, Refused
-from rozaneh.gateway.events import Prepared
-from rozaneh.gateway.telling import preparation
+from rozaneh.gateway.events import Fetched, Prepared
+from rozaneh.gateway.sentences import what_is_wrong
+from rozaneh.gateway.telling import fetched, preparation
 from rozaneh.words import Words
 from rozaneh.words.dates import Dates
 
@@ -104,13 +105,16 @@ class Screen:
             if not self._out.is_terminal:
                 self._out.print(self._last[-1])
 
-    def prepared(self, event: Prepared) -> None:
-        """Show what was done for a cut that comes."""
+    def prepared(self, event: Prepared | Fetched) -> None:
+        """Show what was done for a cut that comes, or fetched of what could wait."""
         if self._as_json:
             self._write(event)
             return
-        dates = Dates(self._words, event.at.tzinfo or dt.UTC)
-        for line in preparation(event, self._words, dates):
+        if isinstance(event, Fetched):
+            lines = fetched(event, self._words)
+        else:
+            lines = preparation(event, self._words, Dates(self._words, event.at.tzinfo or dt.UTC))
+        for line in lines:
             self._out.print(line)
 
     @staticmethod
@@ -123,14 +127,13 @@ class Screen:
 
     def _line(self, event: Opened | Refused) -> str:
         if isinstance(event, Refused):
-            text = self._words.say(
-                "refused after {took:.2f} s: {obstacle}", took=event.seconds, obstacle=event.obstacle
-            )
+            reason = what_is_wrong(event.obstacle, self._words)
+            text = self._words.say("refused after {took:.2f} s: {reason}", took=event.seconds, reason=reason)
         elif event.obstacle:
             text = self._words.say(
-                "connected in {took:.2f} s past {obstacle} by {way}",
+                "connected in {took:.2f} s by {way}; without that: {reason}",
                 took=event.seconds,
-                obstacle=event.obstacle,
+                reason=what_is_wrong(event.obstacle, self._words),
                 way=event.way,
             )
         else:

@@ -24,7 +24,7 @@ from rozaneh.net.sockets import accepted
 
 __all__ = ["NAME", "Answer", "Question", "answer", "ask", "listen", "serve"]
 
-_LONGEST_QUESTION = 4096
+_LONGEST_QUESTION = 1 << 16
 _LONGEST_ANSWER = 4 << 20
 _PATIENCE = 5.0
 
@@ -34,15 +34,17 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     Attributes:
         ask: ``why``, ``state`` or ``look``; ``link`` to the status page; ``pause``, ``resume`` or ``wipe``;
-            ``ways``, that the servers in its folder have changed;
+            ``ways``, that the servers in its folder have changed; ``keep``, what is to be fetched and kept;
             ``doors``, by which another process takes over (:mod:`rozaneh.gateway.handing`).
         host: whose choice is to be explained.
         servers: whether the user's servers are wiped too.
+        urls: of pages and files that are to be kept.
     """
 
-    ask: Literal["why", "state", "look", "link", "pause", "resume", "wipe", "ways", "doors"]
+    ask: Literal["why", "state", "look", "link", "pause", "resume", "wipe", "ways", "keep", "doors"]
     host: Annotated[str, msgspec.Meta(max_length=253)] = ""
     servers: bool = False
+    urls: Annotated[tuple[Annotated[str, msgspec.Meta(max_length=2000)], ...], msgspec.Meta(max_length=200)] = ()
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -162,10 +164,20 @@ def answer(data: bytes, desk: Desk, link: Callable[[], str] = lambda: "") -> Ans
             return Answer(error="this gateway has no place to give away")
         case "ways":
             return _read_again(desk)
-        case "pause":
-            desk.switch.pause()
-        case "resume":
-            desk.switch.resume()
+        case "keep":
+            return _keep(desk, question.urls)
+        case "pause" | "resume":
+            desk.switch.turn(on=question.ask == "resume")
+    return Answer(look=desk.look())
+
+
+def _keep(desk: Desk, urls: tuple[str, ...]) -> Answer:
+    if desk.curfew is None:
+        return Answer(error="this gateway keeps nothing")
+    try:
+        desk.curfew.mark(urls)
+    except LocalFault as fault:
+        return Answer(error=str(fault))
     return Answer(look=desk.look())
 
 

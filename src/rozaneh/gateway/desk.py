@@ -32,6 +32,8 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
         curfew: the usual cut that is on or comes next; none where none is known.
         servers: how many of the user's own can be used.
         prepared: what was done for that cut.
+        held: how many entries that were marked to be kept wait for the line to be there.
+        cut: whether the line abroad is cut now, or usually is at this hour.
     """
 
     proxy: str
@@ -40,6 +42,8 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     curfew: Curfew | None = None
     servers: int = 0
     prepared: Prepared | None = None
+    held: int = 0
+    cut: bool = False
 
 
 class Added(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,6 +105,8 @@ class Desk:
             curfew=self.curfew.expected() if self.curfew is not None else self.finder.curfew(),
             servers=len(self._using),
             prepared=self.curfew.prepared if self.curfew is not None else None,
+            cut=self.curfew is not None and self.curfew.is_cut(),
+            held=len(self.curfew.held) if self.curfew is not None else 0,
         )
 
     def add(self, text: str) -> Added:

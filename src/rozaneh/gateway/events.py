@@ -87,4 +87,20 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True, tag="prepared", tag_fi
     missed: int = 0
 
 
+class Fetched(msgspec.Struct, frozen=True, kw_only=True, tag="fetched", tag_field="event", omit_defaults=True):
+    """What could wait, and was marked by its user, was fetched once the line abroad was there.
+
+    Attributes:
+        at: when that was.
+        kept: how many entries.
+        size: their bytes.
+        missed: entries that could not be had; they are tried again after the next cut.
+    """
+
+    at: datetime
+    kept: int = 0
+    size: int = 0
+    missed: int = 0
+
+
 Event = Opened | Refused | Closed

@@ -5,6 +5,7 @@ so that what was there before stays until the new one is whole.
 """
 
 import contextlib
+import dataclasses
 import hashlib
 import os
 import re
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 from urllib.parse import urljoin
 
 import anyio
@@ -31,11 +32,12 @@ from rozaneh.net.tls import start_tls
 from rozaneh.net.trace import NETWORK_ERRORS, dial_failed
 from rozaneh.net.trust import Trust
 
-__all__ = ["Keeper", "Kept", "read_list"]
+__all__ = ["Keeper", "Kept", "checked", "read_list"]
 
 _MOST = 200
 _LONGEST_LIST = 1 << 18
 _HOPS = 5
+_LONGEST = 2000
 _PATIENCE = 300.0
 _UNFIT = re.compile(r"[^A-Za-z0-9.]+")
 _MOVED = {301, 302, 303, 307, 308}
@@ -76,6 +78,17 @@ class Keeper:
     folder: Path
     most: int
     allow_local: bool = False
+
+    def with_more(self, urls: Iterable[str]) -> Self:
+        """One that fetches these as well.
+
+        Raises:
+            LocalFault: they are too many.
+        """
+        together = tuple(dict.fromkeys((*self.urls, *urls)))
+        if len(together) > _MOST:
+            raise LocalFault(f"at most {_MOST} addresses are kept")
+        return dataclasses.replace(self, urls=together)
 
     async def fetch(self, urls: Iterable[str] | None = None) -> list[Kept]:
         """Fetch one after another, small or large as they come, until the bound is reached.
@@ -173,6 +186,23 @@ class _Sink:
             self.write(data)
         except OSError as error:  # a full disk is no failure of the network
             raise LocalFault(f"cannot be written: {error.strerror}") from error
+
+
+def checked(urls: Iterable[str]) -> tuple[str, ...]:
+    """Addresses as a person has given them.
+
+    Raises:
+        LocalFault: one of them is none, or leads to no public page.
+    """
+    found = tuple(url.strip() for url in urls)
+    for url in found:
+        try:
+            target = Target.parse(url)
+        except TargetError as error:
+            raise LocalFault(str(error)) from error
+        if not url.startswith(("http://", "https://")) or len(url) > _LONGEST or is_local(target):
+            raise LocalFault(f"expected an address of a public page such as https://example.org/, not {url[:60]!r}")
+    return found
 
 
 def read_list(path: Path) -> tuple[str, ...]:

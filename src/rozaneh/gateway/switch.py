@@ -32,6 +32,13 @@ class Switch:
         """Turn it on again."""
         self.paused = False
 
+    def turn(self, *, on: bool) -> None:
+        """Turn it on or off."""
+        if on:
+            self.resume()
+        else:
+            self.pause()
+
     def break_off(self) -> None:
         """End every connection that is open."""
         for door in tuple(self._doors):

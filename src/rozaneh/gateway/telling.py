@@ -7,12 +7,12 @@ import msgspec
 
 from rozaneh.core import Element, Spec
 from rozaneh.gateway.desk import Look
-from rozaneh.gateway.events import Prepared
+from rozaneh.gateway.events import Fetched, Prepared
 from rozaneh.gateway.state import Snapshot, WayInUse
 from rozaneh.words import Said, Words, mark
 from rozaneh.words.dates import Dates
 
-__all__ = ["Blocked", "Used", "blocked", "coming", "headline", "preparation", "used"]
+__all__ = ["Blocked", "Used", "blocked", "coming", "fetched", "headline", "held", "preparation", "used"]
 
 _MOST_WAYS = 6
 _NOT_OF_THE_NETWORK = {"", "local", "rule", "paused", "datagrams"}
@@ -170,9 +170,13 @@ def coming(look: Look, words: Words, dates: Dates) -> list[Said]:
     """What is expected of the line, and how sure that is."""
     curfew, now = look.curfew, look.state.now
     say = words.say
+    waits = [held(look.held, words)] if look.held else []
     if curfew is None:
         return [
-            say("Not known. A cut that comes at the same hour on three days is recognised, and told here from then on.")
+            say(
+                "Not known. A cut that comes at the same hour on three days is recognised, and told here from then on."
+            ),
+            *waits,
         ]
     hours = {"start": dates.clock(curfew.start.timetz()), "end": _ends(curfew.end, dates)}
     if curfew.start <= now:
@@ -181,7 +185,25 @@ def coming(look: Look, words: Words, dates: Dates) -> list[Said]:
         first = say("The line abroad is usually cut here from {start} to {end}.", **hours)
     usual = say("That is usual, not certain: it was so on {days} of {of} days.", days=curfew.days, of=curfew.of)
     done = look.prepared
-    return [first, usual, *(_prepared(done, words) if done is not None and done.start == curfew.start else ())]
+    prepared = _prepared(done, words) if done is not None and done.start == curfew.start else ()
+    return [first, usual, *prepared, *waits]
+
+
+def held(count: int, words: Words) -> Said:
+    """What waits for the line to be there."""
+    return words.say_n(
+        "{n} entry to be kept waits until the line abroad is there.",
+        "{n} entries to be kept wait until the line abroad is there.",
+        count,
+    )
+
+
+def fetched(event: Fetched, words: Words) -> list[Said]:
+    """What was fetched of that, in sentences."""
+    lines = [words.say("Fetched to be kept: {kept} entries, {size:.1f} MB.", kept=event.kept, size=event.size / 1e6)]
+    if event.missed:
+        lines.append(words.say("Not to be had: {missed}.", missed=event.missed))
+    return lines
 
 
 def _ends(moment: datetime, dates: Dates) -> Said:

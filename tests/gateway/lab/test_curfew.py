@@ -61,12 +61,18 @@ class Evening(Home):
         assert self.curl(*PROXY, url) == (0, "200"), url
         return str(self.event()["way"])
 
-    def told(self, lang: str = "en") -> str:
-        argv = [sys.executable, "-m", "rozaneh.cli", "status", "--lang", lang, "--state", str(self.folder / "state")]
-        return self.client.run(argv).stdout
+    def rozaneh(self, *arguments: str) -> str:
+        argv = [sys.executable, "-m", "rozaneh.cli", *arguments, "--lang", "en", "--state", str(self.folder / "state")]
+        done = self.client.run(argv)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
-    def prepared(self) -> dict[str, object]:
-        while (event := self.next())["event"] != "prepared":
+    def told(self) -> str:
+        return self.rozaneh("status")
+
+    def done(self, what: str) -> dict[str, object]:
+        """What was prepared or fetched."""
+        while (event := self.next())["event"] != what:
             pass
         return event
 
@@ -100,7 +106,7 @@ def test_before_it_what_works_is_warmed_during_it_it_goes_on_by_that_and_after_i
     assert len(evening.events) == 2, "at twenty past three nothing is done yet"
 
     evening.client.set_clock("15:45")
-    done = evening.prepared()
+    done = evening.done("prepared")
     assert (done["ways"], done["of"], done["kept"], done.get("missed", 0)) == (1, 1, 2, 0)
     assert "T16:00:00" in str(done["start"])
     assert len([path for path in (evening.folder / "kept").iterdir() if path.stat().st_size]) == 2
@@ -109,7 +115,9 @@ def test_before_it_what_works_is_warmed_during_it_it_goes_on_by_that_and_after_i
     evening.client.set_clock("16:00:10")
     assert evening.way(BLOCKED) == SERVER
     assert evening.way(DOMESTIC) == "tcp"
+    evening.rozaneh("keep", "https://example.org/later")
     told = evening.told()
+    assert "1 entry to be kept waits until the line abroad is there." in told
     assert "At this hour the line abroad is usually cut here, until about 24:00." in told
     assert "Through your server" in told
 
@@ -124,7 +132,7 @@ def test_before_it_what_works_is_warmed_during_it_it_goes_on_by_that_and_after_i
     lab.load(evening.client, load_scenario(str(evening.folder / "evening.toml")), at="23:00")
 
     evening.client.set_clock("2022-09-22T00:00:10+04:30")
-    evening.pause(2.5)
+    assert evening.done("fetched")["kept"] == 1, "what was held comes when the cut is over"
     assert evening.way(BLOCKED) == usual
     assert evening.way("https://example.org/") == "tcp"
     assert "from 16:00 to 24:00" in evening.told()
