@@ -99,8 +99,8 @@ def _made(place: Path) -> int:
         )
         fresh.rename(there / "copied.parquet")
     with Store(place) as store:
-        there = {*partitions_of(place, schema.VERDICTS)} - {*store.stale()}
-        store.commit(Change(stale=[day for day in partitions_of(place, schema.OBSERVATIONS) if day not in there]))
+        done = {*partitions_of(place, schema.VERDICTS)} - {*store.stale()}
+        store.commit(Change(stale=[day for day in partitions_of(place, schema.OBSERVATIONS) if day not in done]))
         judge_stale(store)
     return DAYS * NETWORKS * 2 * MEASUREMENTS
 

@@ -175,6 +175,8 @@ def _suspects(values: Values, at: int, usual: Usual, bars: dict[int, float], per
         if bar <= 0 or len(seen) < width:
             continue
         low = have[width:] - have[:-width] < bar * (want[width:] - want[:-width])
+        if not low.any():
+            continue
         last = np.flatnonzero(low) + begin + width - 1
         suspect[last[last >= at] - at] = True
     return suspect

@@ -79,13 +79,15 @@ class Usual:
             return
         counts = np.minimum(self._counts, self._past.shape[1])
         middles = self._middles(counts)
-        centre = float(np.nanmedian(middles))
+        centre = median(middles[counts > 0])
         if centre <= 0:
             self.level, self.shape = max(float(np.nanmean(middles)), 0.0), np.ones(self.cycle)
             return
         raw = np.where(np.isnan(middles), 1.0, middles / centre)
         shape = (raw * counts + _SHRINK) / (counts + _SHRINK)
-        shape = (np.roll(shape, 1) + 2 * shape + np.roll(shape, -1)) / 4 if self.cycle > LEVEL_CYCLES else shape
+        if self.cycle > LEVEL_CYCLES:
+            before, after = (np.concatenate((shape[cut:], shape[:cut])) for cut in (-1, 1))
+            shape = (before + 2 * shape + after) / 4
         self.shape = np.maximum(shape, 0.02)
         latest = slice(-LEVEL_CYCLES * self.cycle, None)
         self.level = median(values[latest] / self.shape[places[latest] % self.cycle])
