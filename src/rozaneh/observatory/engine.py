@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from rozaneh.core import LocalFault
 from rozaneh.observatory import schema
-from rozaneh.observatory.store import files
+from rozaneh.observatory.store import files, staging_of
 
 TABLES: Final = {
     schema.OBSERVATIONS: schema.OBSERVATION,
@@ -122,7 +122,8 @@ def engine(text: str, place: Path, *, serving: bool = False) -> Any:
         LocalFault: there is no such engine.
     """
     if text == DUCKDB:
-        return duckdb(place, serving=serving)
+        # Else it would spill into the directory that one happens to be in.
+        return duckdb(place, serving=serving, spill=None if serving else staging_of(place))
     if text.startswith("clickhouse://"):
         return clickhouse(text)
     raise LocalFault(f"no engine is called {text!r}; there are duckdb and clickhouse://HOST:PORT/DATABASE")

@@ -13,6 +13,7 @@ import pytest
 from rozaneh.observatory import schema
 from rozaneh.observatory.events import StoreFindings, store_events
 from rozaneh.observatory.events import counts as loading
+from rozaneh.observatory.events.weights import WeightSettings
 from rozaneh.observatory.signals.signal import Signal
 
 _START = dt.datetime(2022, 9, 1, tzinfo=dt.UTC)
@@ -25,7 +26,12 @@ Table = dict[str, list[Any]]
 
 
 def _people(
-    cut: Mapping[int, tuple[int, int]] | None = None, block: Mapping[str, int] | None = None, seed: int = 1
+    cut: Mapping[int, tuple[int, int]] | None = None,
+    block: Mapping[str, int] | None = None,
+    seed: int = 1,
+    *,
+    rate: float = 0.3,
+    home: str = "digikala",
 ) -> pa.Table:
     """Nine sources on each network measure six services, about sixteen times an hour in all.
 
@@ -33,17 +39,19 @@ def _people(
         cut: networks, and the hours (UTC) of each day from the 20th in which nothing abroad works there.
         block: services, and the hour from which they are blocked on the first network.
         seed: of all chances.
+        rate: measurements of a source and service in an hour.
+        home: what works while what is abroad is cut.
     """
     rng = np.random.default_rng(seed)
     rows: list[tuple[int, str, int, int, int, str, str]] = []
     for asn in _ASNS:
         for subject in _SUBJECTS:
-            n = rng.poisson(0.3, (_DAYS * 24, _SOURCES))
+            n = rng.poisson(rate, (_DAYS * 24, _SOURCES))
             for hour, source in np.argwhere(n):
                 number = int(n[hour, source])
                 share, mechanism, reading = 0.04, "unknown", "connect.silence"
                 first, last = (cut or {}).get(asn, (0, 0))
-                if hour >= 19 * 24 and first <= hour % 24 < last and subject != "digikala":
+                if hour >= 19 * 24 and first <= hour % 24 < last and subject != home:
                     share, reading = 0.9, "resolve.silence"
                 elif asn == _ASNS[0] and hour >= (block or {}).get(subject, 10**6):
                     share, mechanism, reading = 0.95, "dns_forgery", ""
@@ -195,18 +203,49 @@ def test_a_flood_of_clean_data_does_not_hide_a_block(blocked: pa.Table) -> None:
     assert [found.event.services for found in _found(blocked, diluted).found] == [("instagram",)]
 
 
+def _clean(hours: range, subjects: Sequence[str] = _SUBJECTS) -> pa.Table:
+    """One source that says three times an hour that all is well."""
+    return pa.concat_tables([_flood(hours, 1, 3, failing=False, subject=subject) for subject in subjects])
+
+
+def test_a_flood_of_clean_data_on_a_thin_network_leaves_an_outage_as_it_is() -> None:
+    """Three measurements an hour of nine sources, beside eighteen of one; hardly any of them is of what is at home."""
+    thin = _people(cut=dict.fromkeys(_ASNS, (0, 24)), rate=0.05, home="")
+    (alone,) = _found(thin).found
+    assert (alone.event.kind, alone.event.end) == ("outage", None)
+    for hours in (range(20 * 24, 22 * 24 + 7), range(22 * 24 + 19, 23 * 24 + 4), range(19 * 24, 21 * 24)):
+        (found,) = _found(thin, _clean(hours)).found
+        assert (found.event.kind, found.event.networks, found.event.end) == ("outage", alone.event.networks, None)
+        assert abs(found.event.start - alone.event.start) <= dt.timedelta(hours=2)
+
+
+@pytest.mark.parametrize("subjects", [_SUBJECTS, ("instagram",)], ids=["of-everything", "of-what-is-blocked"])
+def test_a_flood_of_clean_data_on_a_thin_network_ends_no_block(subjects: Sequence[str]) -> None:
+    thin = _people(block={"instagram": 18 * 24}, rate=0.05)
+    for hours in (range(22 * 24, 26 * 24), range(22 * 24 + 5, 23 * 24 + 3)):
+        (found,) = _found(thin, _clean(hours, subjects)).found
+        assert (found.event.services, found.event.end) == (("instagram",), None)
+        assert abs((found.event.start - _START) / dt.timedelta(hours=1) - 18 * 24) <= 6
+
+
+def test_who_is_alone_on_a_network_of_one_person_a_day_is_not_too_loud(blocked: pa.Table) -> None:
+    own = [row["source"] % 100 == row["day"].day % _SOURCES for row in blocked.select(["source", "day"]).to_pylist()]
+    (found,) = _found(blocked.filter(pa.array(own))).found
+    assert (found.event.kind, found.event.services) == ("block", ("instagram",))
+
+
 def test_measurements_years_apart_are_asked_for_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
     real = loading._grouped
 
-    def grouped(t: object) -> object:
+    def grouped(t: object, weights: WeightSettings) -> object:
         asked.append(t)
-        return real(t)
+        return real(t, weights)
 
     monkeypatch.setattr(loading, "_grouped", grouped)
     far = _table([(1, "wikipedia", hour, source, -1, "none", "") for hour in (0, 20, 90_000) for source in range(3)])
     findings = _found(far)
-    assert len(asked) == 2
+    assert len(asked) == 1
     assert (findings.found, findings.withheld) == ([], [])
 
 

@@ -108,13 +108,15 @@ def together(group: list[Claim]) -> Claim:
     ends = [claim.end for claim in group]
     last = None if None in ends else max(end for end in ends if end is not None)
     days = tuple(sorted({day for claim in group for day in claim.evidence.days}))
+    start = _start(group)
     return Claim(
         kind=first.kind,
         networks=tuple(sorted({asn for claim in group for asn in claim.networks})),
         services=tuple(sorted({service for claim in group for service in claim.services})),
         about=tuple(sorted({each for claim in group for each in claim.about})),
-        windows=tuple(sorted({window for claim in group for window in claim.windows})),
-        start=_start(group),
+        # Before it began by what is told nobody can say so: where a guess was early, most would be asked in vain.
+        windows=tuple(sorted({(max(a, start), b) for claim in group for a, b in claim.windows if b > start})),
+        start=start,
         end=last,
         before=first.before,
         mechanism=first.mechanism,

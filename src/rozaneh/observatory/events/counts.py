@@ -9,9 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rozaneh.observatory.events.baseline import Array
+from rozaneh.observatory.events.weights import WeightSettings, weighed
 
-_BATCH = dt.timedelta(days=7)
+_WEEK = dt.timedelta(days=7)
+_ROWS = 1 << 18  # of the table of hours, that are asked for at once: more would not fit into the memory of an engine
 _MOST = 65_535
+_TINY = 1e-6
 KINDS = ("failed", "refused", "throttled", "compared")
 """What is counted beside ``n``: whatever keeps people from it (blocked, cut, failed without a clearer verdict); turned
 away by the service; slowed down; and those that can tell whether it is slowed down."""
@@ -47,11 +50,12 @@ def countries(connection: Any) -> list[str]:
     return sorted(found.column("country").to_pylist())
 
 
-def load_counts(connection: Any, country: str, loudest: float, loudest_least: float) -> Counts | None:
+def load_counts(connection: Any, country: str, weights: WeightSettings) -> Counts | None:
     """Read the counts of a country; none where it has no hours.
 
-    A source counts in an hour at most ``loudest`` times the mean of the others, or ``loudest_least`` measurements if
-    that is more: the loudest one is cut down to that.
+    A source counts in a day no more than :mod:`~rozaneh.observatory.events.weights` lets it, and in an hour at most
+    ``loudest`` times the mean of the others, or ``loudest_least`` measurements if that is more: the loudest one is cut
+    down to that.
     """
     t = connection.table("hourly")
     t = t.filter(t.country == country)
@@ -70,22 +74,38 @@ def load_counts(connection: Any, country: str, loudest: float, loudest_least: fl
         n=np.zeros((len(series), hours), np.uint16),
         kinds={kind: np.zeros((len(series), hours), np.uint16) for kind in KINDS},
     )
-    # Weeks in which nobody measured are not asked for: measurements years apart would be hundreds of questions.
-    days = sorted(t.select("day").distinct().to_pyarrow().column("day").to_pylist())
-    asked = dt.date.min
-    for day in days:
-        if day >= asked:
-            asked = day + _BATCH
-            _take(made, _grouped(t.filter((t.day >= day) & (t.day < asked))), places, loudest, loudest_least)
+    for first, after in _batches(t):
+        _take(made, _grouped(t.filter((t.day >= first) & (t.day < after)), weights), places, weights)
     return made
 
 
-def _grouped(t: Any) -> Any:
+def _batches(t: Any) -> list[tuple[dt.date, dt.date]]:
+    """Whole weeks, as many as have few rows together: the first day, and the one after the last.
+
+    Measurements years apart would else be hundreds of questions, and a question costs more than its answer.
+    """
+    rows: dict[dt.date, int] = {}
+    for row in t.group_by("day").aggregate(rows=t.count()).order_by("day").to_pyarrow().to_pylist():
+        monday = row["day"] - dt.timedelta(days=row["day"].weekday())
+        rows[monday] = rows.get(monday, 0) + row["rows"]
+    made: list[tuple[dt.date, dt.date]] = []
+    so_far = 0
+    for monday, many in rows.items():
+        if made and so_far + many <= _ROWS:
+            made[-1], so_far = (made[-1][0], monday + _WEEK), so_far + many
+        else:
+            made.append((monday, monday + _WEEK))
+            so_far = many
+    return made
+
+
+def _grouped(t: Any, weights: WeightSettings) -> Any:
     """One row for each network, subject and hour, with its loudest source beside it."""
-    t = t.mutate(failing=t.blocked + t.failed + t.outage + t.domestic_only)
-    of_source = t.group_by(["asn", "subject", "hour", "source"]).aggregate(
+    t = t.mutate(failing=t.blocked + t.failed + t.outage + t.domestic_only, week=t.day.truncate("W"))
+    of_source = t.group_by(["asn", "subject", "week", "day", "hour", "source"]).aggregate(
         n=(t.n - t.void).sum(), failed=t.failing.sum(), **{kind: t[kind].sum() for kind in KINDS[1:]}
     )
+    of_source = weighed(of_source, weights, ("n", *KINDS))
     # The largest of structs, which are compared field by field: of two that are equally loud, the one that says more
     # that something is wrong, on every engine and in every order of rows.
     top = ibis.struct({name: of_source[name] for name in ("n", *KINDS)})
@@ -97,7 +117,7 @@ def _grouped(t: Any) -> Any:
     )
 
 
-def _take(made: Counts, grouped: Any, places: dict[tuple[int, str], int], loudest: float, least: float) -> None:
+def _take(made: Counts, grouped: Any, places: dict[tuple[int, str], int], weights: WeightSettings) -> None:
     rows = grouped.mutate(loud_n=grouped.loud.n, **{f"loud_{kind}": grouped.loud[kind] for kind in KINDS})
     table = rows.drop("loud").to_pyarrow()
     if not table.num_rows:
@@ -115,13 +135,29 @@ def _take(made: Counts, grouped: Any, places: dict[tuple[int, str], int], loudes
     moments = table.column("hour").cast("timestamp[s]").to_numpy().astype(np.int64)
     hour = (moments - int(made.start.timestamp())) // 3600
     others = np.maximum(column["sources"] - 1, 1)
-    limit = np.maximum(least, loudest * (column["n"] - column["loud_n"]) / others)
+    limit = np.maximum(weights.loudest_least, weights.loudest * (column["n"] - column["loud_n"]) / others)
     cut = np.maximum(column["loud_n"] - limit, 0)
-    share = cut / np.maximum(column["loud_n"], 1)
-    made.n[row, hour] = np.minimum(np.rint(column["n"] - cut), _MOST)
+    share = cut / np.maximum(column["loud_n"], _TINY)
+    order = np.lexsort((hour, row))
+    place = row[order], hour[order]
+    n = _whole((column["n"] - cut)[order], place[0])
+    made.n[place] = n
     for kind in KINDS:
-        kept = np.rint(column[kind] - share * column[f"loud_{kind}"])
-        made.kinds[kind][row, hour] = np.minimum(np.minimum(kept, column["n"] - cut), _MOST)
+        kept = column[kind] - share * column[f"loud_{kind}"]
+        made.kinds[kind][place] = np.minimum(_whole(kept[order], place[0]), n)
+
+
+def _whole(weighed: Array, row: NDArray[np.int64]) -> Array:
+    """Whole numbers: what is lost or won by rounding is made up for by the hours of the same row that follow."""
+    if np.array_equal(np.rint(weighed), weighed):
+        return np.minimum(weighed, _MOST)
+    total = np.cumsum(weighed)
+    begins = np.diff(row, prepend=-1) > 0
+    before = np.maximum.accumulate(np.where(begins, total - weighed, 0.0))
+    # Sums of weights that make a whole number miss it by a little.
+    rounded = np.rint(total - before + _TINY)
+    whole: Array = np.minimum(rounded - np.where(begins, 0.0, np.concatenate(([0.0], rounded[:-1]))), _MOST)
+    return whole
 
 
 def _utc(moment: dt.datetime) -> dt.datetime:

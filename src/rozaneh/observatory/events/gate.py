@@ -32,8 +32,6 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     sources_least: int
     majority: float
     measured_least: int
-    loudest: float
-    loudest_least: float
     known_hours: int
 
 

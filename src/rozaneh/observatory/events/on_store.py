@@ -21,11 +21,12 @@ from rozaneh.observatory.events.published import judged
 from rozaneh.observatory.events.recurring import RecurrenceSettings
 from rozaneh.observatory.events.rules import EventRule, event_rules
 from rozaneh.observatory.events.services import ServiceSettings, Stretch, find_on_services
+from rozaneh.observatory.events.weights import WeightSettings
 from rozaneh.observatory.events.zones import zone_of_country
 from rozaneh.observatory.signals.signal import Signal
 
-NETWORK, SERVICE, GATE, RECURRING, PROTOCOL = (
-    "network-states", "service-states", "source-gate", "recurring-cuts", "protocol-groups",
+NETWORK, SERVICE, WEIGHTS, GATE, RECURRING, PROTOCOL = (
+    "network-states", "service-states", "source-weights", "source-gate", "recurring-cuts", "protocol-groups",
 )  # fmt: skip
 _HOUR = dt.timedelta(hours=1)
 _PARTS, _TELLS = 4, 2  # of a day; measurements from which one of them tells
@@ -57,6 +58,7 @@ class Settings:
     network: NetworkSettings
     service: ServiceSettings
     recurrence: RecurrenceSettings
+    weights: WeightSettings
     gate: GateSettings
     group: GroupSettings
 
@@ -83,7 +85,7 @@ def store_events(
     came: list[Signal] = []
     for country in countries(connection):
         progress(country)
-        counts = load_counts(connection, country, made.gate.loudest, made.gate.loudest_least)
+        counts = load_counts(connection, country, made.weights)
         if counts is not None:
             for claim in claims_of(counts, made, result):
                 told = judged(connection, counts, claim, made.gate, marks)
@@ -103,6 +105,7 @@ def settings_of(known: Mapping[str, EventRule]) -> Settings:
         known[NETWORK].numbers(NetworkSettings),
         known[SERVICE].numbers(ServiceSettings),
         known[RECURRING].numbers(RecurrenceSettings),
+        known[WEIGHTS].numbers(WeightSettings),
         known[GATE].numbers(GateSettings),
         known[PROTOCOL].numbers(GroupSettings),
     )
@@ -234,7 +237,7 @@ def _claims(  # noqa: PLR0917 - one network and what it is judged by
             continue
         for first, last in nights:
             cut[max(first - 2, 0) : last + 2] = True
-        mechanism, told = _at_home(counts, at_home, nights)
+        mechanism, told = _at_home(counts, at_home, n, k, nights)
         found.append(
             Claim(
                 kind="curfew",
@@ -265,7 +268,7 @@ def _claims(  # noqa: PLR0917 - one network and what it is judged by
             continue
         cut[max(first - 2, 0) : last + 2] = True
         for begin, end in at_home_phases(counts, at_home, first, last):
-            mechanism, told = _at_home(counts, at_home, [(begin, end)])
+            mechanism, told = _at_home(counts, at_home, n, k, [(begin, end)])
             found.append(
                 Claim(
                     kind="domestic_only" if mechanism == Mechanism.DOMESTIC_ONLY else "outage",
@@ -317,14 +320,22 @@ def _telling(
     return tuple((network.asn, counts.series[row][1]) for row in network.abroad[there].tolist())
 
 
-def _at_home(counts: Counts, rows: np.ndarray, windows: Sequence[tuple[int, int]]) -> tuple[Mechanism, bool]:
-    """Domestic only, where what is at home worked in the windows; else an outage. And whether enough tells that."""
-    n = k = 0
+def _at_home(
+    counts: Counts, rows: np.ndarray, n: np.ndarray, k: np.ndarray, windows: Sequence[tuple[int, int]]
+) -> tuple[Mechanism, bool]:
+    """Domestic only, where what is at home worked while what is abroad failed; else an outage. And whether enough tell.
+
+    When a cut began and ended are guesses on a thin network: that something works at home before what is abroad fails
+    says nothing.
+    """
+    tried, failed, bar = n.sum(0), k.sum(0), _share(n, k, windows) / 2
+    home = worked = 0
     for first, last in windows:
-        n += int(counts.n[rows, first:last].sum()) if len(rows) else 0
-        k += int(counts.kinds["failed"][rows, first:last].sum()) if len(rows) else 0
-    told = n >= DOMESTIC
-    return Mechanism.DOMESTIC_ONLY if told and k < n / 2 else Mechanism.WHOLE_OUTAGE, told
+        down = first + np.flatnonzero(failed[first:last] > bar * tried[first:last])
+        home += int(counts.n[np.ix_(rows, down)].sum())
+        worked += int(counts.n[np.ix_(rows, down)].sum()) - int(counts.kinds["failed"][np.ix_(rows, down)].sum())
+    told = home >= DOMESTIC
+    return Mechanism.DOMESTIC_ONLY if told and worked > home / 2 else Mechanism.WHOLE_OUTAGE, told
 
 
 def _usual(n: np.ndarray, k: np.ndarray, cut: np.ndarray) -> float:

@@ -79,6 +79,10 @@ RULES = {
         "recur."
     ),
     "service-states": mark("One service fails far more than its frozen baseline on a network where the others do not."),
+    "source-weights": mark(
+        "One source, however loud, makes no event and ends none: beside others it counts at most about half of what "
+        "they count together."
+    ),
     "source-gate": mark(
         "One source, however loud, makes no event: enough independent ones say so, and of those who measured most do."
     ),
