@@ -55,6 +55,13 @@ def test_an_unknown_command_is_named() -> None:
     assert "Did you mean 'check'" in result.stderr
 
 
+def test_a_name_that_is_too_long_for_a_file_is_one_line() -> None:
+    result = _rozaneh("observe", "events", "--store", "a" * 5000)
+    assert result.returncode == 2
+    assert result.stderr.endswith("…: File name too long\n")
+    assert len(result.stderr) < 200
+
+
 def test_a_start_imports_nothing_that_it_does_not_need() -> None:
     code = (
         "import sys, rozaneh.cli.main; print(*{'anyio', 'cryptography', 'aioquic', 'rich', 'asyncio'} & {*sys.modules})"

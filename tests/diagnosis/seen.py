@@ -145,12 +145,12 @@ def canaries(foreign: str = "ok", domestic: str = "ok", names: str = "") -> tupl
     return tuple(made)
 
 
-def portal() -> tuple[Canary, ...]:
+def portal(location: str = "http://login.hotel.example/") -> tuple[Canary, ...]:
     """Plain requests that all lead to one other host."""
     return tuple(
         Canary(
             name=f"plain-{n}", network=f"plain-{n}", zone=Zone.FOREIGN,
-            attempt=seen(kind="http", name=f"plain-{n}.example", status=302, location="http://login.hotel.example/"),
+            attempt=seen(kind="http", name=f"plain-{n}.example", status=302, location=location),
         )
         for n in range(2)
     )  # fmt: skip

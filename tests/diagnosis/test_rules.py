@@ -7,7 +7,7 @@ from rozaneh.core import LocalFault
 from rozaneh.diagnosis import Evidence, Mechanism, Outcome, Role, Verdict, Who, judge, rules
 from rozaneh.diagnosis.rules import parse_rules
 from tests.diagnosis.cases import CASES, UNKNOWN, Case
-from tests.diagnosis.seen import evidence, seen, tried
+from tests.diagnosis.seen import evidence, portal, seen, tried
 
 by_rule = pytest.mark.parametrize("case", CASES, ids=[case.rule for case in CASES])
 _BY_ID = {rule.id: rule for rule in rules()}
@@ -35,6 +35,14 @@ def test_it_does_not_decide_what_is_most_like_it(case: Case) -> None:
     assert _decided(verdict) == case.means
     if case.means == UNKNOWN:
         assert (verdict.verdict, verdict.who) == (Outcome.CANNOT_TELL, Who.UNKNOWN)
+
+
+@pytest.mark.parametrize("location", ["http://[", "http://a\u2100b/", "//[::1", "\x1b[2J"])
+def test_a_portal_that_leads_nowhere_is_no_portal(location: str) -> None:
+    full = next(case.shown for case in CASES if case.rule == "captive-portal-redirect")
+    canaries = tuple(each for each in full.canaries if each not in portal())
+    nowhere = judge(msgspec.structs.replace(full, canaries=(*canaries, *portal(location))))
+    assert _decided(nowhere) != "captive-portal-redirect"
 
 
 def _bare(full: Evidence) -> Evidence:

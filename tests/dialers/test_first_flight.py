@@ -209,6 +209,7 @@ def test_offsets_are_within_and_ascend(data: bytes, positions: list[int]) -> Non
         ("split:1;2|tcp", "delay=MS"),
         ("split:1;delay=-1|tcp", "delay=MS"),
         ("split:1;delay=5000|tcp", "0 to 1000"),
+        ("split:1;delay=" + "9" * 5000 + "|tcp", "0 to 1000"),
         ("split:" + ",".join(map(str, range(1, 100))) + "|tcp", "at most 64"),
         ("tlsfrag:1;delay=5|tcp", "positions alone"),
         ("tlsfrag:1;pad=17|tcp", "pad=16"),

@@ -64,6 +64,14 @@ def test_a_bad_line_is_named_and_kept(tmp_path: Path) -> None:
     assert path.read_bytes().count(b"\n") == 3
 
 
+def test_links_that_fill_the_file_cost_no_other(tmp_path: Path) -> None:
+    kept(tmp_path).add([parse(TROJAN)])
+    long = [parse(f"vless://{UUID}@h.example:{port}?type=ws&path=/{'y' * 7000}") for port in range(1, 700)]
+    with pytest.raises(LocalFault, match="more than 4 MiB"):
+        kept(tmp_path).add(long)
+    assert [each.name for each in kept(tmp_path).load()] == ["h.example-443"]
+
+
 def test_others_may_not_read_it(tmp_path: Path) -> None:
     kept(tmp_path).add([parse(SS)])
     (tmp_path / FILE).chmod(0o644)

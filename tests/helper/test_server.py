@@ -142,6 +142,13 @@ async def test_what_is_no_request_ends_alone() -> None:
         assert (await asking.raw(b"PUT / HTTP/1.1\r\nHost: x\r\n\r\n")).startswith(b"HTTP/1.1 405 ")
         assert (await asking.raw(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
         assert (await asking.raw(b"POST / HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 20_000)).startswith(b"HTTP/1.1 431 ")
+        # What answers no HEAD in the form that HEAD has is ended by whoever looks for web servers.
+        for head in (b"HEAD / HTTP/1.1\r\nHost: x\r\n", b"HEAD / HTTP/1.0\r\n"):
+            said = await asking.raw(head + b"\r\n")
+            assert said.startswith(b"HTTP/1.1 200 ")
+            assert said.endswith(b"\r\n\r\n")
+        long = b"HEAD / HTTP/1.1\r\nHost: x\r\nContent-Length: 20000\r\n\r\n" + b"x" * 20_000
+        assert (await asking.raw(long)).startswith(b"HTTP/1.1 413 ")
         # An open proxy would do what these ask for.
         assert (await asking.raw(b"CONNECT site.example:443 HTTP/1.1\r\nHost: x\r\n\r\n")).startswith(b"HTTP/1.1 405 ")
         assert b"control vantage" in await asking.raw(b"GET http://site.example/ HTTP/1.1\r\nHost: x\r\n\r\n")

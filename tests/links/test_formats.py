@@ -59,6 +59,7 @@ GOOD = {
     "Bridge 192.95.36.142:443 CDF2E852BF539B82BD10E27E9115A31734E378C2": "tor",
     "split:2|tlsfrag:1|ss://aes-256-gcm:lab@45.76.10.11:8388": "stack",
     "doh:dns.google@8.8.8.8|tlsfrag:sni|tcp": "stack",
+    "webtunnel 192.0.2.1:443 url=https://x.example/y": "tor",
 }
 
 

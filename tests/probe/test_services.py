@@ -102,6 +102,12 @@ def test_what_people_type_is_understood(text: str, found: str) -> None:
     assert [service.id for service in choose([text, text])] == [found]
 
 
+@pytest.mark.parametrize("text", ["http://[::1", "https://a\u2100b/", "http://[", "http://x:" + "9" * 5000])
+def test_what_is_no_address_is_said_to_be_none(text: str) -> None:
+    with pytest.raises(LocalFault):
+        choose([text])
+
+
 def test_a_name_that_is_misspelt_is_suggested() -> None:
     with pytest.raises(LocalFault, match="did you mean instagram"):
         choose(["instagrm"])

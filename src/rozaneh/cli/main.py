@@ -44,6 +44,7 @@ COMMANDS = {
 
 _FAILED, _WRONG_USE = 1, 2
 _UNWRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+_NO_NAME = (errno.ENAMETOOLONG, errno.ELOOP)
 _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
@@ -55,7 +56,11 @@ def main() -> None:
         print(f"rozaneh: {shown(str(error))}", file=sys.stderr)  # noqa: T201 - there is no console to print to any more
         sys.exit(_WRONG_USE)
     except OSError as error:
-        # What concerns a file or the network was said where it happened; these are about where the result goes.
+        # What concerns a file or the network was said where it happened; these are about names that are no names of
+        # files, and about where the result goes.
+        if error.errno in _NO_NAME:
+            print(f"rozaneh: {shown(str(error.filename), 80)}: {error.strerror}", file=sys.stderr)  # noqa: T201 - as above
+            sys.exit(_WRONG_USE)
         if error.filename is not None or error.errno not in _UNWRITTEN:
             raise
         forsake(sys.stdout)

@@ -74,12 +74,19 @@ def _certificate_facts(tried: list[Canary]) -> Iterator[str]:
 def _redirected(tried: list[Canary]) -> bool:
     """Plain requests to unrelated hosts are all answered with the way to one third host: a login page."""
     plain = [canary for canary in tried if canary.attempt.target.speaks == "http" and readings.status(canary.attempt)]
-    hosts = {urlsplit(readings.location(canary.attempt)).hostname for canary in plain}
+    hosts = {_host(readings.location(canary.attempt)) for canary in plain}
     return (
         len(plain) >= _DOMESTIC_LEAST
         and len(hosts) == 1
         and hosts.isdisjoint({None, *(c.attempt.target.host for c in plain)})
     )
+
+
+def _host(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:  # whoever answers may write there what they like
+        return None
 
 
 def _networks(canaries: list[Canary]) -> set[str]:

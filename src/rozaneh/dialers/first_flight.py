@@ -1,5 +1,6 @@
 """What the strategies that cut a conversation's first flight have in common."""
 
+import re
 from abc import abstractmethod
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from rozaneh.net.streams import StreamOver
 
 _MOST_CUTS = 64
 _LONGEST_DELAY_MS = 1000
+_DELAY = re.compile(r"[0-9]{1,4}")
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,9 @@ def parse_cuts(argument: str, *, most: int = _MOST_CUTS, default_delay_ms: int =
     delay_ms = default_delay_ms
     for option in options:
         name, _, value = option.partition("=")
-        if name != "delay" or not (value.isascii() and value.isdigit()) or int(value) > _LONGEST_DELAY_MS:
+        delay_ms = int(value) if _DELAY.fullmatch(value) else _LONGEST_DELAY_MS + 1
+        if name != "delay" or delay_ms > _LONGEST_DELAY_MS:
             raise SpecError(f"expected delay=MS with 0 to {_LONGEST_DELAY_MS} after ';', found {option[:40]!r}")
-        delay_ms = int(value)
     return Cuts(tuple(_position(text) for text in texts), delay_ms / 1000)
 
 

@@ -148,8 +148,8 @@ class Gateway:
                     # What it took to get here is given up before the long time in which bytes only move.
                     wish = so_far = None
                     await self._move(speaker, target, made)
-        except NETWORK_ERRORS:
-            pass  # the client has gone: there is nobody left to tell
+        except* NETWORK_ERRORS:
+            pass  # the client has gone, in whatever group of tasks that was noticed: there is nobody left to tell
         finally:
             self._served -= 1
             with anyio.CancelScope(shield=True):

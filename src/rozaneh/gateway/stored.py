@@ -143,6 +143,8 @@ class WayFile:
 
     def _write(self, lines: Iterable[Stored | bytes]) -> None:
         data = b"".join((line if isinstance(line, bytes) else _printed(line)) + b"\n" for line in lines)
+        if len(data) > _LONGEST_FILE:  # what is beyond that would not be read, and be gone with the next change
+            raise LocalFault(f"the ways would take more than {_LONGEST_FILE >> 20} MiB; remove some, or add fewer")
         try:
             write_private(self.path, data)
         except OSError as error:

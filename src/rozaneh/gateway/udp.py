@@ -83,12 +83,13 @@ class Associations:
             await client.send(socks5.reply(socks5.GENERAL_FAILURE))
             return
         near = client.extra(SocketAttribute.local_address)[0]
+        far = str(client.extra(SocketAttribute.remote_address)[0])  # an error where it has gone already
         with _bound(str(near)) as here:
             self._open += 1
             try:
                 await client.send(socks5.reply(socks5.SUCCEEDED, str(near), here.getsockname()[1]))
                 async with anyio.create_task_group() as tasks:
-                    one = _Association(self, here, (str(client.extra(SocketAttribute.remote_address)[0]), port), tasks)
+                    one = _Association(self, here, (far, port), tasks)
                     tasks.start_soon(one.listen)
                     await _until_it_ends(client)
                     tasks.cancel_scope.cancel()
@@ -182,7 +183,7 @@ class _Association:
         tunnel = tunnel or path.tunnel
         if tunnel is not None:
             path.up += len(data)
-            with suppress(OSError):
+            with suppress(*NETWORK_ERRORS):  # it may be closed while this waits for its turn
                 await tunnel.send(host, port, data)
 
     def _give(self, path: _Path, datagram: Datagram, target: Target) -> None:

@@ -3,6 +3,7 @@
 import ssl
 from collections import Counter
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 import anyio
 import h11
@@ -85,24 +86,25 @@ class Server:
             try:
                 request, body = await _read(peer, stream)
             except h11.RemoteProtocolError as error:
-                await self._say(peer, stream, error.error_status_hint or 400, b"{}")
+                await self._say(stream, error.error_status_hint or 400, b"{}")
                 return
             except _Refused as refused:
-                await self._refuse(peer, stream, refused)
+                await self._refuse(stream, refused)
                 return
         if reading.cancelled_caught:
             self.counts["too slow"] += 1
             return
         if request.method != b"POST":
-            await self._say(peer, stream, 200 if request.method in (b"GET", b"HEAD") else 405, _ABOUT, "text/plain")
+            status = 200 if request.method in (b"GET", b"HEAD") else 405
+            await self._say(stream, status, _ABOUT, "text/plain", head=request.method == b"HEAD")
             return
         try:
             answer = await self._answer(body, self._address(request, stream))
         except _Refused as refused:
-            await self._refuse(peer, stream, refused)
+            await self._refuse(stream, refused)
             return
         self.counts["answered"] += 1
-        await self._say(peer, stream, 200, answer)
+        await self._say(stream, 200, answer)
 
     async def _answer(self, body: bytes, address: str) -> bytes:
         now = anyio.current_time()
@@ -139,23 +141,23 @@ class Server:
                 address = named[-1].decode("latin-1").rpartition(",")[2].strip()
         return address
 
-    async def _refuse(self, peer: h11.Connection, stream: ByteStream, refused: _Refused) -> None:
+    async def _refuse(self, stream: ByteStream, refused: _Refused) -> None:
         self.counts[f"refused {refused.status}"] += 1
-        await self._say(peer, stream, refused.status, msgspec.json.encode({"error": str(refused)}))
+        await self._say(stream, refused.status, msgspec.json.encode({"error": str(refused)}))
 
     async def _say(
-        self, peer: h11.Connection, stream: ByteStream, status: int, body: bytes, content: str = "application/json"
+        self, stream: ByteStream, status: int, body: bytes, content: str = "application/json", *, head: bool = False
     ) -> None:
-        headers = [
-            ("Content-Type", content),
-            ("Content-Length", str(len(body))),
-            ("Cache-Control", "no-store"),
-            ("Connection", "close"),
+        lines = [
+            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+            f"Content-Type: {content}",
+            f"Content-Length: {len(body)}",
+            "Cache-Control: no-store",
+            "Connection: close",
         ]
         if status in (429, 503):
-            headers.append(("Retry-After", "60" if status == 429 else "5"))
-        said = peer.send(h11.Response(status_code=status, headers=headers)) or b""
-        said += (peer.send(h11.Data(data=body)) or b"") + (peer.send(h11.EndOfMessage()) or b"")
+            lines.append(f"Retry-After: {60 if status == 429 else 5}")
+        said = "\r\n".join((*lines, "", "")).encode() + (b"" if head else body)
         with anyio.move_on_after(_SEND_SECONDS):
             await stream.send(said)
 

@@ -120,7 +120,7 @@ def _link(text: str, *, own: bool) -> Link:
         raise LinkError(Kind.STARTS_PROGRAM, _NO_PROGRAM)
     if "|" in text and not _is_in_name(text):
         return _stack(text, own=own)
-    if "://" in text[:40]:
+    if "://" in text[:40] and " " not in scheme:  # there may be one in a setting of a bridge
         return _url(scheme, text, own=own)
     if tor.looks_like(text):
         return tor.parse(text)

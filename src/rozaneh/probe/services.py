@@ -88,7 +88,10 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Raises:
             TargetError: the URL names nothing that can be dialled.
         """
-        parts = urlsplit(self.url)
+        try:
+            parts = urlsplit(self.url)
+        except ValueError as error:
+            raise TargetError(f"not a target: {self.url[:60]!r} ({error})") from None
         if parts.scheme not in _KINDS:
             raise TargetError(f"not a target: scheme {parts.scheme!r}; expected one of {', '.join(_KINDS)}")
         kind, default = _KINDS[parts.scheme]
