@@ -103,6 +103,37 @@ async def test_who_is_called_back_leaves_nothing_behind_that_another_one_takes_f
         assert ask.opened == 1 if name == DOH else ask.opened <= 4
 
 
+async def test_none_of_many_that_were_spoilt_stays_open(asking: Any) -> None:
+    open_now = 0
+
+    async def counted(stream: ByteStream) -> None:
+        nonlocal open_now
+        open_now += 1
+        try:
+            await resolver(DOT)(stream)
+        finally:
+            open_now -= 1
+
+    async with asking(DOT, counted) as ask:
+        for _ in range(5):
+            await ask("n1.example")
+            with anyio.move_on_after(0.02):
+                await ask("n2.example")
+        await anyio.sleep(1)
+        assert ask.opened >= 5
+        assert open_now <= 1
+
+
+async def test_what_was_begun_on_another_network_is_not_kept(asking: Any) -> None:
+    async with asking(DOH, resolver(DOH)) as ask:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask, "n1.example")
+            await anyio.sleep(0.06)
+            ask.resolvers.forget()
+        await ask("n2.example")
+        assert ask.opened == 2
+
+
 async def test_who_opens_it_and_is_called_back_leaves_that_to_the_next(asking: Any) -> None:
     async with asking(DOH, resolver(DOH)) as ask, anyio.create_task_group() as tasks:
         with anyio.move_on_after(0.12):

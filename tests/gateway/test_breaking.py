@@ -14,7 +14,7 @@ from anyio.lowlevel import checkpoint
 from rozaneh.gateway import Limits
 from rozaneh.net.memory import MemoryNetwork
 from tests.finder.world import HELLO_BACK, SITE, answers, hello
-from tests.gateway.test_gateway import exactly, running
+from tests.gateway.test_gateway import exactly, rest, running
 
 pytestmark = pytest.mark.anyio
 OTHER = "93.184.216.35"
@@ -75,3 +75,26 @@ async def test_a_client_that_breaks_at_any_byte_ends_itself_alone() -> None:
                 return
             await anyio.sleep(0.01)
     pytest.fail("descriptors are left open")
+
+
+async def test_a_note_about_rubbish_names_no_host_unless_hosts_are_shown() -> None:
+    name = b"secret.example"
+    rubbish = (
+        b"CONNECT " + name + b"_\xff:1 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"CONNECT " + name + b":99999 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET http://" + name + b":x/secret HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET https://" + name + b"/secret HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET http://a/ HTTP/1.1\r\nHost: a\r\n" + name + b"\r\n\r\n",
+        b"\x05\x01\x00\x05\x01\x00\x03\x0f" + name + b"\n\x01\xbb",
+        b"\x04\x01\x00\x50\x00\x00\x00\x01u\x00" + name + b"\n\x00",
+        name,
+    )
+    for shown in (False, True):
+        async with running(two_sites, show_hosts=shown, limits=Limits(handshake=1.0)) as front:
+            for said in rubbish:
+                client = await front.connect()
+                await client.send(said)
+                await rest(client)
+            assert len(front.notes) >= len(rubbish) - 1
+            assert all(front.notes)
+            assert any("secret" in note for note in front.notes) is shown

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 import anyio
-import msgspec
 import typer
 from anyio.abc import SocketAttribute
 
-from rozaneh.cli.options import Json, Lang, console, print_bytes, words
+from rozaneh.cli.options import Json, Lang, as_json, console, print_bytes, words
 from rozaneh.cli.place import NetworksFile, read_networks
 from rozaneh.core import LocalFault
 from rozaneh.helper import PORTS, Bounds, GuardedNetwork, Server, Vantage
@@ -133,5 +132,5 @@ class _Screen:
 
     @staticmethod
     def _write(value: object) -> None:
-        print_bytes(msgspec.json.encode(value) + b"\n")
+        print_bytes(as_json(value) + b"\n")
         sys.stdout.flush()

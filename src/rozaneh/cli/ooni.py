@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 import typer
 
-from rozaneh.cli.options import Json, Lang, console, print_bytes, words
+from rozaneh.cli.options import Json, Lang, as_json, console, print_bytes, words
 from rozaneh.diagnosis import sureness
 from rozaneh.diagnosis.sentences import SURE, sentence
 from rozaneh.ooni.classic import Classic
@@ -112,7 +111,7 @@ class _AsJson:
     def show(self, path: Path, number: int, found: Replayed | str) -> None:
         print_bytes(b"[\n" if self._first else b",\n")
         self._first = False
-        print_bytes(msgspec.json.encode(self._entry(path, number, found)))
+        print_bytes(as_json(self._entry(path, number, found)))
 
     def end(self) -> None:
         print_bytes(b"[]\n" if self._first else b"\n]\n")

@@ -1,15 +1,19 @@
 """What every command shares: the options ``--lang`` and ``--json``, and printing for terminals and for pipes."""
 
+import re
 import select
 import sys
+from collections.abc import Iterable
 from typing import IO, Annotated, cast
 
 import msgspec
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 
 from rozaneh.cli.lasting import Lasting
 from rozaneh.words import Words, mark
+from rozaneh.words.foreign import shown
 
 Lang = Annotated[
     str | None,
@@ -28,6 +32,24 @@ Engine = Annotated[
 """``engine: Engine = "duckdb"``"""
 
 _NO_WIDTH = 100_000
+_STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u2028-\u202e\ufff9-\ufffb]")
+"""Controls but tabs and new lines, marks that are no isolates, and what ends a line elsewhere than here."""
+
+
+class _Unsteered(Console):
+    """A console that shows what steers a terminal or turns a line around, and does not pass it on.
+
+    Sentences of ours are harmless as they are (:mod:`rozaneh.words`). Whatever else is printed, such as the title in
+    somebody's scenario, becomes so here, on its way from a text to the terminal.
+    """
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """The pieces of what is to be shown."""
+        for piece in super().render(renderable, options):
+            if piece.control or not _STEERS.search(piece.text):
+                yield piece
+            else:
+                yield Segment(_STEERS.sub(lambda found: shown(found[0]), piece.text), piece.style)
 
 
 def console(*, errors: bool = False, lasting: bool = False) -> Console:
@@ -41,15 +63,25 @@ def console(*, errors: bool = False, lasting: bool = False) -> Console:
     # on a terminal (FORCE_COLOR, TTY_COMPATIBLE) has the width of one: a rule fills all of it.
     width = None if Console(stderr=errors).is_terminal else _NO_WIDTH
     file = cast("IO[str]", Lasting(sys.stderr if errors else sys.stdout)) if lasting else None
-    return Console(
+    return _Unsteered(
         file=file, stderr=errors, soft_wrap=width is not None, width=width, highlight=False, markup=False, emoji=False
     )
 
 
 def print_json(value: object) -> None:
     """Print a value as indented JSON with Latin digits and unescaped Persian; Structs are taken as they are."""
-    print_bytes(msgspec.json.format(msgspec.json.encode(value, enc_hook=_plain), indent=2) + b"\n")
+    print_bytes(msgspec.json.format(as_json(value), indent=2) + b"\n")
     sys.stdout.flush()
+
+
+def as_json(value: object) -> bytes:
+    """A value as JSON that a terminal may be shown.
+
+    JSON itself escapes the first 32 controls alone. What somebody else wrote may hold the later ones, of which U+009B
+    begins what a terminal obeys, and characters that turn a line around (CVE-2021-42574); they mean the same escaped.
+    """
+    text = msgspec.json.encode(value, enc_hook=_plain).decode()
+    return _STEERS.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
 
 
 def print_bytes(data: bytes) -> None:

@@ -6,13 +6,13 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
-import msgspec
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from rozaneh.cli import codes
+from rozaneh.cli.options import as_json
 from rozaneh.core import LocalFault
 from rozaneh.gateway import Closed, Event, Opened, Refused
 from rozaneh.gateway.events import Fetched, Prepared
@@ -122,7 +122,7 @@ class Screen:
         return (event.way, event.obstacle) if isinstance(event, Opened) else ("", event.obstacle)
 
     def _write(self, value: object) -> None:
-        self._out.file.write(f"{msgspec.json.encode(value).decode()}\n")
+        self._out.file.write(f"{as_json(value).decode()}\n")
         self._out.file.flush()
 
     def _line(self, event: Opened | Refused) -> str:

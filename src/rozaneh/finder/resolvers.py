@@ -35,6 +35,7 @@ class _Kept:
     conversation: Conversation
     used: float
     took: float
+    lasts: bool = True
 
 
 @dataclass(slots=True)
@@ -55,6 +56,7 @@ class Resolvers:
         self._network = network
         self._trust = trust
         self._keeps = 0
+        self._forgot = 0
         self._kept: dict[str, _Kept] = {}
         self._opening: dict[str, _Opening] = {}
         self._let_go: list[Conversation] = []
@@ -94,7 +96,12 @@ class Resolvers:
             with resolver_faults():
                 if not await self._asked_again(name, lookup, step):
                     kept = await self._opened(resolver, name, step)
-                    await self._ask(kept, lookup, step)
+                    try:
+                        await self._ask(kept, lookup, step)
+                    finally:
+                        if not kept.lasts:
+                            with anyio.CancelScope(shield=True):
+                                await kept.conversation.aclose()
 
         return await resolver.looked_up(host, trace, ask)
 
@@ -129,7 +136,8 @@ class Resolvers:
         kept = self._kept.get(name)
         if kept is not None and not kept.conversation.broken:
             return kept
-        opening = self._opening[name] = _Opening()
+        opening, times = _Opening(), self._forgot
+        self._opening[name] = opening
         began = anyio.current_time()
         try:
             conversation = await resolver.converse(step)
@@ -140,7 +148,11 @@ class Resolvers:
             del self._opening[name]
             opening.over.set()
         now = anyio.current_time()
-        fresh = self._kept[name] = _Kept(conversation, now, now - began)
+        fresh = _Kept(conversation, now, now - began, lasts=self._forgot == times)
+        if fresh.lasts:
+            if kept is not None:  # it is broken, and only what is known here will be closed
+                self._drop(name, kept)
+            self._kept[name] = fresh
         return fresh
 
     def _drop(self, name: str, kept: _Kept) -> None:
@@ -154,6 +166,7 @@ class Resolvers:
 
     def forget(self) -> None:
         """Keep none of the connections that are open, as on another network."""
+        self._forgot += 1
         kept, self._kept = list(self._kept.values()), {}
         self._close_soon(kept)
 

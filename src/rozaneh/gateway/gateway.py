@@ -2,6 +2,7 @@
 
 import functools
 import math
+import re
 import socket
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
@@ -31,6 +32,8 @@ from rozaneh.words import Words
 
 __all__ = ["Gateway", "Limits"]
 
+_QUOTED = re.compile(r":? \(?(?:bytearray\()?b?[\"'].*", re.DOTALL)
+"""What is repeated in a fault, and all after it."""
 _SAY_AGAIN = 60.0
 """Seconds until it is said again that there is no room."""
 
@@ -138,7 +141,7 @@ class Gateway:
             so_far = so_far or SoFar(self._front(lambda: _door(client)), self._now())
             wish = so_far.heard or await self._hear(client, so_far)
             if isinstance(wish, Nothing) and wish.reason:
-                self._warn(wish.reason)
+                self._note(wish.reason)
             if isinstance(wish, Association):
                 await self._associate(client, wish)
                 return
@@ -171,7 +174,11 @@ class Gateway:
 
     def misheard(self, fault: RemoteFault) -> None:
         """A client speaks nothing that we know."""
-        self._warn(str(fault))
+        self._note(str(fault))
+
+    def _note(self, about: str) -> None:
+        """Tell of a client. What it said is repeated only where hosts are shown: it may name one."""
+        self._warn(about if self._show_hosts else _QUOTED.split(about, maxsplit=1)[0])
 
     def full(self, here: int = 0) -> bool:
         """Whether there is no room for a further client; that is said once in a while.

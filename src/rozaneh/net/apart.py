@@ -84,11 +84,17 @@ class ApartSockets:
 
     def _ask(self, kind: bytes, family: socket.AddressFamily) -> socket.socket:
         with self._lock:
-            self._channel.send(kind + (b"6" if family == socket.AF_INET6 else b"4"))
-            _, ancillary, _, _ = self._channel.recvmsg(16, socket.CMSG_SPACE(4))
+            try:
+                self._channel.send(kind + (b"6" if family == socket.AF_INET6 else b"4"))
+                said, ancillary, _, _ = self._channel.recvmsg(16, socket.CMSG_SPACE(4), socket.MSG_CMSG_CLOEXEC)
+            except TimeoutError:
+                self.close()  # an answer that still came would be taken for that to another question
+                raise
         got = array.array("i")
         for _, _, data in ancillary:
             got.frombytes(data)
+        if not got and said:
+            raise OSError(int(said), os.strerror(int(said)))
         if not got:
             raise ConnectionAbortedError("the tunnel has ended")
         made = socket.socket(fileno=got[0])

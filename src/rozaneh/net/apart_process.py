@@ -202,7 +202,12 @@ def _answer(channel: socket.socket, asked: bytes) -> None:
     """Hand out a socket: ``stream`` or ``datagram`` and the digit of its family."""
     kind = socket.SOCK_STREAM if asked[:-1] == b"stream" else socket.SOCK_DGRAM
     family = socket.AF_INET6 if asked[-1:] == b"6" else socket.AF_INET
-    with socket.socket(family, kind) as made:
+    try:
+        made = socket.socket(family, kind)
+    except OSError as error:  # a kernel without IPv6, perhaps
+        channel.send(str(error.errno).encode())
+        return
+    with made:
         channel.sendmsg([b"ok"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [made.fileno()]))])
 
 

@@ -5,6 +5,7 @@ import http.client
 import posixpath
 import queue
 import re
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,11 +14,20 @@ from urllib.parse import urlsplit
 import pytest
 import uvicorn
 
+from rozaneh.observatory.dashboard.patience import Patience
 from rozaneh.observatory.dashboard.publish import publish
 from rozaneh.observatory.dashboard.serve import application
 from rozaneh.observatory.dashboard.site import Site
 from tests.browser import chromium
 from tests.observatory.dashboard import autumn
+
+PARTS = (b"", b"GET / HT", b"GET /data/none.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET /")
+
+
+class Hurried(Patience):
+    """Waits a second where a minute would do as well."""
+
+    asking, answering, most = 1.0, 20.0, 16
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +37,8 @@ def site() -> Site:
 
 @pytest.fixture(scope="module")
 def address(site: Site) -> Iterator[str]:
-    config = uvicorn.Config(application(lambda: site), host="127.0.0.1", port=0, log_level="error")
+    application_ = application(lambda: site)
+    config = uvicorn.Config(application_, host="127.0.0.1", port=0, log_level="error", http=Hurried, ws="none")
     server = uvicorn.Server(config)
     told: queue.Queue[str] = queue.Queue()
     thread = threading.Thread(target=server.run)
@@ -83,6 +94,23 @@ def test_what_is_not_there_or_not_ours_is_refused_in_a_line(
     assert got == status
     assert len(body) < 100
     assert not headers.get("location", "/").startswith("//")
+
+
+def test_those_who_say_nothing_or_a_part_keep_nobody_out(address: str) -> None:
+    where = urlsplit(address)
+    with contextlib.ExitStack() as all_of_them:
+        silent = [
+            all_of_them.enter_context(socket.create_connection((str(where.hostname), where.port), timeout=20))
+            for _ in range(40)
+        ]
+        for number, one in enumerate(silent):
+            with contextlib.suppress(OSError):  # those who are too many are closed at once
+                one.sendall(PARTS[number % len(PARTS)])
+        for one in silent:
+            with contextlib.suppress(ConnectionResetError):
+                while one.recv(4096):
+                    continue
+    assert ask(address, "/data/none.json")[0] == 404
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from rozaneh.observatory.dashboard.patience import Patience
 from rozaneh.observatory.dashboard.site import Page, Site
 from rozaneh.observatory.dashboard.views import policy
 
@@ -103,8 +104,9 @@ def serve(current: Callable[[], Site], host: str, port: int, started: Callable[[
     """
     names = ("127.0.0.1", "localhost", "[::1]") if host in ("127.0.0.1", "::1", "localhost") else ("*",)
     config = uvicorn.Config(
-        application(current, names), host=host, port=port, log_level="error", access_log=False, server_header=False
-    )
+        application(current, names), host=host, port=port, http=Patience, ws="none",
+        log_level="error", access_log=False, server_header=False,
+    )  # fmt: skip
     server = _Announcing(config, started)
     server.run()
 
