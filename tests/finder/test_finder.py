@@ -68,6 +68,19 @@ async def test_on_a_long_line_one_lost_packet_sends_nobody_another_way(seen: Rec
         assert network.connections == [(SITE, 443)], "nothing is dialled that its user did not ask for"
 
 
+async def test_on_a_long_line_a_first_packet_that_is_lost_sends_nobody_another_way(seen: Recorder) -> None:
+    class Loses(MemoryNetwork):
+        async def connect_tcp(self, address: str, port: int) -> ByteStream:
+            await anyio.sleep(1.0 if port == 443 else 0.0)
+            return await super().connect_tcp(address, port)
+
+    async with Loses(names=NAMES, delay=0.15) as network:
+        network.serve(SITE, 443, answers(HELLO_BACK))
+        network.serve(RESOLVER, 53, resolver({"blocked.example": SITE}))
+        made = await connected(await finder(network, seen).connect(target(), flight(hello())))
+        assert (made.way.shown, made.obstacle, made.tried) == ("tcp", "", 1)
+
+
 @pytest.mark.parametrize("forged", [["10.10.34.36"], Failure.DNS_NXDOMAIN_ERROR, None])
 async def test_a_forged_name_is_resolved_elsewhere(seen: Recorder, forged: Any) -> None:
     async with MemoryNetwork(names={"blocked.example": forged}, delay=0.02) as network:

@@ -26,6 +26,10 @@ _LOST_ONCE = 7.0
 _WITHOUT = 0.6
 """Less so many seconds, so that a line of 150 milliseconds and less is not waited for any longer than without loss."""
 _LONGEST_FOR_LOSS = 2.5
+_FIRST_AGAIN = 1.0
+"""Seconds after which the first packet of a connection is sent again (RFC 6298, section 2)."""
+_LONG = 0.2
+"""Seconds of a lookup beyond which a line counts as long."""
 _PATIENT_REQUESTS = 12.0
 """A page may take this many staggers, because servers think."""
 
@@ -85,7 +89,18 @@ class Runner:
     @property
     def stuck_at(self) -> float:
         """When it will count as stuck if nothing happens."""
-        return self._further + self.patience
+        return self._further + max(self.patience, self._if_lost_once)
+
+    @property
+    def _if_lost_once(self) -> float:
+        """Seconds that connecting may take where its first packet is lost, on a line that its lookup shows to be long.
+
+        A lookup that took more is no round trip but a question that was asked twice.
+        """
+        if self.phase != "dialling":
+            return 0.0
+        looked = min((step.took for step in self.seen if _looked_up(step) and step.failure is None), default=0.0)
+        return _FIRST_AGAIN + 2 * looked if _LONG < looked < _FIRST_AGAIN else 0.0
 
     @property
     def _further(self) -> float:
