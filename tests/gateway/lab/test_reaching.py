@@ -52,6 +52,7 @@ def test_what_is_not_blocked_goes_directly(censored: Censored, scheme: str) -> N
         assert home.curl(*PROXY, f"{scheme}://example.org/") == (0, "200")
         opened = home.event()
         assert (opened["way"], opened.get("obstacle", ""), opened.get("tried", 1)) == ("tcp", "", 1)
+        assert home.curl(*PROXY, "-gk", f"{scheme}://[2606:2800:220:1::34]/")[1] == "200", "as an IPv6 address as well"
 
 
 def test_http_connect_gets_through_as_well(censored: Censored) -> None:
