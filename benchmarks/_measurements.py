@@ -59,6 +59,8 @@ class Corpus:
         site = self._rng.randrange(_SITES)
         host = f"www.site{site}.example"
         made |= {"input": f"https://{host}/", "probe_asn": f"AS{44200 + number % 40}"}
+        made |= {"report_id": "20220921T115950Z_webconnectivity_IR_44244_n1_made", "test_version": "0.5.28"}
+        made |= {"test_runtime": 2.75, "test_start_time": "2022-09-21 11:59:50"}
         made["measurement_start_time"] = str(dt.datetime(2022, 9, 21) + dt.timedelta(seconds=7 * number))  # noqa: DTZ001 - as OONI writes it
         here = [f"151.{101 + i // 8}.{site % 200}.{number % 50 + i}" for i in range(addresses)]
         shown = [{"data": text, "format": "base64"} for text in (self._chains[site] * 4)[:chain]]

@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from rozaneh.observatory import schema
+from rozaneh.observatory.columns import SORTED
 from rozaneh.observatory.store import Change, Partition, Store, files, partitions_of
-from rozaneh.observatory.window import SORTED
 
 MOST: Final = 8
 """Small files that a partition may have."""

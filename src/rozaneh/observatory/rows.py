@@ -1,23 +1,21 @@
 """Measurements become rows: facts of each dial beside those of its target, its measurement and the control.
 
 Theory of operation. What all rows of a measurement share is kept once, and so is what rows share of a target, a lookup,
-a certificate and an answer; a batch of them becomes columns, and the shared columns are spread by index. That costs a
-third of building every row in full.
+a certificate and an answer (:mod:`rozaneh.observatory.columns`). That costs a third of building every row in full.
 """
 
 import datetime as dt
 from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import repeat
 
-import numpy as np
 import pyarrow as pa
 from msgspec import Raw
 
 from rozaneh.diagnosis import signatures
 from rozaneh.observatory import ours, pages, schema
 from rozaneh.observatory.certificates import NO_CERTIFICATE, certificate_of
+from rozaneh.observatory.columns import Batch, Shared, table_of
 from rozaneh.observatory.subjects import is_domestic, service_of
 from rozaneh.ooni.dials import Dial, bogon, host_of, is_literal
 from rozaneh.ooni.own import Own
@@ -44,35 +42,15 @@ Key = tuple[int, str, dt.date]
 """What names a measurement: its key, and the country and day that it lies in."""
 
 
-class _Shared:
-    """Columns that many rows share, each set of values once."""
-
-    def __init__(self, kind: pa.Schema) -> None:
-        self.kind = kind
-        self.values: list[tuple[object, ...]] = []
-        self.of: list[int] = []
-
-    def add(self, values: tuple[object, ...]) -> int:
-        """Keep values; the number by which rows refer to them."""
-        self.values.append(values)
-        return len(self.values) - 1
-
-    def spread(self) -> list[pa.Array]:
-        """The columns, as long as there are rows."""
-        columns = zip(*self.values, strict=True) if self.values else repeat((), len(self.kind))
-        index = pa.array(self.of, pa.int32())
-        return [pa.array(column, field.type).take(index) for column, field in zip(columns, self.kind, strict=True)]
-
-
 class Rows:
     """A batch of rows on its way to becoming a table."""
 
     def __init__(self) -> None:
-        self._measurements = _Shared(schema.MEASUREMENT)
-        self._targets = _Shared(schema.TARGET)
-        self._lookups = _Shared(_LOOKUP)
-        self._certificates = _Shared(_CERTIFICATE)
-        self._answers = _Shared(pages.KIND)
+        self._measurements = Shared(schema.MEASUREMENT)
+        self._targets = Shared(schema.TARGET)
+        self._lookups = Shared(_LOOKUP)
+        self._certificates = Shared(_CERTIFICATE)
+        self._answers = Shared(pages.KIND)
         self._dials: list[tuple[object, ...]] = []
         self.bodies = 0
         """Bytes of bodies that were looked into and are not held."""
@@ -93,10 +71,6 @@ class Rows:
     def keys(self) -> list[Key]:
         """Key, country and day of each measurement."""
         return [(head[0], head[2], head[3]) for head in self._measurements.values]  # type: ignore[misc]  # as the schema says
-
-    def owners(self) -> np.ndarray:
-        """For each row the number of its measurement in the batch."""
-        return np.asarray(self._measurements.of, np.int64)
 
     def add(self, measurement: Envelope, sights: Sequence[Sight], head: tuple[object, ...]) -> None:
         """Take one measurement.
@@ -192,13 +166,14 @@ class Rows:
                 part.of.append(part.add(ours.in_order(dial, part.kind.names)))
             self._dials.append(ours.in_order(dial, _ALONE.names))
 
-    def table(self) -> pa.Table:
-        """The rows as a table of observations, in the order in which they came."""
-        columns = zip(*self._dials, strict=True) if self._dials else repeat((), len(_ALONE))
-        found = {field.name: pa.array(column, field.type) for column, field in zip(columns, _ALONE, strict=True)}
-        for part in (self._measurements, self._targets, self._lookups, self._certificates, self._answers):
-            found |= zip(part.kind.names, part.spread(), strict=True)
-        return pa.Table.from_arrays([found[name] for name in schema.OBSERVATION.names], schema=schema.OBSERVATION)
+    def batch(self) -> Batch:
+        """The rows as columns, in the order in which they came."""
+        return Batch(
+            self._measurements.part(),
+            self._targets.part(),
+            tuple(part.part() for part in (self._lookups, self._certificates, self._answers)),
+            table_of(self._dials, _ALONE),
+        )
 
 
 _LOOKUP = pa.schema([

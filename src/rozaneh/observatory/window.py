@@ -16,10 +16,10 @@ from typing import Protocol
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from rozaneh.observatory import schema
 from rozaneh.observatory.batches import Reader, opened
+from rozaneh.observatory.columns import Batch
 from rozaneh.observatory.doubles import Keys
 from rozaneh.observatory.partitions import parts
 from rozaneh.observatory.rows import Key, Rows
@@ -27,10 +27,6 @@ from rozaneh.observatory.store import Change, Input, Partition, new_file, staged
 
 WINDOW = 60_000
 """Rows that are held before they are written: with sorting and writing them about 150 MB."""
-SORTED = tuple(
-    (name, "ascending") for name in ("country", "day", "asn", "domain", "time", "measurement", "target", "dial")
-)
-"""The order of observations."""
 _LARGEST_REUSED = (32 << 20) - (1 << 16)
 _CLOCKS_DIFFER = dt.timedelta(days=1)
 
@@ -76,16 +72,20 @@ class Found(msgspec.Struct, frozen=True):
 def much_memory() -> Iterator[None]:
     """What suits a process that makes and forgets millions of things, and some large ones over and over.
 
-    They hold no cycles, and a collector that walks through them all the time costs a fifth. And glibc gives a thing of
-    more than 128 KiB pages of its own, which cost more than what is done with them; from the first such thing that is
-    given back on, it does so for larger ones only, up to 32 MiB.
+    They hold no cycles, and a collector that walks through them all the time costs a fifth. And pages that the kernel
+    has to hand out cost more than what is done with them. Therefore glibc is asked for what Arrow needs as well, whose
+    own allocator gives back what it has as soon as a window is written; and glibc, which gives a thing of more than
+    128 KiB pages of its own, does so for larger ones only, up to 32 MiB, from the first such thing on that is given
+    back.
     """
-    was = gc.isenabled()
+    was, pool = gc.isenabled(), pa.default_memory_pool()
     gc.disable()
-    bytearray(_LARGEST_REUSED)
+    pa.set_memory_pool(pa.system_memory_pool())
+    np.empty(_LARGEST_REUSED, np.uint8)  # and given back at once, without being touched
     try:
         yield
     finally:
+        pa.set_memory_pool(pool)
         if was:
             gc.enable()
 
@@ -118,8 +118,7 @@ class Window:
     door: Door
     now: dt.datetime
     summary: Summary = field(default_factory=Summary)
-    _tables: list[pa.Table] = field(default_factory=list)
-    _owners: list[np.ndarray] = field(default_factory=list)
+    _batches: list[Batch] = field(default_factory=list)
     _keys: list[Key] = field(default_factory=list)
     _rows: int = 0
     _done: list[Input] = field(default_factory=list)
@@ -141,8 +140,7 @@ class Window:
         self._flush()
 
     def _add(self, rows: Rows) -> None:
-        self._tables.append(rows.table())
-        self._owners.append(rows.owners() + len(self._keys))
+        self._batches.append(rows.batch())
         self._keys += rows.keys()
         self._rows += len(rows)
         if self._rows >= WINDOW:
@@ -162,16 +160,14 @@ class Window:
         if self._rejected:
             rejected = pa.concat_tables(self._rejected)
             put.append((staged(self.place, rejected), new_file(self.place, schema.QUARANTINE)))
-        if self._tables:
+        if self._batches:
             new = self.door.new(Keys.make(self._keys))
-            table, kept = pa.concat_tables(self._tables), int(new.sum())
-            if kept < len(new):
-                table = table.filter(pa.array(new[np.concatenate(self._owners)]))
+            table, kept = Batch.joined(self._batches).table(new), int(new.sum())
             self.summary.add(Summary(kept=kept, doubled=len(new) - kept, rows=table.num_rows))
-            for partition, part in parts(table.take(pc.sort_indices(table, sort_keys=list(SORTED)))):
+            for partition, part in parts(table):
                 put.append((staged(self.place, part), new_file(self.place, schema.OBSERVATIONS, partition)))
                 touched.append(partition)
         if put or self._done:
             self.door.commit(Change(put=put, done=self._done, stale=touched))
-        self._tables, self._owners, self._keys, self._rows = [], [], [], 0
+        self._batches, self._keys, self._rows = [], [], 0
         self._done, self._rejected = [], []

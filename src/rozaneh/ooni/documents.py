@@ -59,11 +59,11 @@ def documents(lines: Iterator[Line | BadLine]) -> Iterator[Line | BadLine]:
                 yield line  # nearly all are
             continue
         text = line.data.strip()
-        if held.lines and not held.goes_on_with(text):
+        if held.lines and not (held.goes_on_with(text) and held.is_open()):
             yield from held.let_go()
         if held.lines or (text[:1] in _OPEN and text[-1:] not in _CLOSED):
             held.hold(line, text)
-            if held.depth <= 0:
+            if held.is_ended:
                 yield from _elements(held.taken())
             elif held.is_too_much:
                 yield from held.let_go()
@@ -77,7 +77,8 @@ class _Held:
 
     def __init__(self) -> None:
         self.lines: list[Line] = []
-        self.depth = 0
+        self._depth = 0
+        self._uncounted = b""
         self._size = 0
         self._last = b""
 
@@ -85,19 +86,37 @@ class _Held:
     def is_too_much(self) -> bool:
         return self._size > LONGEST_LINE or len(self.lines) > MOST_LINES
 
+    @property
+    def is_ended(self) -> bool:
+        """Whether as many brackets are closed as were opened, as far as they were counted."""
+        return self._depth <= 0 and not self._uncounted
+
+    def is_open(self) -> bool:
+        """Whether brackets are open, all of them counted."""
+        if self._uncounted:
+            self._count(self._uncounted)
+            self._uncounted = b""
+        return self._depth > 0
+
     def goes_on_with(self, text: bytes) -> bool:
         """Whether what is held may go on with this: an object stands in a list, or behind a name, and nowhere else."""
         return text[:1] != b"{" or self._last in _BEFORE_AN_OBJECT
 
     def hold(self, line: Line, text: bytes) -> None:
-        bare = _TEXT.sub(b"", text)
-        self.depth += bare.count(b"{") + bare.count(b"[") - bare.count(b"}") - bare.count(b"]")
+        if not self.lines and text[:1] == b"{" and not _ANSWER.match(text):
+            self._uncounted = text  # most such lines were cut off and nothing goes on with them, and counting is dear
+        else:
+            self._count(text)
         self.lines.append(line)
         self._size += len(line.data)
         self._last = text[-1:]
 
+    def _count(self, text: bytes) -> None:
+        bare = _TEXT.sub(b"", text)
+        self._depth += bare.count(b"{") + bare.count(b"[") - bare.count(b"}") - bare.count(b"]")
+
     def taken(self) -> list[Line]:
-        taken, self.lines, self.depth, self._size = self.lines, [], 0, 0
+        taken, self.lines, self._depth, self._uncounted, self._size = self.lines, [], 0, b"", 0
         return taken
 
     def let_go(self) -> Iterator[Line | BadLine]:
