@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from rozaneh.diagnosis import Rule, rules, sureness
+from rozaneh.diagnosis import Rule, layer_rules, rules, sureness
 
 PAGE = Path(__file__).parent.parent / "docs" / "rules.md"
 
@@ -29,10 +29,20 @@ $ rozaneh --lang fa explain dns_forgery
 ```
 """
 
+_LAYERS = """# Layers that do their work
+
+A layer (names, addresses, handshakes, requests) has a verdict of its own: what the rules above say of it, in the same
+order, those of the whole network and of what works or is down included. Where none of its own decides and it did its
+work, it is `ok`, by one of these rules (`src/rozaneh/diagnosis/layers.toml`). How that is put together stands in
+`src/rozaneh/diagnosis/layers.py`.
+"""
+
 
 def page() -> str:
     """The whole page."""
-    return "\n".join([_HEAD, *(part for number, rule in enumerate(rules(), 1) for part in _section(number, rule))])
+    of_all = [part for number, rule in enumerate(rules(), 1) for part in _section(number, rule)]
+    of_layers = [part for number, rule in enumerate(layer_rules(), 1) for part in _section(number, rule)]
+    return "\n".join([_HEAD, *of_all, _LAYERS, *of_layers])
 
 
 def _section(number: int, rule: Rule) -> list[str]:

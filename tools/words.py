@@ -24,7 +24,7 @@ from typer.main import get_command
 
 from rozaneh.cli.help import visit
 from rozaneh.cli.main import COMMANDS, overview
-from rozaneh.diagnosis import rules
+from rozaneh.diagnosis import layer_rules, rules
 
 _SOURCE = Path(__file__).parent.parent / "src" / "rozaneh"
 _PO = _SOURCE / "words" / "locale" / "fa" / "LC_MESSAGES" / "rozaneh.po"
@@ -42,8 +42,9 @@ def messages() -> Iterator[tuple[Id, str]]:
         _SOURCE, method_map=[("**.py", "python"), ("**/templates/**.html", "jinja2")], keywords=_KEYWORDS
     ):
         yield (message if isinstance(message, str) else (message[0], message[1])), f"src/rozaneh/{path}"
-    for rule in rules():
-        yield rule.because, "src/rozaneh/diagnosis/rules.toml"
+    for name, known in (("rules", rules()), ("layers", layer_rules())):
+        for rule in known:
+            yield rule.because, f"src/rozaneh/diagnosis/{name}.toml"
     for text in _helps(overview()):
         yield text, "src/rozaneh/cli/main.py"
     for name in COMMANDS:

@@ -3,7 +3,7 @@
 import pytest
 
 from rozaneh.core import LocalFault
-from rozaneh.diagnosis import Mechanism, Outcome, rules
+from rozaneh.diagnosis import Mechanism, Outcome, layer_rules, rules
 from rozaneh.diagnosis.explain import explain, names
 from rozaneh.words import Words
 from tools import rules as page
@@ -32,7 +32,7 @@ def test_a_word_that_is_none_is_one_line_with_the_nearest() -> None:
 
 
 def test_nothing_is_left_out() -> None:
-    assert set(names()) == {*map(str, Outcome), *map(str, Mechanism), *(rule.id for rule in rules())}
+    assert set(names()) == {*map(str, Outcome), *map(str, Mechanism), *(rule.id for rule in (*rules(), *layer_rules()))}
 
 
 def test_the_page_of_rules_is_what_the_rules_say() -> None:

@@ -22,6 +22,7 @@ from rozaneh.observatory.dashboard.figures import Figures, Part, Span
 from rozaneh.observatory.events import renew
 from rozaneh.observatory.ingest import ingest
 from rozaneh.observatory.judging import judge_all, judge_stale
+from rozaneh.observatory.layers import layered
 from rozaneh.observatory.store import Store, files
 from rozaneh.observatory.verdicts import hourly, judged
 from tests.observatory.evidence import evidence
@@ -66,6 +67,13 @@ def test_clickhouse_judges_and_counts_as_duckdb(given: dict[str, Path], library:
         connection.con.command(view)
     verdicts = engine.fetch(connection, judged(engine.expression(schema.OBSERVATIONS)), schema.VERDICT)
     assert ordered(verdicts, _VERDICT_KEYS) == ordered(pq.read_table(given[schema.VERDICTS]), _VERDICT_KEYS)
+    here = engine.duckdb(threads=1)
+    engine.show(here, schema.OBSERVATIONS, [given[schema.OBSERVATIONS]])
+    query = layered(engine.expression(schema.OBSERVATIONS))
+    layers = [
+        ordered(engine.fetch(one, query, schema.LAYERED), (*_VERDICT_KEYS, "layer")) for one in (connection, here)
+    ]
+    assert layers[0] == layers[1] != []
     hours = engine.fetch(connection, hourly(engine.expression(schema.VERDICTS)), schema.HOUR)
     assert ordered(hours, _HOUR_KEYS) == ordered(pq.read_table(given[schema.HOURLY]), _HOUR_KEYS)
     assert sum(hours["n"].to_pylist()) == MEASUREMENTS

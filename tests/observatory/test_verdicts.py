@@ -12,17 +12,19 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rozaneh.diagnosis import Evidence, facts, judge, rules
+from rozaneh.diagnosis import Evidence, facts, judge, judge_layers, layer_rules, rules
 from rozaneh.diagnosis.facts import FACTS
 from rozaneh.diagnosis.rules import Rule
 from rozaneh.diagnosis.verdict import Outcome
+from rozaneh.diagnosis.worked import LAYER_FACTS
 from rozaneh.observatory import ours, schema
 from rozaneh.observatory.engine import duckdb, expression, show
 from rozaneh.observatory.facts import Facts, computable
+from rozaneh.observatory.layers import layered
 from rozaneh.observatory.verdicts import concluded, hourly, judged
 from tests.observatory.evidence import evidence
 
-NAMED = sorted({fact for rule in rules() for fact in rule.named})
+NAMED = sorted({*LAYER_FACTS, *(fact for rule in (*rules(), *layer_rules()) for fact in rule.named)})
 SAID = ("verdict", "mechanism", "layer", "who", "confidence", "rule")
 
 
@@ -72,6 +74,10 @@ def _on_rows(table: Any) -> Any:
 
 def _judged(table: Any) -> Any:
     return judged(table)
+
+
+def _layered(table: Any) -> Any:
+    return layered(table)
 
 
 def run(query: Callable[[Any], Any], name: str, given_rows: pa.Table) -> list[dict[str, Any]]:
@@ -151,6 +157,13 @@ def test_any_evidence_has_the_same_facts_and_verdict_as_a_table(seed: int) -> No
         assert (row["verdict"], row["mechanism"], row["who"], row["confidence"], row["rule"]) == (
             told.verdict.value, told.mechanism.value, told.who.value, told.confidence, next(iter(told.rules), ""),
         )  # fmt: skip
+    assert {
+        (row["measurement"], *(row[name] for name in SAID)) for row in run(_layered, schema.OBSERVATIONS, table)
+    } == {
+        (number, said.verdict, said.mechanism, layer, said.who, said.confidence, next(iter(said.rules), ""))
+        for number, one in enumerate(all_evidence)
+        for layer, said in judge_layers(one).items()
+    }
 
 
 def test_a_table_can_have_every_fact_there_is() -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from rozaneh.cli.options import Json, Lang, console, print_json, words
-from rozaneh.diagnosis import Mechanism, Outcome, rules, sureness
+from rozaneh.diagnosis import Mechanism, Outcome, layer_rules, rules, sureness
 from rozaneh.diagnosis.explain import Explanation, explain, names
 from rozaneh.diagnosis.sentences import BY, HOW, LEVEL, STATE, SURE
 from rozaneh.words import Words, mark
@@ -87,4 +87,4 @@ def _list(tongue: Words, *, as_json: bool) -> None:
     screen.print(tongue.say("Mechanisms: {names}", names=", ".join(each.value for each in Mechanism)))
     for mechanism in Mechanism:
         screen.print(tongue.say("{name}: {title}", name=mechanism.value, title=tongue.say(HOW[mechanism])))
-    screen.print(tongue.say("Rules: {names}", names=", ".join(rule.id for rule in rules())))
+    screen.print(tongue.say("Rules: {names}", names=", ".join(rule.id for rule in (*rules(), *layer_rules()))))

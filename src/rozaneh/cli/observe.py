@@ -2,7 +2,7 @@
 
 import typer
 
-from rozaneh.cli import observe_events, observe_ingest, observe_pages
+from rozaneh.cli import observe_events, observe_ingest, observe_pages, observe_verdicts
 from rozaneh.words import mark
 
 app = typer.Typer(
@@ -14,6 +14,7 @@ app = typer.Typer(
     ),
 )
 app.add_typer(observe_ingest.app)
+app.add_typer(observe_verdicts.app)
 app.add_typer(observe_events.app)
 app.add_typer(observe_pages.app)
 

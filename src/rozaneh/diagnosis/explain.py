@@ -7,6 +7,7 @@ from types import MappingProxyType
 import msgspec
 
 from rozaneh.core import LocalFault
+from rozaneh.diagnosis.layers import layer_rules
 from rozaneh.diagnosis.rules import Rule, rules
 from rozaneh.diagnosis.sentences import HOW, STATE
 from rozaneh.diagnosis.verdict import Mechanism, Outcome
@@ -196,7 +197,11 @@ _MECHANISMS: Mapping[Mechanism, tuple[str, str]] = MappingProxyType(
 
 def names() -> tuple[str, ...]:
     """Every word that can be explained."""
-    return (*(o.value for o in Outcome), *(m.value for m in Mechanism), *(rule.id for rule in rules()))
+    return (
+        *(o.value for o in Outcome),
+        *(m.value for m in Mechanism),
+        *(rule.id for rule in (*rules(), *layer_rules())),
+    )
 
 
 def explain(name: str) -> tuple[Explanation, ...]:
@@ -208,7 +213,7 @@ def explain(name: str) -> tuple[Explanation, ...]:
     word = name.strip().casefold().replace(" ", "_")
     found = [_verdict(each) for each in Outcome if each.value == word]
     found += [_mechanism(each) for each in Mechanism if each.value == word]
-    found += [_rule(each) for each in rules() if each.id == name.strip().casefold()]
+    found += [_rule(each) for each in (*rules(), *layer_rules()) if each.id == name.strip().casefold()]
     if not found:
         alike = difflib.get_close_matches(word, names(), n=3, cutoff=0.4)
         raise LocalFault(

@@ -22,6 +22,7 @@ from rozaneh.diagnosis.network import NETWORK_FACTS, network_facts
 from rozaneh.diagnosis.signatures import Signatures, signatures
 from rozaneh.diagnosis.speed import SPEED_FACTS, speed_facts
 from rozaneh.diagnosis.views import View, view_facts
+from rozaneh.diagnosis.worked import LAYER_FACTS, Dial, layer_facts
 
 _KINDS = ("https", "http", "tls", "tcp", "udp", "quic")
 _TARGET_FACTS = (
@@ -44,7 +45,7 @@ _RESET_FACTS = ("reset.from_far", "reset.from_midway")
 FACTS = frozenset(
     (
         *_TARGET_FACTS, *_DNS_FACTS, *_PAGE_FACTS, *_RESET_FACTS, *CONTROL_FACTS, *NETWORK_FACTS, *SPEED_FACTS,
-        *view_facts("path"), *(fact for role in Role for fact in view_facts(role.value)),
+        *LAYER_FACTS, *view_facts("path"), *(fact for role in Role for fact in view_facts(role.value)),
     )
 )  # fmt: skip
 """Every fact that there is."""
@@ -67,6 +68,7 @@ def facts(evidence: Evidence, known: Signatures | None = None) -> frozenset[str]
             *control_facts(evidence.control),
             *network_facts(evidence.canaries),
             *speed_facts(evidence.slowness),
+            *layer_facts(evidence.kind, _dials(evidence), evidence.issuer),
             *View("path", path(evidence), evidence.issuer).facts(),
             *(fact for role in Role for fact in View(role.value, evidence.of(role), evidence.issuer).facts()),
         )
@@ -75,15 +77,15 @@ def facts(evidence: Evidence, known: Signatures | None = None) -> frozenset[str]
 
 def path(evidence: Evidence) -> tuple[Attempt, ...]:
     """The attempts that went to addresses believed to be the target's own."""
+    return tuple(dial.attempt for dial in _dials(evidence) if dial.right and dial.role is not Role.QUIC)
+
+
+def _dials(evidence: Evidence) -> Iterator[Dial]:
+    """The attempts at the target itself, by its own name and at its own addresses as far as that is known."""
     trusted = set(evidence.trusted_answers)
-    return tuple(
-        tried.attempt
-        for tried in evidence.tried
-        if tried.attempt.failure is not Failure.INTERRUPTED
-        and (
-            tried.role is Role.TRUSTED or (tried.role is Role.SYSTEM and _went_right(tried.attempt, trusted, evidence))
-        )
-    )
+    for role, attempt in ((tried.role, tried.attempt) for tried in evidence.tried):
+        if attempt.failure is not Failure.INTERRUPTED and role in (Role.SYSTEM, Role.TRUSTED, Role.QUIC):
+            yield Dial(role, attempt, role is not Role.SYSTEM or _went_right(attempt, trusted, evidence))
 
 
 def _went_right(attempt: Attempt, trusted: set[str], evidence: Evidence) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rozaneh.diagnosis.evidence import Evidence
 from rozaneh.diagnosis.facts import facts
 from rozaneh.diagnosis.rules import Rule, rules
-from rozaneh.diagnosis.verdict import Mechanism, Outcome, Verdict, Who
+from rozaneh.diagnosis.verdict import Layer, Mechanism, Outcome, Verdict, Who
 
 EACH_MISSING = 0.1
 """What each absent one of a rule's wants takes off its confidence."""
@@ -23,10 +23,24 @@ def judge(evidence: Evidence, known_rules: Sequence[Rule] | None = None) -> Verd
         known_rules: by default those that come with Rozaneh.
     """
     known = facts(evidence)
-    fitting = [rule for rule in (rules() if known_rules is None else known_rules) if rule.fits(known)]
+    return verdict_of([rule for rule in (rules() if known_rules is None else known_rules) if rule.fits(known)], known)
+
+
+def verdict_of(fitting: Sequence[Rule], known: frozenset[str], where: Layer | None = None) -> Verdict:
+    """The verdict of rules that fit.
+
+    Args:
+        fitting: in their order; the first decides.
+        known: the facts.
+        where: of what it is the verdict, where that is not for the rule to say.
+    """
     if not fitting:
         return Verdict(
-            verdict=Outcome.CANNOT_TELL, mechanism=Mechanism.UNKNOWN, who=Who.UNKNOWN, missing=missing_evidence(known)
+            verdict=Outcome.CANNOT_TELL,
+            mechanism=Mechanism.UNKNOWN,
+            where=where or Layer.NOWHERE,
+            who=Who.UNKNOWN,
+            missing=missing_evidence(known),
         )
     first, *others = fitting
     absent = tuple(fact for fact in first.wants if fact not in known)
@@ -34,7 +48,7 @@ def judge(evidence: Evidence, known_rules: Sequence[Rule] | None = None) -> Verd
     return Verdict(
         verdict=first.verdict,
         mechanism=first.mechanism,
-        where=first.where,
+        where=where or first.where,
         who=first.who,
         confidence=round(max(LEAST if not unsure else 0.0, first.confidence - EACH_MISSING * len(absent)), 2),
         rules=(first.id, *(rule.id for rule in others if rule.mechanism is first.mechanism)),

@@ -20,6 +20,7 @@ import ibis
 from rozaneh.core import Failure
 from rozaneh.diagnosis.evidence import Role
 from rozaneh.diagnosis.readings import MANNERS, STAGES, manner_of
+from rozaneh.diagnosis.worked import BEHIND, PAGED
 from rozaneh.observatory import schema
 
 Table = Any
@@ -83,6 +84,7 @@ _OF_DIAL: Final = (
     "dial", "role", "ended", "failure", "alert", "dns_asked", "dns_answers", "answered_bogon", "answered_trusted",
     "answered_block", "answered_substitute", "answered_twice", "connected", "tcp_failure", "tcp_took", "answered",
     "verified", "tls_failure", "tls_took", "issuer_known", "status", "page_block", "page_refusal", "page_challenge",
+    "kind",
 )  # fmt: skip
 
 
@@ -216,6 +218,19 @@ def _shown(t: Table) -> Column:
     return t.own | (t.seen & (t.role == Role.TRUSTED.value))
 
 
+def _ended_in(t: Table, *stages: str) -> Column:
+    return t.stage.isin([STAGES.index(stage) for stage in stages])
+
+
+def _by_tcp(t: Table) -> Column:
+    return ~t.kind.isin(("udp", "quic"))
+
+
+def _over_quic(t: Table, right: Column) -> Column:
+    """Whether a dial was one over QUIC: of a target of that kind, or beside one of another."""
+    return (right & (t.kind == "quic")) | (t.seen & (t.role == Role.QUIC.value))
+
+
 MARKS: Final[Mapping[str, tuple[Callable[[Table], Column], frozenset[str]]]] = {
     "page.block": (lambda t: t.page_block & _shown(t), frozenset(("page.block",))),
     "page.refusal": (lambda t: t.page_refusal & _shown(t), frozenset(("page.refusal",))),
@@ -234,6 +249,36 @@ MARKS: Final[Mapping[str, tuple[Callable[[Table], Column], frozenset[str]]]] = {
     "dns.signature": (lambda t: t.answered_block & t.own, frozenset(("dns.signature",))),
     "dns.substitute": (lambda t: t.answered_substitute & t.own, frozenset(("dns.substitute",))),
     "dns.two_answers": (lambda t: t.answered_twice & t.own, frozenset(("dns.two_answers",))),
+    "layer.dns.seen": (lambda t: t.own & t.dns_asked, frozenset(("layer.dns.seen",))),
+    "layer.dns.ok": (lambda t: t.own & t.in_path & t.dns_asked, frozenset(("layer.dns.ok",))),
+    "layer.tcp.seen": (
+        lambda t: _shown(t) & _by_tcp(t) & (t.connected | _ended_in(t, "connect")),
+        frozenset(("layer.tcp.seen",)),
+    ),
+    "layer.tcp.ok": (lambda t: t.in_path & _by_tcp(t) & t.connected, frozenset(("layer.tcp.ok",))),
+    "layer.tls.seen": (
+        lambda t: _shown(t) & (t.verified | t.answered | _ended_in(t, "tls")),
+        frozenset(("layer.tls.seen",)),
+    ),
+    "layer.tls.ok": (lambda t: t.in_path & t.verified, frozenset(("layer.tls.ok",))),
+    "layer.quic.seen": (
+        lambda t: _over_quic(t, _shown(t)) & (t.worked | _ended_in(t, "quic", *BEHIND)),
+        frozenset(("layer.quic.seen",)),
+    ),
+    "layer.quic.ok": (
+        lambda t: _over_quic(t, t.in_path) & (t.worked | _ended_in(t, *BEHIND)),
+        frozenset(("layer.quic.ok",)),
+    ),
+    "layer.udp.seen": (
+        lambda t: _shown(t) & (t.kind == "udp") & ~_ended_in(t, "resolve"),
+        frozenset(("layer.udp.seen",)),
+    ),
+    "layer.udp.ok": (lambda t: t.in_path & (t.kind == "udp") & t.worked, frozenset(("layer.udp.ok",))),
+    "layer.http.seen": (
+        lambda t: _shown(t) & t.kind.isin(PAGED) & (t.worked | _ended_in(t, *BEHIND)),
+        frozenset(("layer.http.seen",)),
+    ),
+    "layer.http.ok": (lambda t: t.in_path & t.kind.isin(PAGED) & t.worked, frozenset(("layer.http.ok",))),
 }
 """What else a dial can have shown, and for which facts that is asked."""
 

@@ -80,7 +80,7 @@ def _judged(store: Store, wanted: Sequence[Partition], bench: Bench, pool: Execu
     done = total = 0
     before: _Replacing | None = None
     writing: Future[None] | None = None
-    for group in _groups(store.place, wanted):
+    for group in grouped(store.place, wanted):
         replacing = _Replacing(store, group)
         for number, (verdicts, hours) in enumerate(bench.judge(group)):
             total += verdicts.num_rows
@@ -216,11 +216,12 @@ def _pieces(paths: Sequence[Path]) -> list[_Piece]:
     return pieces
 
 
-def _groups(place: Path, wanted: Sequence[Partition]) -> Iterator[list[Partition]]:
+def grouped(place: Path, wanted: Sequence[Partition], name: str = schema.OBSERVATIONS) -> Iterator[list[Partition]]:
+    """Partitions of a table together, as long as they have no more rows than are judged at once."""
     group: list[Partition] = []
     rows = 0
     for partition in wanted:
-        here = sum(pq.read_metadata(path).num_rows for path in files(place, schema.OBSERVATIONS, [partition]))
+        here = sum(pq.read_metadata(path).num_rows for path in files(place, name, [partition]))
         if group and rows + here > _ROWS:
             yield group
             group, rows = [], 0

@@ -179,6 +179,32 @@ VERDICT: Final = _schema({
 })  # fmt: skip
 """The table of verdicts, sorted by asn, domain, time."""
 
+LAYERED: Final = _schema({
+    "measurement": (pa.int64(), "as in observations"),
+    "measurement_uid": (_TEXT, "as in observations"),
+    "country": (_TEXT, "as in observations"),
+    "day": (pa.date32(), "as in observations"),
+    "asn": (pa.int64(), "as in observations"),
+    "time": (_MOMENT, "as in observations"),
+    "test_name": (_TEXT, "as in observations"),
+    "target": (pa.int16(), "as in observations"),
+    "url": (_TEXT, "as in observations"),
+    "domain": (_TEXT, "as in observations"),
+    "service": (_TEXT, "as in observations"),
+    "kind": (_TEXT, "as in observations"),
+    "layer": (_TEXT, "of which layer this is the verdict: dns, tcp, tls, quic, udp or http"),
+    "verdict": (_TEXT, "an Outcome of rozaneh.diagnosis, of that layer alone"),
+    "mechanism": (_TEXT, "a Mechanism of rozaneh.diagnosis"),
+    "who": (_TEXT, "a Who of rozaneh.diagnosis"),
+    "confidence": (pa.float64(), "0 to 1"),
+    "rule": (_TEXT, "id of the rule that decided; empty where none fits"),
+    "level": (_TEXT, "what the rule rests on, as in verdicts"),
+    "rules_version": (_TEXT, "digest of the rules that were asked, those of layers included"),
+    "classic": (_TEXT, "the part of OONI's classic result that speaks of this layer, or null"),
+    "classic_computed": (_FLAG, "as in observations"),
+})  # fmt: skip
+"""Verdicts of layers, one row for each that was seen: asked for (:mod:`rozaneh.observatory.layers`) and not kept."""
+
 COUNTS: Final = ("n", "ok", "blocked", "throttled", "refused", "down", "outage", "domestic_only", "failed", "void")
 """What is counted by hour. ``n`` is the sum of the others; ``failed`` is what failed and got no clearer verdict."""
 

@@ -59,7 +59,17 @@ def concluded(rows: Table, known: Sequence[Rule], facts: Reader) -> Table:
         known: the rules.
         facts: reads them.
     """
-    chosen = rows.mutate(chosen=_first(rows, known, facts))
+    return said(rows.mutate(chosen=_first(rows, known, facts)), known, facts)
+
+
+def said(chosen: Table, known: Sequence[Rule], facts: Reader) -> Table:
+    """A table with what rules say.
+
+    Args:
+        chosen: which rule decides, by its number, in the column ``chosen``; -1 where none does.
+        known: the rules.
+        facts: reads facts of it.
+    """
     told = {
         "verdict": _told(chosen, known, lambda rule: rule.verdict.value, Outcome.CANNOT_TELL.value),
         "mechanism": _told(chosen, known, lambda rule: rule.mechanism.value, Mechanism.UNKNOWN.value),
@@ -83,7 +93,7 @@ def _first(t: Table, known: Sequence[Rule], facts: Reader) -> Column:
     working = [(n, rule) for n, rule in numbered if _OK not in rule.unless]
     plain = next((i for i, (_, rule) in enumerate(working) if _is_plain(rule)), len(working))
     failing = [(n, rule) for n, rule in numbered if _OK not in rule.needs and (_OK,) not in rule.any]
-    return ibis.ifelse(facts.holds(t, _OK), _number(t, working[: plain + 1], facts), _number(t, failing, facts))
+    return ibis.ifelse(facts.holds(t, _OK), first_of(t, working[: plain + 1], facts), first_of(t, failing, facts))
 
 
 def _is_plain(rule: Rule) -> bool:
@@ -91,7 +101,8 @@ def _is_plain(rule: Rule) -> bool:
     return not rule.unless and all(_OK in group for group in rule.any) and set(rule.needs) <= {_OK}
 
 
-def _number(t: Table, known: Iterable[tuple[int, Rule]], facts: Reader) -> Column:
+def first_of(t: Table, known: Iterable[tuple[int, Rule]], facts: Reader) -> Column:
+    """The number of the first of some rules that fits; -1 where none does."""
     return ibis.cases(*((facts.fits(t, rule), n) for n, rule in known), else_=-1).cast("int64")
 
 

@@ -1,0 +1,110 @@
+"""``rozaneh observe verdicts``: what was judged of single measurements, as a whole or layer by layer."""
+
+from datetime import date
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rozaneh.cli.options import Json, Lang, console, print_json, words
+from rozaneh.core import LocalFault
+from rozaneh.observatory.listing import Asked, listed, plain, write
+from rozaneh.words import Words, mark
+
+app = typer.Typer()
+
+_TOO_LITTLE = 3
+_OF_WHOLE = mark("{time} AS{asn} {domain}: {verdict}, {sure:.2f}, rule {rule}; OONI's own result: {classic}")
+_OF_LAYER = mark("{time} AS{asn} {domain} {layer}: {verdict}, {sure:.2f}, rule {rule}; OONI's own result: {classic}")
+
+
+@app.command(
+    "verdicts",
+    help=mark("What was judged of single measurements, as a whole or layer by layer."),
+    epilog=mark("Example: rozaneh observe verdicts --store autumn --layers --domain example.com"),
+)
+def verdicts(
+    *,
+    store: Annotated[Path, typer.Option("--store", metavar="DIR", help=mark("A store of measurements."))],
+    layers: Annotated[
+        bool,
+        typer.Option(
+            "--layers", help=mark("A verdict for each layer that was seen, judged now from the observations.")
+        ),
+    ] = False,
+    country: Annotated[
+        str | None, typer.Option("--country", metavar="CC", help=mark("Of this country alone, by its two letters."))
+    ] = None,
+    since: Annotated[
+        str, typer.Option("--since", metavar="DAY", help=mark("From this day on, as 2022-09-21, UTC."))
+    ] = "",
+    until: Annotated[str, typer.Option("--until", metavar="DAY", help=mark("Up to this day, UTC."))] = "",
+    asn: Annotated[
+        int | None, typer.Option("--asn", metavar="NUMBER", help=mark("Of this autonomous system alone."))
+    ] = None,
+    domain: Annotated[
+        str | None, typer.Option("--domain", metavar="NAME", help=mark("Of this name or address alone."))
+    ] = None,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, help=mark("Print no more rows than that. A file gets all of them."))
+    ] = 100,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help=mark("Write all rows to this .parquet or .csv file."))
+    ] = None,
+    as_json: Json = False,
+    lang: Lang = None,
+) -> None:
+    """Print rows, or write them."""
+    tongue = words(lang)
+    asked = Asked(
+        country=country and country.upper(),
+        first=_day(since) or date.min,
+        last=_day(until) or date.max,
+        asn=asn,
+        domain=domain and domain.lower(),
+        layers=layers,
+    )
+    tables = listed(store, asked)
+    if out is not None:
+        number = write(out, tables, asked.kind)
+        if as_json:
+            print_json({"rows": number, "file": str(out)})
+        else:
+            console().print(tongue.say_n("{n} row in {place}.", "{n} rows in {place}.", number, place=str(out)))
+    else:
+        rows = list(islice((row for table in tables for row in plain(table)), limit))
+        number = len(rows)
+        if as_json:
+            print_json(rows)
+        else:
+            _print(rows, tongue, layers=layers)
+    if not number:
+        raise typer.Exit(_TOO_LITTLE)
+
+
+def _print(rows: list[dict[str, Any]], tongue: Words, *, layers: bool) -> None:
+    out = console()
+    if not rows:
+        out.print(tongue.say("The store has no such rows."))
+    for row in rows:
+        told = {
+            "time": f"{row['time']:%Y-%m-%d %H:%M}",
+            "asn": str(row["asn"]),
+            "domain": row["domain"],
+            "verdict": row["verdict"] if row["mechanism"] in ("none", "unknown") else row["mechanism"],
+            "sure": row["confidence"],
+            "rule": row["rule"] or "-",
+            "classic": row["classic" if layers else "classic_blocking"] or "-",
+        }
+        if layers:
+            out.print(tongue.say(_OF_LAYER, layer=row["layer"], **told))
+        else:
+            out.print(tongue.say(_OF_WHOLE, **told))
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise LocalFault(f"not a day: {text[:40]!r}; write it as 2022-09-21") from None
