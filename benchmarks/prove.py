@@ -26,6 +26,7 @@ from benchmarks._controls import controls, lines
 from benchmarks._soak import soak
 from benchmarks._traffic import GET, connected, resident_megabytes, running_gateway, running_origin
 from benchmarks.tor_network import tor_network
+from benchmarks.wireguard_keys import wireguard_keys
 from tests.fuzz.runner import LONGEST, Target, targets
 
 _CONSOLE = Console(highlight=False)
@@ -199,6 +200,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--matrices", type=int, default=20, help="how many in a row (default 20)")
     parser.add_argument("--reaches", type=int, default=5, help="the same through the gateway (default 5; 0 for none)")
     parser.add_argument("--no-tor", action="store_true", help="leave the private Tor network out")
+    parser.add_argument("--no-wireguard", action="store_true", help="leave the tunnel of four minutes out")
     parser.add_argument(
         "--connections", type=int, default=100_000, help="through the gateway (default 100000; 0: none)"
     )
@@ -206,6 +208,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--controls", type=int, default=1000, help="checks without a censor (default 1000; 0 for none)")
     parser.add_argument("--first", type=int, default=0, help="number of the first of them, to make them in pieces")
     return parser
+
+
+def _with_programs(options: argparse.Namespace) -> list[str]:
+    """What is wrong with ways that programs of others go, where it takes them minutes to show."""
+    wrong = []
+    if not options.no_tor:
+        _CONSOLE.print("a private Tor network, and a bridge by obfs4 into it")
+        if failed := tor_network():
+            wrong.append(f"Tor: {failed}")
+    if not options.no_wireguard:
+        _CONSOLE.print("a WireGuard tunnel for longer than its keys last")
+        if failed := wireguard_keys():
+            wrong.append(f"WireGuard: {failed}")
+    return wrong
 
 
 def main() -> int:
@@ -228,10 +244,7 @@ def main() -> int:
         wrong += [
             f"soak: {line}" for line in soak(options.soak, lambda line: _CONSOLE.print(f"  {line}", markup=False))
         ]
-    if not options.no_tor:
-        _CONSOLE.print("a private Tor network, and a bridge by obfs4 into it")
-        if failed := tor_network():
-            wrong.append(f"Tor: {failed}")
+    wrong += _with_programs(options)
     for line in wrong:
         _CONSOLE.print(f"FAIL  {line}", markup=False)
     _CONSOLE.print("proved" if not wrong else f"{len(wrong)} findings")
