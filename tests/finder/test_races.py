@@ -56,7 +56,7 @@ async def test_what_a_dial_failed_at_is_old_once_a_later_one_has_led_there(seen:
     async with MemoryNetwork(names=NAMES, delay=0.02) as network:
         network._behaviours["far", 443] = answers(HELLO_BACK)
         routes = Routes([Route(host="blocked.example", kind="abroad")])
-        found = finder(network, seen, ways=[UPSTREAM], table=table(service_refusal=["{upstream}"]), routes=routes)
+        found = finder(network, seen, ways=[UPSTREAM], table=table(rule_abroad=["{upstream}"]), routes=routes)
         works = socks_relay(network, {"blocked.example": SITE})
         network.serve(RELAY, 1080, works)
         await connected(await found.connect(target(), flight(hello())))

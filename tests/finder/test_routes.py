@@ -22,7 +22,7 @@ from tests.finder.world import (
 )
 
 NAMES = {"blocked.example": [SITE]}
-WAYS = {"service_refusal": ["{upstream}"], "tls_name_reset": ["{upstream}"]}
+WAYS = {"rule_abroad": ["{upstream}"], "tls_name_reset": ["{upstream}"]}
 
 
 def routes(*texts: str) -> Routes:
@@ -61,7 +61,7 @@ async def test_abroad_goes_through_a_server_at_once_and_never_directly() -> None
         alone = finder(network, seen, table=table(**WAYS), routes=routes("blocked.example=abroad"))
         refused = await alone.connect(target(), flight(hello()))
         assert isinstance(refused, Refusal)
-        assert (refused.obstacle, refused.needs_upstream) == ("service_refusal", True)
+        assert (refused.obstacle, refused.needs_upstream) == ("rule_abroad", True)
         assert (SITE, 443) not in network.connections
 
 

@@ -164,5 +164,6 @@ def test_each_server_carries_until_it_dies_and_then_nothing_goes(peer: Peer, sit
         done = subprocess.run([*rozaneh, "why", HOST, *state], capture_output=True, timeout=40, check=True)
         (last,) = json.loads(done.stdout)
         assert last["refused"]
+        assert last["refusal"] == "rule_abroad", "nobody is said to have refused"
         assert not last["way"]
         assert len({each["way"] for each in last["tried"]}) >= 13

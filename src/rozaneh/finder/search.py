@@ -40,6 +40,7 @@ _TRANSFERS = {"stall", "throttling"}
 RESOLVERS_SILENT = "resolvers_silent"
 """Its name would have to be asked for in the clear, which is not done."""
 REFUSES = "service_refusal"
+RULE_ABROAD = "rule_abroad"
 """The service itself turns visitors away for where they come from."""
 _CUTS = {"whole_outage", "domestic_only"}
 _NO_WAY_HELPS = {"site_down", "captive_portal", "whole_outage", "domestic_only", "none"}
@@ -104,7 +105,7 @@ class Search:
             self.refusal = Refusal(failure=Failure.CONNECTION_REFUSED, obstacle="rule")
             return None
         if wanted == "abroad":
-            self.suspicions = {REFUSES: 1.0}
+            self.suspicions = {RULE_ABROAD: 1.0}
             self._tried.add(DIRECT)
             return self.alternative(now, (), "raw")
         blocked = self.known.blocked(now)

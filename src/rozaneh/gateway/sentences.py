@@ -19,6 +19,7 @@ _OBSTACLES = {
     "throttling": mark("it is slowed down here"),
     "resolvers_silent": mark("no resolver can be asked for it in secret here, and in the clear its name is not shown"),
     "rule": mark("a rule of yours refuses it"),
+    "rule_abroad": mark("a rule of yours lets it go only through a server abroad"),
     "service_refusal": mark("the service itself turns away visitors from this country"),
     "whole_outage": mark("nothing answers: this network seems to be cut off altogether"),
     "domestic_only": mark("nothing abroad answers: only the domestic network seems to be left"),

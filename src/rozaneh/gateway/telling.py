@@ -33,6 +33,7 @@ _SEEN = {
     "throttling": mark("Some sites are slowed down here."),
     "resolvers_silent": mark("No resolver can be asked in secret, so some blocked names were not asked for at all."),
     "service_refusal": mark("Some services themselves turn away visitors from this country."),
+    "rule_abroad": mark("A rule of yours lets some places go only through a server abroad."),
     "whole_outage": mark("Nothing answered: this network seemed to be cut off altogether."),
     "domestic_only": mark("Nothing abroad answered: only the domestic network seemed to be left."),
     "site_down": mark("Some sites seem to be down for everybody."),
