@@ -92,3 +92,20 @@ def test_a_way_that_leads_nowhere_is_told_apart(ways: Ways) -> None:
     result = ways("test", "--target", "http://127.0.0.1:9/", "--json")
     assert result.returncode == 1
     assert json.loads(result.stdout)[0]["failure"] == "connection_refused"
+
+
+def test_a_key_of_this_device_is_named_by_its_owner_and_by_no_link(tmp_path: Path, ways: Ways) -> None:
+    host_key = "ssh-ed25519%20AAAAC3NzaC1lZDI1NTE5AAAAIMH9BxcgBr2pQdsvIuvYpSIpcSJZekZYWuan1YLTW7mw"
+    link, key = f"ssh://me@192.168.100.1?hostkey={host_key}", tmp_path / "id"
+    key.write_text("a key")
+    kept = tmp_path / "rozaneh" / "ways.jsonl"
+    by_link = ways("add", "--json", f"{link}&key={key}")
+    assert json.loads(by_link.stdout)["added"][0]["unknown"] == ["key"]
+    assert ways("remove", json.loads(by_link.stdout)["added"][0]["name"]).returncode == 0
+    assert ways("add", "--key", str(key), link).returncode == 0
+    (line,) = map(json.loads, kept.read_text().splitlines())
+    assert line["text"].endswith(f"&key={key}")
+    assert str(key) not in ways("list").stdout
+    assert ways("add", "--key", str(key), SS).returncode == 2
+    wrong = ways("add", "--key", str(tmp_path / "none"), link)
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)

@@ -17,7 +17,7 @@ from tests.dialers.peers import both_as_one, certificate, free_port
 
 __all__ = [
     "OF_2022", "USER", "Command", "Peer", "dante_for_users", "danted", "dressed", "haproxy", "key_of", "nginx", "obfs",
-    "sing_box", "ssh_way", "sshd", "stunnel", "tinyproxy", "trojan", "v2ray",
+    "sing_box", "ssh_link", "ssh_way", "sshd", "stunnel", "tinyproxy", "trojan", "v2ray",
 ]  # fmt: skip
 
 USER = "b831381d-6324-4d53-ad4f-8cda48b30811"
@@ -173,11 +173,16 @@ def sshd(peer: Peer, folder: Path) -> Command:
     return port, (peer("sshd"), "-D", "-e", "-f", str(folder / "sshd.conf"))
 
 
-def ssh_way(folder: Path, port: int, host: str = "host", user: str = "user") -> str:
-    """The way through :func:`sshd`, with the key of a host pinned."""
+def ssh_link(folder: Path, port: int, host: str = "host") -> str:
+    """The link to :func:`sshd`, with the key of a host pinned."""
     kind, blob = (folder / f"{host}.pub").read_text().split()[:2]
     pinned = f"{kind}%20{blob.replace('+', '%2B')}"
-    return f"ssh://{getpass.getuser()}@127.0.0.1:{port}?hostkey={pinned}&key={folder / user}|tcp"
+    return f"ssh://{getpass.getuser()}@127.0.0.1:{port}?hostkey={pinned}"
+
+
+def ssh_way(folder: Path, port: int, host: str = "host", user: str = "user") -> str:
+    """The way through :func:`sshd` with the key of somebody."""
+    return f"{ssh_link(folder, port, host)}&key={folder / user}|tcp"
 
 
 def key_of(method: str, filled: int = 7) -> str:

@@ -29,7 +29,7 @@ from tests.dialers.servers import (
     nginx,
     obfs,
     sing_box,
-    ssh_way,
+    ssh_link,
     sshd,
     stunnel,
     tinyproxy,
@@ -105,7 +105,7 @@ def all_servers(peer: Peer, folder: Path, undo: ExitStack) -> dict[str, tuple[st
         (danted(peer, folder), f"socks5://{HOST}:PORT"),
         (dante_for_users(peer, folder), f"socks5://lab:geheim@{HOST}:PORT"),
         ((socks, login), f"socks5://u:p@{HOST}:PORT"),
-        (openssh, ssh_way(folder, openssh[0])),
+        (openssh, ssh_link(folder, openssh[0])),
     )
     found = {}
     for (port, command), link in started:
@@ -122,9 +122,11 @@ def test_each_server_carries_until_it_dies_and_then_nothing_goes(peer: Peer, sit
     with ExitStack() as undo:
         servers = all_servers(peer, tmp_path, undo)
         links = [link for link, _ in servers.values()]
-        # The last names a file of this device, which only its owner's own configuration may.
         subprocess.run([*rozaneh, "ways", "add", "--allow-plugin", *state, *links[:-1]], check=True, timeout=40)
-        words = ("up", "--port", "0", "--allow-local", *state, "--route", f"{HOST}=abroad", "--way", links[-1])
+        # No link can name a file of this device, so whoever adds one does.
+        key = ("--key", str(tmp_path / "user"))
+        subprocess.run([*rozaneh, "ways", "add", *key, *state, links[-1]], check=True, timeout=40)
+        words = ("up", "--port", "0", "--allow-local", *state, "--route", f"{HOST}=abroad")
         gateway = undo.enter_context(
             subprocess.Popen(
                 [*rozaneh, *words],

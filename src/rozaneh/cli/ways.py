@@ -19,7 +19,7 @@ from rozaneh.gateway.control import Question, ask
 from rozaneh.gateway.given import state_folder
 from rozaneh.gateway.stored import FILE, Stored, WayFile
 from rozaneh.links import LONGEST_FILE, Given, Wrong, read
-from rozaneh.links.own import program, with_plugin
+from rozaneh.links.own import program, with_key, with_plugin
 from rozaneh.links.text import LONGEST_LINE
 from rozaneh.words import Words, mark
 
@@ -54,6 +54,9 @@ def add(
         bool,
         typer.Option("--allow-plugin", help=mark("Start the plugin that a link asks for, a program of this machine.")),
     ] = False,
+    key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help=mark("For ssh:// links: the file with your key to that server."))
+    ] = None,
     name: Annotated[str, typer.Option(metavar="NAME", help=mark("What to call it."))] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help=mark("Only say what would be added."))] = False,
     state: State = None,
@@ -69,6 +72,7 @@ def add(
     else:
         found, wrong = read_given(links or [], file)
         found = [with_plugin(way) for way in found] if plugins else found
+        found = _with_key(found, key, tongue) if key is not None else found
     kept = _file(state, tongue)
     there = {each.way.text for each in kept.load()}
     if dry_run:
@@ -91,6 +95,17 @@ def add(
             )
     if not found:
         raise typer.Exit(_FAILED)
+
+
+def _with_key(found: list[Given], key: Path, tongue: Words) -> list[Given]:
+    """No link can name a file of this device, so its owner does."""
+    if not any(way.kind == "ssh" for way in found):
+        raise typer.BadParameter(tongue.say("A key goes with the link of an SSH server: ssh://…"))
+    try:
+        read_ordinary(key, LONGEST_FILE)
+    except OSError as error:
+        raise LocalFault(f"cannot read {key}: {error.strerror}") from error
+    return [with_key(way, key.resolve()) for way in found]
 
 
 @app.command("list", help=mark("The ways that are kept, without their secrets."))

@@ -5,12 +5,13 @@ The word ``{port}`` stands for the loopback port on which the program shall offe
 """
 
 import re
+from pathlib import Path
 
 import msgspec
 
 from rozaneh.core import Element, Spec, SpecError
-from rozaneh.links import shadowsocks
-from rozaneh.links.given import Given, Remark
+from rozaneh.links import proxy, shadowsocks
+from rozaneh.links.given import Given, Remark, given
 from rozaneh.links.text import refuse_hidden
 from rozaneh.links.url import decoded
 
@@ -67,6 +68,18 @@ def with_plugin(way: Given) -> Given:
     remarks = tuple(each for each in way.remarks if each is not Remark.NEEDS_PLUGIN)
     elements = (bare.elements[0] if bare is not None else Element("ss"), Element("plugin", argument))
     return msgspec.structs.replace(way, way=str(Spec(elements)), remarks=remarks)
+
+
+def with_key(way: Given, file: Path) -> Given:
+    """The link of an SSH server, as a way that logs in with a key of this device. Any other way is unchanged.
+
+    Raises:
+        SpecError: the file's name holds what no text here may hold.
+    """
+    if way.kind != "ssh":
+        return way
+    refuse_hidden(str(file))
+    return given(msgspec.structs.replace(proxy.parse(way.text), key_file=str(file)))
 
 
 def plugin_of(argument: str) -> tuple[str, str]:

@@ -61,7 +61,9 @@ def test_a_snowflake_line_leads_through_webrtc_to_a_bridge_s_front(
     with ExitStack() as undo:
         standing = abroad.popen([sys.executable, STAND_INS, RELAY, *map(str, ports)], stdout=PIPE, text=True)
         undo.callback(undo.enter_context(standing).kill)
-        assert json.loads(standing.stdout.readline()) == {"ready": True}
+        says = standing.stdout
+        assert says is not None
+        assert json.loads(says.readline()) == {"ready": True}
         words = ["-broker", f"http://{broker}/", "-relay", f"ws://{front}/", "-stun", f"stun:{stun}"]
         proxy = abroad.popen([peer("snowflake-proxy"), *words, "-allow-non-tls-relay"], stderr=DEVNULL)
         undo.callback(undo.enter_context(proxy).kill)
@@ -69,9 +71,9 @@ def test_a_snowflake_line_leads_through_webrtc_to_a_bridge_s_front(
         home = undo.enter_context(censored("address-drop", "--way", line, "--route", "blocked.example=abroad"))
         curl = home.client.popen([home.program, "-s", "-m", "60", *PROXY, BLOCKED], stdout=DEVNULL)
         undo.callback(undo.enter_context(curl).kill)
-        told = [json.loads(standing.stdout.readline())]
+        told = [json.loads(says.readline())]
         while "front" not in told[-1]:
-            told.append(json.loads(standing.stdout.readline()))
+            told.append(json.loads(says.readline()))
     asked = [each["broker"] for each in told[:-1] if each["broker"] != "/proxy"]
     assert asked[:2] == ["/client", "/answer"]
     assert told[-1]["front"] == "1293605d278175f5", "Turbo Tunnel's token, as the client sends it first"
