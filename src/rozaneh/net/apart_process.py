@@ -37,6 +37,11 @@ _CONTROL = Path(f"/var/run/wireguard/{_INTERFACE}.sock")
 _START_WITHIN = 10.0
 _LARGEST = 65535
 _ORDER = 1 << 20
+_BEGINS = b"\x01\0\0\0"
+"""How a handshake of WireGuard begins (its paper, 5.4.2)."""
+_OTHER_NETWORK = {
+    errno.EINVAL, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.EDESTADDRREQ,
+}  # fmt: skip
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -170,11 +175,18 @@ def _configure(program: subprocess.Popen[bytes], text: str) -> None:
         raise Refused("wireguard-go does not take this configuration")
 
 
-class _Carried:
-    """One peer: the socket here that wireguard-go takes for it, and the one outside that leads to it."""
+class Carried:
+    """One peer: the socket here that wireguard-go takes for it, and the one outside that leads to it.
+
+    The one outside keeps the address that it left from first. After a change of network that one is not ours any more,
+    and whatever is sent fails, or vanishes; so it is connected anew when sending fails, and when a second handshake
+    begins and nothing has come since the first.
+    """
 
     def __init__(self, outside: socket.socket) -> None:
         self.outside = outside
+        self._place = outside.getpeername()
+        self._asked = False
         self.inside = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.inside.bind(("127.0.0.1", 0))
         for each in (self.inside, self.outside):
@@ -187,15 +199,34 @@ class _Carried:
             try:
                 if ready is self.inside:
                     data, self._program = self.inside.recvfrom(_LARGEST)
-                    self.outside.send(data)
+                    self._send(data)
                 else:
                     data = self.outside.recv(_LARGEST)
+                    self._asked = False
                     if self._program is not None:
                         self.inside.sendto(data, self._program)
             except BlockingIOError:
                 return
             except OSError:
                 continue  # an ICMP error of an earlier datagram
+
+    def _send(self, data: bytes) -> None:
+        begins = data[:4] == _BEGINS
+        if begins and self._asked:
+            self._leave_anew()
+        self._asked = self._asked or begins
+        try:
+            self.outside.send(data)
+        except OSError as error:
+            if error.errno not in _OTHER_NETWORK:
+                raise
+            self._leave_anew()
+            self.outside.send(data)
+
+    def _leave_anew(self) -> None:
+        """Let the system choose anew from which of this machine's addresses it leaves."""
+        _libc.connect(self.outside.fileno(), bytes(16), 16)  # AF_UNSPEC: it is connected to nothing, connect(2)
+        self.outside.connect(self._place)
 
 
 def _answer(channel: socket.socket, asked: bytes) -> None:
@@ -211,7 +242,7 @@ def _answer(channel: socket.socket, asked: bytes) -> None:
         channel.sendmsg([b"ok"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [made.fileno()]))])
 
 
-def _prepare(order: dict[str, object], peers: list[_Carried]) -> subprocess.Popen[bytes]:
+def _prepare(order: dict[str, object], peers: list[Carried]) -> subprocess.Popen[bytes]:
     program = _start_program(str(order["program"]))
     text = str(order["settings"])
     for index, peer in enumerate(peers):
@@ -237,7 +268,7 @@ def main() -> int:
         _leave()
         _call("the loopback interface", lambda: _set_up("lo"))
         _check_tun()
-        peers = [_Carried(socket.socket(fileno=each)) for each in outside]
+        peers = [Carried(socket.socket(fileno=each)) for each in outside]
         program = _prepare(json.loads(message), peers)
     except Refused as refused:
         channel.send(str(refused).encode())
@@ -249,7 +280,7 @@ def main() -> int:
     return _serve(channel, peers, program)
 
 
-def _serve(channel: socket.socket, peers: list[_Carried], program: subprocess.Popen[bytes]) -> int:
+def _serve(channel: socket.socket, peers: list[Carried], program: subprocess.Popen[bytes]) -> int:
     ended = os.pidfd_open(program.pid)
     poll = select.poll()
     carriers = {}
