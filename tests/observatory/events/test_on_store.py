@@ -13,7 +13,6 @@ import pytest
 from rozaneh.observatory import schema
 from rozaneh.observatory.events import StoreFindings, store_events
 from rozaneh.observatory.events import counts as loading
-from rozaneh.observatory.events.weights import WeightSettings
 from rozaneh.observatory.signals.signal import Signal
 
 _START = dt.datetime(2022, 9, 1, tzinfo=dt.UTC)
@@ -236,13 +235,13 @@ def test_who_is_alone_on_a_network_of_one_person_a_day_is_not_too_loud(blocked: 
 
 def test_measurements_years_apart_are_asked_for_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
-    real = loading._grouped
+    real = loading._asked
 
-    def grouped(t: object, weights: WeightSettings) -> object:
+    def noted(t: object) -> object:
         asked.append(t)
-        return real(t, weights)
+        return real(t)
 
-    monkeypatch.setattr(loading, "_grouped", grouped)
+    monkeypatch.setattr(loading, "_asked", noted)
     far = _table([(1, "wikipedia", hour, source, -1, "none", "") for hour in (0, 20, 90_000) for source in range(3)])
     findings = _found(far)
     assert len(asked) == 1

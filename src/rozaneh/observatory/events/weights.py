@@ -10,14 +10,18 @@ measurement in a quarter counts in any case. Whatever a flood says, that nothing
 counts then follow the others, and what is not too loud is left as it is.
 """
 
-from typing import Any
+from typing import NamedTuple
 
-import ibis
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from rozaneh.observatory.events.baseline import Array
 
 _WEEK = 7  # days
 _QUARTERS = 4
-_HOURS = 24 // _QUARTERS
+_THURSDAY = 3  # the first day of 1970; weeks begin on Mondays
+Codes = NDArray[np.int64]
 
 
 class WeightSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,48 +35,82 @@ class WeightSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     loudest_least: float
 
 
-def weighed(rows: Any, settings: WeightSettings, counted: tuple[str, ...]) -> Any:
-    """Rows of some weeks with their counts weighed down where one source is too loud.
+class Said(NamedTuple):
+    """How much each source measured: a row for each service on a network, hour and source, of whole weeks.
+
+    Attributes:
+        network: a number for the network.
+        service: a number for the service on that network.
+        day: days since 1970.
+        quarter: of the day, 0 to 3.
+        source: a number for the source.
+        n: measurements.
+    """
+
+    network: Codes
+    service: Codes
+    day: Codes
+    quarter: Codes
+    source: Codes
+    n: Array
+
+
+def weights(said: Said, settings: WeightSettings) -> Array:
+    """How much each row counts, from 0 to 1.
 
     Args:
-        rows: an expression with the columns asn, subject, week, day, hour, source and those counted; a row for each of
-            these.
+        said: the rows.
         settings: the rule's numbers.
-        counted: the columns that are weighed; the first of them tells how loud a source is.
     """
-    rows = rows.mutate(quarter=rows.hour.hour() // _HOURS)
-    n = counted[0]
-    loud = _too_loud(rows.group_by(["asn", "subject", "week", "day", "source"]).aggregate(n=rows[n].sum()), settings)
-    place = ["asn", "subject", "day"]
-    near = rows.semi_join(loud, place)
-    near = near.group_by([*place, "quarter", "source"]).aggregate(n=near[n].sum())
-    near = near.mutate(others=near.n.sum().over(ibis.window(group_by=[*place, "quarter"])) - near.n)
-    near = near.inner_join(loud, [*place, "source"])
-    part = ibis.greatest(settings.outweighs * near.others, settings.quarter_least) / near.n
-    near = near.filter(near.n > 0).select(*place, "quarter", "source", weight=ibis.least(near.weight, part, 1.0))
-    rows = rows.left_join(near, [*place, "quarter", "source"], rname="{name}_loud")
-    weight = rows.weight.fill_null(1.0)
-    return rows.select("asn", "subject", "hour", "source", **{name: rows[name] * weight for name in counted})
+    first, of_day = _groups(said.service, said.day, said.source)
+    network, service, day, source = (column[first] for column in (said.network, said.service, said.day, said.source))
+    n = np.bincount(of_day, said.n).astype(np.float64)
+    on_network = _total(n, network, day, source)
+    may = _may_count(n, (network, day, source), settings.loud_on_network, settings.loudest)
+    share = np.divide(may, on_network, out=np.ones_like(may), where=on_network > 0)
+    may = _may_count(n, (service, day, source), settings.loud_on_service, settings.loudest)
+    loud = (share < 1) | (n > np.maximum(may, _QUARTERS * settings.quarter_least))
+    found = np.ones(len(said.n))
+    near = np.flatnonzero((_total(loud.astype(np.float64), service, day) > 0)[of_day])
+    if len(near):
+        place = said.service[near], said.day[near], said.quarter[near]
+        own = _total(said.n[near], *place, said.source[near])
+        may = np.maximum(settings.outweighs * (_total(said.n[near], *place) - own), settings.quarter_least)
+        part = np.divide(may, own, out=np.ones_like(may), where=own > 0)
+        of_day = of_day[near]
+        found[near] = np.where(loud[of_day] & (own > 0), np.minimum(np.minimum(share[of_day], part), 1.0), 1.0)
+    return found
 
 
-def _too_loud(of_service: Any, settings: WeightSettings) -> Any:
-    """The sources that are too loud in a day, for each service that they measured, and their weight on the network."""
-    of_network = of_service.group_by(["asn", "week", "day", "source"]).aggregate(n=of_service.n.sum())
-    may = _may_count(of_network, ["asn"], settings.loud_on_network, settings.loudest)
-    of_network = of_network.mutate(weight=may / of_network.n).filter(lambda t: (t.n > 0) & (t.weight < 1))
-    may = _may_count(of_service, ["asn", "subject"], settings.loud_on_service, settings.loudest)
-    of_service = of_service.mutate(may=ibis.greatest(may, _QUARTERS * settings.quarter_least))
-    of_network = of_network.select("asn", "day", "source", "weight")
-    joined = of_service.left_join(of_network, ["asn", "day", "source"], rname="{name}_network")
-    loud = joined.filter(joined.weight.notnull() | (joined.n > joined.may))
-    return loud.select("asn", "subject", "day", "source", weight=loud.weight.fill_null(1.0))
+def _may_count(n: Array, of: tuple[Codes, Codes, Codes], part: float, alone: float) -> Array:
+    """How much a source may count in a place that day without being too loud, by what all the others count.
+
+    Args:
+        n: measurements of each row.
+        of: its place, day and source.
+        part: of what the others count that day, or on their mean day of that week.
+        alone: the same, where nobody else measured that day.
+    """
+    place, day, source = of
+    week = (day + _THURSDAY) // _WEEK
+    others = _total(n, place, day) - _total(n, place, day, source)
+    usual = (_total(n, place, week) - _total(n, place, week, source)) / _WEEK
+    may: Array = np.where(others > 0, part * np.maximum(others, usual), alone * usual)
+    return may
 
 
-def _may_count(of_day: Any, place: list[str], part: float, alone: float) -> Any:
-    """How much a source may count in a place that day without being too loud, by what all the others count."""
-    total = of_day.n.sum()
-    others = total.over(ibis.window(group_by=[*place, "day"])) - of_day.n
-    week = total.over(ibis.window(group_by=[*place, "week"]))
-    own = total.over(ibis.window(group_by=[*place, "week", "source"]))
-    usual = (week - own) / _WEEK
-    return ibis.ifelse(others > 0, part * ibis.greatest(others, usual), alone * usual)
+def _total(values: Array, *keys: Codes) -> Array:
+    """For each row the sum over all rows that are alike in the keys."""
+    _, of = _groups(*keys)
+    total: Array = np.bincount(of, values).astype(np.float64)[of]
+    return total
+
+
+def _groups(*keys: Codes) -> tuple[Codes, Codes]:
+    """The first row of each group of rows that are alike in the keys, and for each row its group."""
+    code = np.zeros(len(keys[0]), np.int64)
+    for key in keys:
+        low = int(key.min())
+        code = code * (int(key.max()) - low + 1) + key - low
+    _, first, of = np.unique(code, return_index=True, return_inverse=True)
+    return first, of
