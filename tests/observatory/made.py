@@ -66,6 +66,7 @@ def reset(number: int = 0) -> dict[str, Any]:
 
 def write(path: Path, lines: list[Any]) -> Path:
     """Lines to a file, packed if its name says so; what is no text yet becomes JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     data = b"\n".join(x if isinstance(x, bytes) else json.dumps(x).encode() for x in lines) + b"\n"
     path.write_bytes(gzip.compress(data, 1) if path.suffix == ".gz" else data)
     return path

@@ -225,4 +225,4 @@ def test_published_is_what_is_served_and_nothing_else_is_touched(
 def test_a_store_without_measurements_says_so() -> None:
     page = Site(Holdings(*autumn.tables([]), made=autumn.MADE)).page("en/index.html")
     assert page is not None
-    assert "no measurements yet" in page.body.decode()
+    assert "There are no measurements here yet." in page.body.decode()

@@ -20,7 +20,8 @@ SHADES = 6
 _CELL_WIDTH, _CELL_HEIGHT, _GUTTER, _HEAD = 12, 7, 84, 16
 _HOURS, _SIXTY = 24, 60
 _ACROSS = _HOURS * _CELL_WIDTH
-_BAR, _LABELLED = 90, 4
+_BAR, _LABELLED = 90, 3
+_EDGE = 0.12
 _WEEK = 7
 
 
@@ -126,7 +127,9 @@ def timeline(by_day: Mapping[dt.date, Tally], days: Sequence[dt.date], dates: Da
         parts.append(f'<path class="tick" d="M{_GUTTER - 3} {y:.0f}h{_ACROSS + 3}"/>')
     for column in range(0, len(days), max(-(-len(days) // _LABELLED), 1)):
         x = _GUTTER + column * step
-        anchor = "end" if x > _GUTTER + _ACROSS * 0.8 else "start"
+        # A date is as wide as a fifth of the chart: it stands below its day, but for those at the edges.
+        along = (x - _GUTTER) / _ACROSS
+        anchor = "start" if along < _EDGE else "end" if along > 1 - _EDGE else "middle"
         label = _short(days[column], dates)
         parts.append(f'<text x="{x:.1f}" y="{_BAR + 19}" text-anchor="{anchor}">{label}</text>')
     return _joined(parts)

@@ -104,6 +104,10 @@ class Figures:
         """The countries about which enough is known, the best known first."""
         return self._once(("countries",), self._countries)
 
+    def measured(self) -> bool:
+        """Whether anything was measured, also where it is too little to show."""
+        return self._once(("measured",), lambda: bool(self._daily.limit(1).count().to_pyarrow().as_py()))
+
     def networks(self, country: str) -> dict[int, Tally]:
         """The networks of a country about which enough is known."""
 

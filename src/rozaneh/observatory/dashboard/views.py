@@ -10,7 +10,7 @@ from rozaneh.diagnosis.sentences import HOW
 from rozaneh.diagnosis.verdict import Mechanism
 from rozaneh.observatory.dashboard import charts
 from rozaneh.observatory.dashboard.figures import Country, Part, Span, Tally
-from rozaneh.observatory.dashboard.withhold import LEAST_MEASUREMENTS
+from rozaneh.observatory.dashboard.withhold import LEAST_MEASUREMENTS, LEAST_SOURCES
 from rozaneh.observatory.events.event import Found
 from rozaneh.observatory.events.rules import event_rules
 from rozaneh.observatory.events.sentences import RULES, SHOWN_REASONS, what
@@ -82,7 +82,10 @@ def home(site: "Site", words: Words) -> Context:
         {"code": one.code, "name": country_name(one.code, words), "line": _about(one, dates)}
         for one in site.countries.values()
     ]
-    return {"title": words.say("What is blocked, and where"), "countries": shown, "events": _events(site, words, "")}
+    return {
+        "title": words.say("What is blocked, and where"), "countries": shown, "events": _events(site, words, ""),
+        "few": site.figures.measured(), "sources": LEAST_SOURCES,
+    }  # fmt: skip
 
 
 def country(site: "Site", words: Words, code: str) -> Context:
