@@ -10,7 +10,9 @@ import anyio
 import pytest
 from anyio.abc import ByteStream
 
+from rozaneh.codecs.shadowsocks import METHODS, Decoder, Encoder
 from rozaneh.core import Failure
+from rozaneh.dialers.ss import ShadowsocksStream
 from rozaneh.net.pump import Flow, Pump
 from rozaneh.net.sockets import SocketStream
 
@@ -55,18 +57,42 @@ async def tcp_pair() -> tuple[SocketStream, SocketStream]:
     return SocketStream(one), SocketStream(other)
 
 
-Scene = Callable[[SocketStream, SocketStream], Awaitable[None]]
+Scene = Callable[[SocketStream, Any], Awaitable[None]]
+Sides = tuple[ByteStream, ByteStream, ByteStream]
+Way = Callable[[SocketStream, SocketStream, SocketStream], Sides]
+
+METHOD = METHODS["aes-128-gcm"]
 
 
-async def pumped(scene: Scene, *, pump: Pump | None = None, opaque: bool = False, to_near: bytes = b"") -> Flow:
+def plain(near: SocketStream, far: SocketStream, server: SocketStream) -> Sides:
+    return near, far, server
+
+
+def opaque(near: SocketStream, far: SocketStream, server: SocketStream) -> Sides:
+    return Opaque(near), Opaque(far), server
+
+
+def sealed(near: SocketStream, far: SocketStream, server: SocketStream) -> Sides:
+    return near, shadowsocks(far), shadowsocks(server)
+
+
+def shadowsocks(inner: ByteStream) -> ShadowsocksStream:
+    """Either end of a conversation of 2017; here nobody says an address."""
+    return ShadowsocksStream(inner, Encoder(METHOD, bytes(16)), Decoder(METHOD, bytes(16)))
+
+
+WAYS = [pytest.param(way, id=way.__name__) for way in (plain, opaque, sealed)]
+
+
+async def pumped(scene: Scene, *, pump: Pump | None = None, way: Way = plain, to_near: bytes = b"") -> Flow:
     """Run a scene between a client and a server with the pump in the middle."""
     client, near = await tcp_pair()
-    far, server = await tcp_pair()
+    far, raw = await tcp_pair()
     engine = pump or Pump()
     flow = Flow()
+    *sides, server = way(near, far, raw)
 
     async def move() -> None:
-        sides = (Opaque(near), Opaque(far)) if opaque else (near, far)
         await engine.run(*sides, to_near=to_near, flow=flow)
 
     with anyio.fail_after(30):
@@ -94,14 +120,14 @@ def descriptors() -> int:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("opaque", [False, True], ids=["sockets", "streams"])
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("size", [1, 65536, 65537, 8_000_003])
-async def test_every_byte_arrives_in_order_both_ways_at_once(size: int, opaque: bool) -> None:
+async def test_every_byte_arrives_in_order_both_ways_at_once(size: int, way: Way) -> None:
     up, down = os.urandom(size), os.urandom(size)
     got: dict[str, bytes] = {}
 
     async def scene(client: SocketStream, server: SocketStream) -> None:
-        async def talk(name: str, stream: SocketStream, data: bytes) -> None:
+        async def talk(name: str, stream: ByteStream, data: bytes) -> None:
             async with anyio.create_task_group() as both:
 
                 async def write() -> None:
@@ -115,15 +141,15 @@ async def test_every_byte_arrives_in_order_both_ways_at_once(size: int, opaque: 
             tasks.start_soon(talk, "client", client, up)
             tasks.start_soon(talk, "server", server, down)
 
-    flow = await pumped(scene, opaque=opaque)
+    flow = await pumped(scene, way=way)
     assert got["server"] == up
     assert got["client"] == down
     assert (flow.up, flow.down, flow.failure) == (size, size, None)
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("opaque", [False, True], ids=["sockets", "streams"])
-async def test_half_close_is_passed_on_and_the_other_direction_goes_on(opaque: bool) -> None:
+@pytest.mark.parametrize("way", WAYS)
+async def test_half_close_is_passed_on_and_the_other_direction_goes_on(way: Way) -> None:
     async def scene(client: SocketStream, server: SocketStream) -> None:
         await client.send(b"question")
         await client.send_eof()
@@ -132,7 +158,7 @@ async def test_half_close_is_passed_on_and_the_other_direction_goes_on(opaque: b
         await server.aclose()
         assert await read_all(client) == b"answer"
 
-    flow = await pumped(scene, opaque=opaque)
+    flow = await pumped(scene, way=way)
     assert flow.failure is None
 
 
@@ -165,7 +191,8 @@ async def test_a_reset_is_passed_on_as_a_reset(anyio_backend_name: str) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_client_that_does_not_read_holds_back_the_server_and_then_gets_all() -> None:
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_client_that_does_not_read_holds_back_the_server_and_then_gets_all(way: Way) -> None:
     data = os.urandom(20_000_000)
 
     async def scene(client: SocketStream, server: SocketStream) -> None:
@@ -179,7 +206,7 @@ async def test_a_client_that_does_not_read_holds_back_the_server_and_then_gets_a
             await anyio.sleep(0.2)
             assert await read_all(client) == data
 
-    await pumped(scene)
+    await pumped(scene, way=way)
 
 
 @pytest.mark.anyio
@@ -237,7 +264,7 @@ async def test_without_splice_the_same_bytes_arrive(monkeypatch: pytest.MonkeyPa
     def refuses(*_: object, **__: object) -> int:
         raise OSError(22, "no splice for such descriptors")
 
-    monkeypatch.setattr("rozaneh.net.splice._SPLICE", refuses)
+    monkeypatch.setattr("rozaneh.net.splice.SPLICE", refuses)
     await pumped(_bulk)
 
 

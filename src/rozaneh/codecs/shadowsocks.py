@@ -15,14 +15,12 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from rozaneh.codecs.counted import Counted, Held
+from rozaneh.codecs.counted import TAG, Counted, Opening, Readable
 from rozaneh.core import RemoteFault
 
 Aead = AESGCM | ChaCha20Poly1305
 
 LARGEST_CHUNK = 0x3FFF
-
-_TAG = 16
 
 
 class Method(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,7 +75,7 @@ def open_datagram(method: Method, key: bytes, sealed: bytes) -> bytes:
     Raises:
         RemoteFault: it fails its check.
     """
-    if len(sealed) < method.key_size + _TAG:
+    if len(sealed) < method.key_size + TAG:
         raise RemoteFault("a datagram that is shorter than its salt")
     return _session(method, key, sealed[: method.key_size]).open(sealed[method.key_size :])
 
@@ -97,51 +95,23 @@ class Encoder:
         self._unsent_salt = fresh if salt is None else salt
         self._sealer = _session(method, key, self._unsent_salt)
 
-    def encode(self, data: bytes) -> bytes:
+    def encode(self, data: Readable) -> bytes:
         """The chunks that carry these bytes, with the salt before the first."""
-        out = [self._unsent_salt]
-        self._unsent_salt = b""
-        for start in range(0, len(data), LARGEST_CHUNK):
-            piece = data[start : start + LARGEST_CHUNK]
-            out += [self._sealer.seal(len(piece).to_bytes(2, "big")), self._sealer.seal(piece)]
-        return b"".join(out)
+        salt, self._unsent_salt = self._unsent_salt, b""
+        chunks = self._sealer.seal_chunks(data, LARGEST_CHUNK)
+        return salt + chunks if salt else chunks
 
 
-class Decoder:
+class Decoder(Opening):
     """One direction, inwards. It holds at most what came with the beginning of one chunk."""
 
     def __init__(self, method: Method, key: bytes) -> None:
+        super().__init__(LARGEST_CHUNK)
         self._method = method
         self._key = key
-        self._sealer: Counted | None = None
-        self._length: int | None = None
-        self._held = Held()
 
-    def decode(self, data: bytes) -> bytes:
-        """Take bytes from the other end, return the payload that they complete.
-
-        Raises:
-            RemoteFault: a chunk fails its check; nothing after it can be read.
-        """
-        self._held.add(data)
-        out = []
-        while (piece := self._step()) is not None:
-            out.append(piece)
-        return b"".join(out)
-
-    def _step(self) -> bytes | None:
-        if self._sealer is None:
-            salt = self._held.take(self._method.key_size)
-            if salt is None:
-                return None
-            self._sealer = _session(self._method, self._key, salt)
-        if self._length is None:
-            sealed = self._held.take(2 + _TAG)
-            if sealed is None:
-                return None
-            self._length = int.from_bytes(self._sealer.open(sealed), "big") & LARGEST_CHUNK
-        sealed = self._held.take(self._length + _TAG)
-        if sealed is None:
+    def _begin(self, sealed: memoryview) -> tuple[Counted, int, None] | None:
+        size = self._method.key_size
+        if len(sealed) < size:
             return None
-        self._length = None
-        return self._sealer.open(sealed)
+        return _session(self._method, self._key, bytes(sealed[:size])), size, None

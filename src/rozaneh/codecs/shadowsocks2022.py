@@ -16,14 +16,13 @@ from blake3 import blake3
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
-from rozaneh.codecs.counted import Counted, Held
+from rozaneh.codecs.counted import TAG, Counted, Opening, Readable
 from rozaneh.core import RemoteFault
 
 LARGEST_CHUNK = 0xFFFF
 LATE = 30
 """Seconds by which the other end's clock may differ."""
 
-_TAG = 16
 _REQUEST, _RESPONSE = 0, 1
 _MOST_PADDING = 900
 _SESSION = "shadowsocks 2022 session subkey"
@@ -89,23 +88,20 @@ class Encoder:
         self._address: bytes | None = address
         self._now = now
 
-    def encode(self, data: bytes) -> bytes:
+    def encode(self, data: Readable) -> bytes:
         """The bytes that carry these, with the heads before the first; without any payload there is padding."""
-        out = []
-        if self._address is not None:
-            first, data = data[: LARGEST_CHUNK - _MOST_PADDING - 300], data[LARGEST_CHUNK - _MOST_PADDING - 300 :]
-            padding = secrets.token_bytes(0 if first else 1 + secrets.randbelow(_MOST_PADDING))
-            variable = self._address + len(padding).to_bytes(2, "big") + padding + first
-            fixed = bytes([_REQUEST]) + self._now.to_bytes(8, "big") + len(variable).to_bytes(2, "big")
-            out += [self._open, self._sealer.seal(fixed), self._sealer.seal(variable)]
-            self._address = None
-        for start in range(0, len(data), LARGEST_CHUNK):
-            piece = data[start : start + LARGEST_CHUNK]
-            out += [self._sealer.seal(len(piece).to_bytes(2, "big")), self._sealer.seal(piece)]
-        return b"".join(out)
+        if self._address is None:
+            return self._sealer.seal_chunks(data, LARGEST_CHUNK)
+        first, data = data[: LARGEST_CHUNK - _MOST_PADDING - 300], data[LARGEST_CHUNK - _MOST_PADDING - 300 :]
+        padding = secrets.token_bytes(0 if first else 1 + secrets.randbelow(_MOST_PADDING))
+        variable = self._address + len(padding).to_bytes(2, "big") + padding + first
+        fixed = bytes([_REQUEST]) + self._now.to_bytes(8, "big") + len(variable).to_bytes(2, "big")
+        self._address = None
+        heads = self._open + self._sealer.seal(fixed) + self._sealer.seal(variable)
+        return heads + self._sealer.seal_chunks(data, LARGEST_CHUNK)
 
 
-class Decoder:
+class Decoder(Opening):
     """A response, inwards. It holds at most what came with the beginning of one chunk.
 
     Args:
@@ -116,45 +112,20 @@ class Decoder:
     """
 
     def __init__(self, method: Method, key: bytes, request_salt: bytes, *, now: Callable[[], float]) -> None:
+        super().__init__(LARGEST_CHUNK)
         self._method = method
         self._key = key
         self._request_salt = request_salt
         self._now = now
-        self._sealer: Counted | None = None
-        self._length: int | None = None
-        self._begun = False
-        self._held = Held()
 
-    def decode(self, data: bytes) -> bytes:
-        """Take bytes from the server, return the payload that they complete.
-
-        Raises:
-            RemoteFault: a check fails, the time is wrong, or another request is answered.
-        """
-        self._held.add(data)
-        out = []
-        while (piece := self._step()) is not None:
-            out.append(piece)
-        return b"".join(out)
-
-    def _step(self) -> bytes | None:
-        if self._sealer is None:
-            salt = self._held.take(self._method.key_size)
-            if salt is None:
-                return None
-            self._sealer = session(self._method, self._key, salt)
-        if self._length is None:
-            head = self._held.take((2 if self._begun else 11 + self._method.key_size) + _TAG)
-            if head is None:
-                return None
-            plain = self._sealer.open(head)
-            self._length = int.from_bytes(plain if self._begun else self._checked(plain), "big")
-            self._begun = True
-        sealed = self._held.take(self._length + _TAG)
-        if sealed is None:
+    def _begin(self, sealed: memoryview) -> tuple[Counted, int, int] | None:
+        salt = self._method.key_size
+        size = salt + 1 + 8 + salt + 2 + TAG
+        if len(sealed) < size:
             return None
-        self._length = None
-        return self._sealer.open(sealed)
+        sealer = session(self._method, self._key, bytes(sealed[:salt]))
+        length = self._checked(sealer.open(sealed[salt:size]))
+        return sealer, size, int.from_bytes(length, "big")
 
     def _checked(self, head: bytes) -> bytes:
         kind, then, salt = head[0], int.from_bytes(head[1:9], "big"), head[9:-2]

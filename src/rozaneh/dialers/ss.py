@@ -18,6 +18,7 @@ from rozaneh.core import Element, Op, RemoteFault, Spec, SpecError, Target
 from rozaneh.links.shadowsocks import Shadowsocks as Link
 from rozaneh.links.shadowsocks import parse
 from rozaneh.net import ByteStream, Dialer, Network, Trace
+from rozaneh.net.coded import Coding
 from rozaneh.net.streams import StreamOver
 from rozaneh.net.trust import Trust
 
@@ -72,12 +73,23 @@ class ShadowsocksStream(StreamOver):
         self._begun = False
         self._plain = b""
 
+    def coding(self) -> Coding:
+        """For the pump, which can do without this stream."""
+        return Coding(self._inner, self._seal, self._decoder.decode_into, decoded=self._plain, held=self._decoder.held)
+
     async def send(self, item: bytes) -> None:
         """Seal and send."""
+        sealed = self._seal(item)
+        if sealed:
+            await self._inner.send(sealed)
+
+    def _seal(self, item: bytes | memoryview) -> bytes:
+        """The sealed form; of nothing at all only if nothing was said before."""
         header, self._header = self._header, b""
-        if item or not self._begun:
-            self._begun = True
-            await self._inner.send(self._encoder.encode(header + item))
+        if not item and self._begun:
+            return b""
+        self._begun = True
+        return self._encoder.encode(header + item if header else item)
 
     async def receive(self, max_bytes: int = 65536) -> bytes:
         """Receive and open.

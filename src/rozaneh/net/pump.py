@@ -3,7 +3,8 @@
 Theory of operation. What waits and decides uses streams and tasks; what only moves bytes must not. When both ends are
 plain sockets (:func:`rozaneh.net.sockets.bare_socket_stream`) and the event loop is asyncio's or uvloop's, the pump
 takes the sockets away from their streams and registers them with the loop (:mod:`rozaneh.net.splice`): no task, no
-stream object and no copy that is not needed for a chunk. Otherwise two tasks carry chunks from stream to stream.
+stream object and no copy that is not needed for a chunk. So it does where the far end is one cipher above a plain
+socket (:mod:`rozaneh.net.coded`). Otherwise two tasks carry chunks from stream to stream.
 
 An end that stops sending is passed on as such (half-close), and the other direction goes on. A reset is passed on as a
 reset, so that a client never takes a broken answer for a complete one.
@@ -18,8 +19,10 @@ from dataclasses import dataclass, field
 import anyio
 from anyio.abc import ByteStream, TaskGroup
 
-from rozaneh.net.sockets import SocketStream, bare_socket_stream
-from rozaneh.net.splice import Flow, Pair, Pool
+from rozaneh.net.coded import coded_socket_stream
+from rozaneh.net.pool import Pool
+from rozaneh.net.sockets import bare_socket_stream
+from rozaneh.net.splice import Flow, Pair
 from rozaneh.net.trace import NETWORK_ERRORS
 
 __all__ = ["Flow", "Pump", "on_asyncio"]
@@ -33,7 +36,7 @@ class Pump:
 
     Attributes:
         linger: seconds without a byte after which a connection that one end has already finished is closed.
-        pool: the pipes and the buffer that the connections share.
+        pool: the pipes and the buffers that the connections share.
     """
 
     linger: float = 300.0
@@ -63,9 +66,15 @@ class Pump:
         flow = flow or Flow()
         flow.began = anyio.current_time()
         try:
-            one, other = bare_socket_stream(near), bare_socket_stream(far)
+            one, (other, coding) = bare_socket_stream(near), coded_socket_stream(far)
             if one is not None and other is not None and on_asyncio():
-                await self._between_sockets(one, other, flow, to_near, to_far)
+                ended = anyio.Event()
+                pair = Pair(self.pool, (one.detach(), other.detach()), flow, self.linger, ended.set)
+                pair.start(to_near=to_near, to_far=to_far, coding=coding)
+                try:
+                    await ended.wait()
+                finally:
+                    pair.finish()
             elif await _write_first(far, to_far, flow, upward=True) and await _write_first(
                 near, to_near, flow, upward=False
             ):
@@ -97,17 +106,6 @@ class Pump:
             to_far: as for :meth:`run`.
         """
         Pair(self.pool, (near, far), flow, self.linger, over).start(to_near=to_near, to_far=to_far)
-
-    async def _between_sockets(
-        self, near: SocketStream, far: SocketStream, flow: Flow, to_near: bytes, to_far: bytes
-    ) -> None:
-        ended = anyio.Event()
-        self.join(near.detach(), far.detach(), flow, ended.set, to_near=to_near, to_far=to_far)
-        try:
-            await ended.wait()
-        finally:
-            if flow.stop is not None:
-                flow.stop()
 
     def close(self) -> None:
         """Give back what is kept for the next connections."""

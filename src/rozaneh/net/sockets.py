@@ -33,6 +33,7 @@ __all__ = [
     "accepted",
     "accepted_now",
     "bare_socket_stream",
+    "bottom",
     "connected",
 ]
 
@@ -238,10 +239,16 @@ def bare_socket_stream(stream: ByteStream) -> SocketStream | None:
 
     The pump can then move the bytes from socket to socket.
     """
+    below = bottom(stream)
+    return below if isinstance(below, SocketStream) else None
+
+
+def bottom(stream: ByteStream) -> ByteStream | None:
+    """The uppermost stream that does something to bytes from now on; none where one still has to do it later."""
     below: ByteStream | None = stream
     while isinstance(below, Transparent):
         below = below.beneath()
-    return below if isinstance(below, SocketStream) else None
+    return below
 
 
 class OutOfDescriptorsError(Exception):

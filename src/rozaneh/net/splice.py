@@ -3,7 +3,8 @@
 Each direction is a :class:`_Half`. It begins by copying through one buffer that all halves share, which is the cheapest
 for the small messages of which most connections consist. A read that fills the buffer means bulk: the half then borrows
 a pipe and moves the bytes through it inside the kernel with ``splice(2)``, until little is left to move. A pipe is held
-only while bytes are in it or about to be, so ten thousand idle connections hold none.
+only while bytes are in it or about to be, so ten thousand idle connections hold none. Bytes that have to be sealed or
+opened on the way (:mod:`rozaneh.net.coded`) are always copied.
 """
 
 import asyncio
@@ -13,25 +14,23 @@ import socket
 import struct
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from rozaneh.core import Failure
+import anyio
+
+from rozaneh.core import Failure, RemoteFault
+from rozaneh.net.coded import Change, Coding, Decoding, Encoding
+from rozaneh.net.pool import CHUNK, PIPE_BYTES, SPLICE, Pool
 from rozaneh.net.trace import failure_of
-
-try:
-    import fcntl
-except ImportError:  # there is no splice there either
-    fcntl = None  # type: ignore[assignment]  # the stubs know no system without it
 
 __all__ = ["Flow", "Pair", "Pool"]
 
-_CHUNK = 65536
-_PIPE_BYTES = 1 << 20
 _ROUNDS = 8
 """How often one half moves bytes before the others get their turn."""
 _BACK_TO_COPYING = 8192
-_SPLICE = getattr(os, "splice", None)
+_MOMENT = 0.002
 _FLAGS = getattr(os, "SPLICE_F_MOVE", 0) | getattr(os, "SPLICE_F_NONBLOCK", 0)
+_NOTHING = memoryview(b"")
 _NO_SPLICE = {errno.EINVAL, errno.ENOSYS, errno.EPERM}
 _KEEPALIVE = tuple(
     (getattr(socket, name), value)
@@ -86,49 +85,6 @@ class Flow:
             self.failure, self.broken_by = failure_of(error), end
 
 
-@dataclass(slots=True)
-class Pool:
-    """What the connections of one event loop share: a buffer, and pipes that nobody needs at the moment.
-
-    Attributes:
-        most: how many idle pipes to keep.
-        splice: whether to move bulk inside the kernel at all.
-        buffer: holds nothing between two calls from the loop.
-    """
-
-    most: int = 16
-    splice: bool = _SPLICE is not None
-    buffer: bytearray = field(default_factory=lambda: bytearray(_CHUNK))
-    _idle: list[tuple[int, int]] = field(default_factory=list)
-
-    def take(self) -> tuple[int, int]:
-        """Borrow an empty pipe: its reading and its writing end. Raises ``OSError`` when there can be no more."""
-        if self._idle:
-            return self._idle.pop()
-        ends = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        # Beyond a total that the system sets for one user it refuses to enlarge pipes; small ones work as well.
-        with suppress(OSError):
-            fcntl.fcntl(ends[1], fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-        return ends
-
-    def give(self, pipe: tuple[int, int], *, empty: bool) -> None:
-        """Give a pipe back; one that still holds bytes is closed."""
-        if empty and len(self._idle) < self.most:
-            self._idle.append(pipe)
-        else:
-            _close_pipe(pipe)
-
-    def close(self) -> None:
-        """Close the idle pipes."""
-        while self._idle:
-            _close_pipe(self._idle.pop())
-
-
-def _close_pipe(pipe: tuple[int, int]) -> None:
-    for end in pipe:
-        os.close(end)
-
-
 class Pair:
     """Two sockets and the two directions between them.
 
@@ -160,14 +116,28 @@ class Pair:
         self._halves: tuple[_Half, ...] = (_Half(self, near, far, upward=True), _Half(self, far, near, upward=False))
         self._timer: asyncio.TimerHandle | None = None
 
-    def start(self, *, to_near: bytes = b"", to_far: bytes = b"") -> None:
-        """Begin to move bytes, after those that were read already."""
+    def start(self, *, to_near: bytes = b"", to_far: bytes = b"", coding: Coding | None = None) -> None:
+        """Begin to move bytes, after those that were read already.
+
+        Args:
+            to_near: bytes already read from the far end.
+            to_far: bytes already read from the near end.
+            coding: what changes the bytes of the far end, if anything does.
+        """
         self.flow.stop = self.finish
         for each in self._sockets:
             _keep_alive(each)
-        for half, first in zip(self._halves, (to_far, to_near), strict=True):
-            if self._over is not None:
-                half.begin(first)
+        up, down = self._halves
+        if coding is None:
+            up.begin(to_far)
+        else:
+            up.begin(to_far, Encoding(coding), said=coding.encode(to_far))
+        if self._over is None:
+            return
+        if coding is None:
+            down.begin(to_near)
+        else:
+            down.begin(to_near + coding.decoded, Decoding(coding))
 
     @property
     def is_over(self) -> bool:
@@ -189,7 +159,7 @@ class Pair:
         else:
             self._timer = self.loop.call_later(left, self._watch)
 
-    def broke(self, error: OSError, broken: socket.socket) -> None:
+    def broke(self, error: OSError | anyio.BrokenResourceError, broken: socket.socket) -> None:
         """An end broke: remember who, and pass it on as a reset."""
         self.flow.broke(error, "near" if broken is self._sockets[0] else "far")
         for each in self._sockets:
@@ -217,24 +187,46 @@ class Pair:
 class _Half:
     """One direction: from a source to a sink, through the shared buffer or through a pipe."""
 
-    __slots__ = ("_bulk", "_in_pipe", "_left", "_pair", "_pipe", "_sink", "_source", "_upward", "_waits", "ended")
+    __slots__ = (
+        "_bulk",
+        "_change",
+        "_in_pipe",
+        "_left",
+        "_pair",
+        "_pipe",
+        "_sink",
+        "_source",
+        "_upward",
+        "_waits",
+        "ended",
+    )
 
     def __init__(self, pair: Pair, source: socket.socket, sink: socket.socket, *, upward: bool) -> None:
         self._pair = pair
         self._source = source
         self._sink = sink
         self._upward = upward
-        self._left = b""
+        self._change: Change | None = None
+        self._left = _NOTHING
         self._pipe: tuple[int, int] | None = None
         self._in_pipe = 0
         self._bulk = self._waits = False
         self.ended = False
 
-    def begin(self, first: bytes) -> None:
-        """Say what was read already, then go on reading."""
+    def begin(self, first: bytes, change: Change | None = None, *, said: bytes | None = None) -> None:
+        """Say what was read already, then go on reading.
+
+        Args:
+            first: what was read already.
+            change: what happens to all that is read from now on.
+            said: what to send for the first bytes, where that is something else.
+        """
+        self._change = change
         if first:
             self._count(len(first))
-            self._left = self._send(first)
+        said = first if said is None else said
+        if said:
+            self._left = self._send(memoryview(said))
         if self._pair.is_over:
             return
         if self._left:
@@ -262,38 +254,55 @@ class _Half:
             self._settle()
         except OSError as error:
             self._pair.broke(error, self._source)
+        except RemoteFault as fault:
+            # What a stream says of it, and the client gets no end that looks like one.
+            self._pair.broke(anyio.BrokenResourceError(str(fault)), self._source)
 
     def _copy(self) -> bool:
         """Move one buffer; true when there may be more to move at once."""
-        buffer = self._pair.pool.buffer
-        got = self._source.recv_into(buffer)
-        if not got:
+        pool, change = self._pair.pool, self._change
+        read = change.read(self._source, pool) if change else pool.read(self._source)
+        if read is None:
             self._end()
             return False
-        self._count(got)
-        self._left = self._send(memoryview(buffer)[:got])
+        data, plain, full = read
+        if plain:
+            self._count(plain)
+        left = self._send(data) if data else data
         if self._pair.is_over:
             return False
-        if self._left:
+        if left:
+            self._left = memoryview(bytes(left))  # its buffer is for others meanwhile
             self._wait_for_sink()
             return False
-        self._bulk = got == _CHUNK and self._pair.pool.splice
-        return self._bulk
+        self._bulk = full and change is None and pool.splice
+        if change is not None and not full and plain >= CHUNK:
+            self._rest()
+        return full
 
-    def _send(self, data: bytes | memoryview) -> bytes:
+    def _rest(self) -> None:
+        """Let more come: what moves this fast costs least in large pieces, and is not late by a moment."""
+        loop = self._pair.loop
+        loop.remove_reader(self._source.fileno())
+        loop.call_later(_MOMENT, self._go_on)
+
+    def _go_on(self) -> None:
+        if not self._pair.is_over:
+            self.listen()
+
+    def _send(self, data: memoryview) -> memoryview:
         """Send what the sink takes; the rest. Where the sink breaks, everything is over."""
         try:
-            sent = self._sink.send(data)
+            return data[self._sink.send(data) :]
         except (BlockingIOError, InterruptedError):
-            sent = 0
+            return data
         except OSError as error:
             self._pair.broke(error, self._sink)
-            return b""
-        return bytes(data[sent:]) if sent < len(data) else b""
+            return _NOTHING
 
     def _splice(self) -> bool:
         """Move up to a pipe's worth inside the kernel; true when there may be more to move at once."""
-        assert _SPLICE is not None  # noqa: S101 - `_bulk` is never set without it
+        assert SPLICE is not None  # noqa: S101 - `_bulk` is never set without it
         pool = self._pair.pool
         try:
             self._pipe = self._pipe or pool.take()
@@ -302,7 +311,7 @@ class _Half:
             self._bulk = False
             return True
         try:
-            got = _SPLICE(self._source.fileno(), self._pipe[1], _PIPE_BYTES, flags=_FLAGS)
+            got = SPLICE(self._source.fileno(), self._pipe[1], PIPE_BYTES, flags=_FLAGS)
         except OSError as error:
             if error.errno not in _NO_SPLICE:
                 raise
@@ -323,11 +332,11 @@ class _Half:
 
     def _drain(self) -> bool:
         """Empty the pipe into the sink; false when the sink takes no more for now, or broke."""
-        assert _SPLICE is not None  # noqa: S101 - as above
+        assert SPLICE is not None  # noqa: S101 - as above
         assert self._pipe is not None  # noqa: S101 - as above
         try:
             while self._in_pipe:
-                self._in_pipe -= _SPLICE(self._pipe[0], self._sink.fileno(), self._in_pipe, flags=_FLAGS)
+                self._in_pipe -= SPLICE(self._pipe[0], self._sink.fileno(), self._in_pipe, flags=_FLAGS)
         except (BlockingIOError, InterruptedError):
             self._wait_for_sink()
             return False
