@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -78,6 +79,16 @@ class Disk:
                 file.write(bytes(4096))
         assert os.statvfs(self.here).f_bavail == 0
 
+    def turn_read_only(self) -> None:
+        """The kernel refuses while a file that was written is still being closed, as just after a program's end."""
+        command = [*self.enter, "mount", "-o", "remount,ro", str(self.place)]
+        for _ in range(50):
+            done = subprocess.run(command, check=False, timeout=30, capture_output=True, text=True)
+            if done.returncode == 0:
+                return
+            time.sleep(0.1)
+        pytest.fail(done.stderr)
+
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
@@ -129,7 +140,7 @@ def test_a_disk_that_fills_up_and_one_that_turns_read_only_lose_nothing_that_was
         assert answer is not None
         assert not answer.error
     assert notes == []
-    disk.run("mount", "-o", "remount,ro", str(disk.place))
+    disk.turn_read_only()
     with gateway(disk.place, *disk.enter) as notes:
         with pytest.raises(LocalFault, match="Read-only file system"):
             ways.remove(["first"])
