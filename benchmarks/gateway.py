@@ -32,6 +32,7 @@ from benchmarks._traffic import (
 COMMAND = "python -m benchmarks gateway"
 CONNECTIONS = 300
 MANY = 3000
+ROUNDS = 5
 PASSES = 3
 
 Row = dict[str, object]
@@ -104,12 +105,15 @@ def _first_byte(origin: int, proxy: int | None) -> float:
 
 def _opened(origin: int, pid: int, port: int) -> Row:
     """Connections, each with a request and its answer, for every second of the gateway's CPU; it uses one core."""
-    before = cpu_seconds(pid)
-    for _ in range(MANY):
-        _first_byte(origin, port)
+    took = []
+    for _ in range(ROUNDS):
+        before = cpu_seconds(pid)
+        for _ in range(MANY):
+            _first_byte(origin, port)
+        took.append(cpu_seconds(pid) - before)
     return {
-        "name": "gateway: connections opened on an unblocked path, for each second of one core",
-        "value": round(MANY / (cpu_seconds(pid) - before)),
+        "name": f"gateway: connections opened on an unblocked path, for each second of one core (best of {ROUNDS})",
+        "value": round(MANY / min(took)),
         "unit": "/s",
         "target": ">= 1000",
         "command": COMMAND,
