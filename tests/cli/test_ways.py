@@ -10,6 +10,8 @@ from typing import NamedTuple
 import pytest
 
 from rozaneh.cli.main import main
+from rozaneh.links.parts import split
+from tests.photos import photo
 
 SS = "ss://YWVzLTEyOC1nY206Z2VoZWlt@192.168.100.1:8888#Example1"
 
@@ -70,6 +72,10 @@ def test_a_way_is_added_listed_shared_and_removed(tmp_path: Path, ways: Ways) ->
         (["add", "nonsense"], 1, "Left out, link 1"),
         (["add", "--exec", "program"], 2, "{port}"),
         (["add", "--file", "/nonexistent"], 2, "cannot read"),
+        (["add", "--qr", "/nonexistent"], 2, "cannot read"),
+        (["add", "--qr", "/dev/null"], 2, "cannot read"),
+        (["add", "--qr", __file__], 1, "Left out, " + __file__),
+        (["add", "--exec", "--qr", "a.png", "program"], 2, "apart"),
         (["remove", "x"], 2, "no way is called 'x'"),
         (["share", "x"], 2, "no way is called 'x'"),
         (["test"], 2, "No way is kept yet"),
@@ -109,3 +115,19 @@ def test_a_key_of_this_device_is_named_by_its_owner_and_by_no_link(tmp_path: Pat
     assert ways("add", "--key", str(key), SS).returncode == 2
     wrong = ways("add", "--key", str(tmp_path / "none"), link)
     assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
+
+
+def test_a_picture_of_codes_is_read_and_starts_no_program(tmp_path: Path, ways: Ways) -> None:
+    listed = "\n".join(f"socks5://h{number}.example:1080" for number in range(40))
+    first, second = split(listed)
+    (tmp_path / "one.jpg").write_bytes(photo(SS, "exec:sh -c id", second))
+    (tmp_path / "two.webp").write_bytes(photo(first, kind="WEBP"))
+    added = ways("add", "--qr", str(tmp_path / "one.jpg"), "--qr", str(tmp_path / "two.webp"), "--json")
+    told = json.loads(added.stdout)
+    assert (added.returncode, len(told["added"])) == (0, 41)
+    assert [(each["place"], each["kind"]) for each in told["left_out"]] == [
+        (str(tmp_path / "one.jpg"), "starts_program")
+    ]
+    alone = ways("add", "--qr", str(tmp_path / "two.webp"), "--lang", "fa")
+    assert alone.returncode == 1
+    assert "are missing: 2" in alone.stderr

@@ -7,6 +7,7 @@ from nacl.bindings import crypto_aead_xchacha20poly1305_ietf_encrypt
 from rozaneh.codecs import (
     certificate,
     dns,
+    form_data,
     http1,
     http_connect,
     http_forward,
@@ -55,6 +56,16 @@ def fuzz_tls_cutter(data: bytes) -> None:
     assert out == tls.RecordCutter(lambda _: [1]).cut(data)
     padded = tls.RecordCutter(lambda _: [1], padding=2).cut(data)
     assert padded in (out, data[:3] + b"\0\0" + data[:3] + b"\0\0" + out)
+
+
+def fuzz_form_data(data: bytes) -> None:
+    for begins in (b"", b'--b\r\nContent-Disposition: form-data; name="'):
+        with suppress(RemoteFault):
+            for field in form_data.parse(begins + data, "b"):
+                assert field.name.isascii()
+                assert b"\r\n--b" not in field.value
+    kind = form_data.boundary_of(data.decode("latin-1"))
+    assert not kind or kind in data.decode("latin-1")
 
 
 def fuzz_http1(data: bytes) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from rozaneh.core import Spec, SpecError
 from rozaneh.links import LONGEST_FILE, Given, Remark, read
-from rozaneh.links.parts import LARGEST, split
+from rozaneh.links.parts import LARGEST, split, waiting
 from rozaneh.links.wireguard import parse as wireguard
 
 UUID = "b831381d-6324-4d53-ad4f-8cda48b30811"
@@ -195,6 +195,9 @@ def test_the_texts_of_several_codes_make_one_and_what_is_missing_is_named() -> N
     _, (wrong_one,) = read("\n".join(parts[:2]))
     assert wrong_one.place == "QR codes, text 1"
     assert "of 3 QR codes that belong together these are missing: 3" in wrong_one.reason
+    other = split(text + "\nsocks5://h60.example:1080")
+    assert waiting([*parts[:2], *other, "nonsense"]) == parts[:2]
+    assert waiting([*parts, *other[1:]]) == other[1:]
     changed = parts[2][:-9] + ("A" if parts[2][-9] != "A" else "B") + parts[2][-8:]
     assert "do not make up" in read("\n".join([*parts[:2], changed]))[1][0].reason
     for nonsense in ("rozaneh-part:", "rozaneh-part:3/2:00000000:AA", "rozaneh-part:1/99:00000000:AA"):

@@ -11,6 +11,7 @@ import typer
 
 from rozaneh.cli import codes
 from rozaneh.cli.options import Json, Lang, console, print_json, words
+from rozaneh.cli.ways_pictures import read_pictures
 from rozaneh.cli.ways_try import Tried, try_all
 from rozaneh.cli.ways_view import print_ways, print_wrong, shown
 from rozaneh.core import LocalFault, SpecError, Target
@@ -46,6 +47,10 @@ def add(
     file: Annotated[
         str | None, typer.Option(metavar="FILE", help=mark("A list, subscription or .conf; - reads standard input."))
     ] = None,
+    qr: Annotated[
+        list[Path] | None,
+        typer.Option("--qr", metavar="PICTURE", help=mark("A picture of QR codes: JPEG, PNG or WebP.")),
+    ] = None,
     execute: Annotated[
         bool,
         typer.Option("--exec", help=mark("The words are a program of yours that offers SOCKS5 on port {port}.")),
@@ -65,12 +70,16 @@ def add(
 ) -> None:
     """Read, show, keep."""
     tongue, screen = words(lang), console()
-    if not links and file is None:
-        raise typer.BadParameter(tongue.say("Give a link, or a list with --file."))
+    if not links and file is None and not qr:
+        raise typer.BadParameter(tongue.say("Give a link, a list with --file, or a picture of a QR code with --qr."))
+    if execute and qr:
+        raise typer.BadParameter(tongue.say("A QR code names no program: give --exec and --qr apart."))
     if execute:
         found, wrong = [program(links or [], name=name or Path((links or ["program"])[0]).name)], list[Wrong]()
     else:
         found, wrong = read_given(links or [], file)
+        ways, left = read_pictures(qr or [], Words("en") if as_json else tongue)
+        found, wrong = found + ways, wrong + left
         found = [with_plugin(way) for way in found] if plugins else found
         found = _with_key(found, key, tongue) if key is not None else found
     kept = _file(state, tongue)

@@ -16,10 +16,12 @@ from rozaneh.gateway.state import Snapshot, State
 from rozaneh.gateway.stored import FILE, WayFile, stored_ways
 from rozaneh.gateway.switch import Switch
 from rozaneh.gateway.wiping import Wiped, wipe
-from rozaneh.links import Given, Wrong, read
+from rozaneh.links import Given, Wrong, parts, read
 from rozaneh.net import Network
 
 __all__ = ["Added", "Desk", "Look"]
+
+_MOST_PARTS = 2 * parts.MOST
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,12 +56,14 @@ class Added(msgspec.Struct, frozen=True, kw_only=True):
         unusable: those that are kept but that this machine cannot go, with the reason.
         wrong: what could not be read, by its place.
         kept: whether they are on disk, or known until the gateway ends.
+        waits: whether these were parts of a text, and others of it are still to come.
     """
 
     ways: tuple[Given, ...] = ()
     unusable: tuple[str, ...] = ()
     wrong: tuple[Wrong, ...] = ()
     kept: bool = True
+    waits: bool = False
 
 
 @dataclass
@@ -92,6 +96,7 @@ class Desk:
     curfew: CurfewMode | None = None
     shared: str = ""
     _using: list[Spec] = field(default_factory=list)
+    _parts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self._using = [*self.given, *self.kept]
@@ -137,6 +142,20 @@ class Desk:
         self.finder.use(self._using)
         return Added(ways=tuple(usable), unusable=tuple(unusable), wrong=tuple(wrong), kept=kept)
 
+    def add_codes(self, texts: Sequence[str]) -> list[Added]:
+        """Take what QR codes say as :meth:`add` takes what is pasted, each by itself: one may hold a whole file.
+
+        Parts of one text may come in several pictures; until the last has come they are remembered, in memory alone.
+        """
+        pieces = [each for each in texts if parts.is_part(each)]
+        results = [unless_wrong(self, each) for each in texts if not parts.is_part(each)]
+        if pieces:
+            gathered = tuple(dict.fromkeys((*self._parts, *pieces)))
+            added = unless_wrong(self, "\n".join(gathered))
+            self._parts = tuple(parts.waiting(gathered))[-_MOST_PARTS:]
+            results.append(msgspec.structs.replace(added, waits=bool(self._parts) and not added.ways))
+        return results
+
     def read_again(self) -> None:
         """Use the servers that the folder holds now: another program has added some, or removed some.
 
@@ -159,6 +178,7 @@ class Desk:
         self.state.forget()
         if self.curfew is not None:
             self.curfew.forget()
+        self._parts = ()
         folder, self.folder = self.folder, None
         if servers:
             self._using = []

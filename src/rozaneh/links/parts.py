@@ -80,5 +80,18 @@ def join(lines: Iterable[str]) -> Iterator[str | SpecError]:
         )
 
 
+def waiting(lines: Iterable[str]) -> list[str]:
+    """Of parts those of texts that are not whole yet.
+
+    Args:
+        lines: as for :func:`join`.
+    """
+    found = {line: part for line in lines if (part := _PART.fullmatch(line)) is not None}
+    have: dict[tuple[str, str], set[str]] = {}
+    for part in found.values():
+        have.setdefault((part[2], part[3]), set()).add(part[1])
+    return [line for line, part in found.items() if len(have[part[2], part[3]]) < int(part[2])]
+
+
 def _mark(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:8]

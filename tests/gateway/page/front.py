@@ -48,12 +48,15 @@ class Front:
                 await stream.send_eof()
             return await rest(stream)
 
-    async def ask(self, method: str, path: str, body: str = "", **headers: str) -> tuple[int, dict[str, str], str]:
+    async def ask(
+        self, method: str, path: str, body: str | bytes = "", **headers: str
+    ) -> tuple[int, dict[str, str], str]:
+        sent = body.encode() if isinstance(body, str) else body
         lines = {"host": self.place, **{name.replace("_", "-"): value for name, value in headers.items()}}
         if method == "POST":
-            lines = {"content-type": "application/x-www-form-urlencoded", "content-length": str(len(body)), **lines}
+            lines = {"content-type": "application/x-www-form-urlencoded", "content-length": str(len(sent)), **lines}
         head = f"{method} {path} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-        answer = (await self.raw((head + "\r\n" + body).encode())).decode()
+        answer = (await self.raw((head + "\r\n").encode() + sent)).decode()
         start, _, text = answer.partition("\r\n\r\n")
         first, *fields = start.split("\r\n")
         pairs = (field.partition(": ") for field in fields)

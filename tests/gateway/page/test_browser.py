@@ -16,6 +16,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 from tests.browser import chromium
 from tests.codes import read as seen
 from tests.gateway.page.front import Front, running
+from tests.photos import photo
 
 SHARED = "socks5://rozaneh:x-3_yQ9@192.168.1.5:1080"
 
@@ -103,8 +104,13 @@ def test_a_person_with_a_phone_sees_adds_pauses_and_wipes(peer: Callable[[str], 
         press(browser, "a[href$='fa/add']")
         box = browser.find_element(By.NAME, "links")
         box.send_keys("ss://Y2hhY2hhMjAtaWV0Zi1wb2x5MTMwNTpsYWI@45.76.10.11:8388")
+        (folder := tmp_path.parent / "camera").mkdir()
+        (folder / "photo.jpg").write_bytes(photo("trojan://x@203.0.113.5:443?sni=a.example"))
+        browser.find_element(By.NAME, "picture").send_keys(str(folder / "photo.jpg"))
         press(browser, "button")
-        assert browser.find_element(By.CLASS_NAME, "note").text.startswith("افزوده شد")
+        notes = [each.text for each in browser.find_elements(By.CLASS_NAME, "note")]
+        assert [note.startswith("افزوده شد") for note in notes] == [True, True]
+        assert "203.0.113.5" in notes[1]
         press(browser, "button")
         assert front.page.desk.switch.paused
         press(browser, "button")

@@ -97,16 +97,11 @@ class Guard:
 
     def judge(self, request: Request) -> Admitted | Turned:
         """Whether a request may have what it asks for."""
-        if request.all("host") != [self._place]:
-            return Turned(status=421, reason="this is not the address of this page")
-        if any(origin != f"http://{self._place}" for origin in request.all("origin")):
-            return Turned(status=403, reason="another page may not ask for this")
-        if not request.path.startswith(self.path):
-            return Turned(status=404, reason="nothing is here")
         page = request.path.removeprefix(self.path)
         opens = request.method == "GET" and page.startswith("open/")
-        if not _asked_by_a_person(request, opens=opens):
-            return Turned(status=403, reason="another page may not ask for this")
+        turned = self._against(request, opens=opens)
+        if turned is not None:
+            return turned
         if opens:
             return self._open(page.removeprefix("open/"))
         session = self._session(request)
@@ -115,6 +110,30 @@ class Guard:
         if request.method == "POST" and not (request.all("origin") and _same(request.form.get(TOKEN, ""), session)):
             return Turned(status=403, reason="this form is not of this page, or too old")
         return Admitted(session=session, page=page)
+
+    def sends_to(self, head: Request) -> str:
+        """To which page a browser that was let in begins to send a form, by the head of its request alone.
+
+        The form's token comes with its body; until that is there nothing may be done but to read it.
+
+        Returns:
+            The rest of the path, as in ``fa/add``; empty for anybody else.
+        """
+        if head.method != "POST" or not head.all("origin") or self._against(head, opens=False) is not None:
+            return ""
+        return head.path.removeprefix(self.path) if self._session(head) is not None else ""
+
+    def _against(self, request: Request, *, opens: bool) -> Turned | None:
+        """What there is against a request, whoever sends it."""
+        if request.all("host") != [self._place]:
+            return Turned(status=421, reason="this is not the address of this page")
+        if any(origin != f"http://{self._place}" for origin in request.all("origin")):
+            return Turned(status=403, reason="another page may not ask for this")
+        if not request.path.startswith(self.path):
+            return Turned(status=404, reason="nothing is here")
+        if not _asked_by_a_person(request, opens=opens):
+            return Turned(status=403, reason="another page may not ask for this")
+        return None
 
     def forget(self) -> None:
         """Let nobody in any more who was let in until now."""

@@ -21,6 +21,8 @@ _WHY = {
     Kind.MISTAKEN: mark("Something in this link is wrong."),
 }
 
+_NEXT = mark("These are some of several QR codes that belong together. Take a picture of the others too, in any order.")
+
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
     """One thing.
@@ -41,6 +43,9 @@ def of_added(added: Added, words: Words) -> Iterator[Note]:
         yield Note(text=say("Added."), detail=way.shown)
     for each in added.unusable:
         yield Note(text=say("Kept, but this machine cannot go it: a program of its own is needed."), detail=each)
+    if added.waits:
+        yield Note(text=say(_NEXT), detail="; ".join(each.reason for each in added.wrong[:_MOST]))
+        return
     alone = len(added.ways) + len(added.unusable) + len(added.wrong) == 1
     for wrong in added.wrong[:_MOST]:
         why = say(_WHY[wrong.kind])
