@@ -10,7 +10,7 @@ import anyio
 import anyio.from_thread
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.expected_conditions import staleness_of
+from selenium.webdriver.support.expected_conditions import staleness_of, url_contains
 from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.browser import chromium
@@ -83,7 +83,7 @@ def test_a_person_with_a_phone_sees_adds_pauses_and_wipes(peer: Callable[[str], 
         front.page.desk.shared = SHARED
         scripts(browser, allowed=False)
         browser.get(front.page.guard.link())
-        press(browser, "a.button")
+        WebDriverWait(browser, 20).until(url_contains("/status"))  # by itself, after a second
         for language, direction in (("en", "ltr"), ("fa", "rtl")):
             browser.get(f"http://{front.place}{front.base}{language}/status")
             body = browser.find_element(By.TAG_NAME, "body")
