@@ -168,7 +168,7 @@ class Gateway:
         """The short way to what a client wants; none where there is none or nobody is to be led there."""
         if not isinstance(heard, Wish) or heard.body is not None or self._forbids(heard.target) is not None:
             return None
-        if self._lives.may_be_leaving(heard.target) or self._lives.look_before(heard.target) is not None:
+        if self._lives.look_before(heard.target) is not None:
             return None
         return self._finder.shortcut(heard.target)
 

@@ -1,5 +1,6 @@
 """The connections that are open, looked at while their bytes move, so that the next one need not meet what they met."""
 
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,7 +25,8 @@ _JUST_NOW = 3.0
 _A_WHILE = 60.0
 """Seconds within which somebody who asks again was not content with what came."""
 _WAIT_FOR_INQUIRY = 8.0
-_A_MOMENT = 0.02
+_AT_ONCE = 0.1
+"""Who asks again sooner after the last one has left is a program that wants one more connection: it does not wait."""
 _GOES_ON = 500
 """Bytes that are more than a farewell."""
 _HANDSHAKE = 6000
@@ -48,6 +50,12 @@ class _Life:
     turned_away: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Inquiry:
+    over: anyio.Event
+    waited_from: float
+
+
 @dataclass(slots=True)
 class Lives:
     """All connections of a gateway while bytes move on them.
@@ -62,7 +70,7 @@ class Lives:
     _open: dict[Flow, _Life] = field(default_factory=dict)
     _places: dict[_Place, dict[Flow, _Life]] = field(default_factory=dict)
     _ended: deque[_Life] = field(default_factory=lambda: deque(maxlen=64))
-    _inquiries: dict[_Place, anyio.Event] = field(default_factory=dict)
+    _inquiries: dict[_Place, _Inquiry] = field(default_factory=dict)
     _tasks: TaskGroup | None = None
     _now: Callable[[], float] = anyio.current_time
     _line: Line = field(default_factory=Line)
@@ -102,23 +110,18 @@ class Lives:
 
     async def before(self, target: Target) -> None:
         """A client asks for a connection: what do others to the same target show? Waits while that is looked into."""
-        if self.may_be_leaving(target):
-            await anyio.sleep(_A_MOMENT)
         running = self.look_before(target)
         if running is not None:
             with anyio.move_on_after(_WAIT_FOR_INQUIRY):
                 await running.wait()
 
-    def may_be_leaving(self, target: Target) -> bool:
-        """Whether a client that was turned away there, and asks again at once, may not have been seen to leave yet."""
-        there = self._places.get((target.host, target.port))
-        return bool(there) and self.finder.minds_refusals and any(map(was_turned_away, there or ()))
-
     def look_before(self, target: Target) -> anyio.Event | None:
         """The same, without waiting: what is to be waited for, where something is looked into."""
         place = (target.host, target.port)
-        self._recall(place, self._now())
-        return self._inquiries.get(place)
+        now = self._now()
+        self._recall(place, now)
+        inquiry = self._inquiries.get(place)
+        return inquiry.over if inquiry is not None and now >= inquiry.waited_from else None
 
     def _recall(self, place: _Place, now: float) -> None:
         ended = [life for life in self._ended if life.place == place]
@@ -138,14 +141,16 @@ class Lives:
         if left[0].ended and left_unsaid(left[0].flow, left[0].ended):
             self._look_into(left[0], "tls_interception")
         elif all(life.turned_away for life in ended) and all(was_turned_away(life.flow) for life in there):
-            self._look_into(left[0], REFUSES)
+            # Most short answers are no refusals; a person takes longer to ask again than a program does.
+            at_once = not left[0].ended or now - left[0].ended < _AT_ONCE
+            self._look_into(left[0], REFUSES, waited_from=now + _AT_ONCE if at_once else now)
 
     @staticmethod
     def _asked_anew(life: _Life, now: float) -> str:
         at = life.ended or now
         return asks_anew(life.flow, at, life.pulse.patience(at))
 
-    def _look_into(self, life: _Life, doubt: str) -> None:
+    def _look_into(self, life: _Life, doubt: str, waited_from: float = -math.inf) -> None:
         """Ask the target a question of our own beside everything else, where that may be."""
         tasks = self._tasks
         if tasks is None or self.switch.paused or life.place in self._inquiries or life.made.way.private:
@@ -155,7 +160,7 @@ class Lives:
         over = anyio.Event()
         if doubt != "stall":
             # The next connection would meet the same; of a stall another way is taken at once.
-            self._inquiries[life.place] = over
+            self._inquiries[life.place] = _Inquiry(over, waited_from)
         tasks.start_soon(self._inquire, life, doubt, over)
 
     async def _inquire(self, life: _Life, doubt: str, over: anyio.Event) -> None:
