@@ -80,8 +80,11 @@ class Disk:
         assert os.statvfs(self.here).f_bavail == 0
 
     def turn_read_only(self) -> None:
-        """The kernel refuses while a file that was written is still being closed, as just after a program's end."""
-        command = [*self.enter, "mount", "-o", "remount,ro", str(self.place)]
+        """The kernel refuses while a file that was written is still being closed, as just after a program's end.
+
+        With the source named, ``mount`` does not say again what it finds of it: a user that the namespace has not.
+        """
+        command = [*self.enter, "mount", "-o", "remount,ro", "none", str(self.place)]
         for _ in range(50):
             done = subprocess.run(command, check=False, timeout=30, capture_output=True, text=True)
             if done.returncode == 0:
