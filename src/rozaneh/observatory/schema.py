@@ -43,6 +43,11 @@ def _schema(columns: dict[str, tuple[pa.DataType, str]]) -> pa.Schema:
     return pa.schema([pa.field(name, kind, metadata={"means": means}) for name, (kind, means) in columns.items()])
 
 
+def _as_in_observations(names: str) -> dict[str, tuple[pa.DataType, str]]:
+    """Columns that another table takes over."""
+    return {name: (OBSERVATION.field(name).type, "as in observations") for name in names.split()}
+
+
 MEASUREMENT: Final = _schema({
     "measurement": (pa.int64(), "hash of measurement_uid, country and day: the key that joins tables"),
     "measurement_uid": (_TEXT, "the collector's id, or 'content-' and a digest of the line where there is none"),
@@ -146,22 +151,10 @@ OBSERVATION: Final = pa.schema([*MEASUREMENT, *TARGET, *DIAL])
 """The table of observations, sorted by asn, domain, time."""
 
 VERDICT: Final = _schema({
-    "measurement": (pa.int64(), "as in observations"),
-    "measurement_uid": (_TEXT, "as in observations"),
-    "country": (_TEXT, "as in observations"),
-    "day": (pa.date32(), "as in observations"),
-    "asn": (pa.int64(), "as in observations"),
-    "network_type": (_TEXT, "as in observations"),
-    "time": (_MOMENT, "as in observations"),
-    "received": (_MOMENT, "as in observations"),
-    "test_name": (_TEXT, "as in observations"),
-    "target": (pa.int16(), "as in observations"),
-    "url": (_TEXT, "as in observations"),
-    "domain": (_TEXT, "as in observations"),
-    "service": (_TEXT, "as in observations"),
-    "kind": (_TEXT, "as in observations"),
-    "software": (_TEXT, "as in observations"),
-    "source": (pa.int64(), "as in observations"),
+    **_as_in_observations(
+        "measurement measurement_uid country day asn network_type time received test_name "
+        "target url domain service kind software source"
+    ),
     "verdict": (_TEXT, "an Outcome of rozaneh.diagnosis"),
     "mechanism": (_TEXT, "a Mechanism of rozaneh.diagnosis"),
     "layer": (_TEXT, "in which step, a Layer of rozaneh.diagnosis"),
@@ -172,26 +165,12 @@ VERDICT: Final = _schema({
     "rules_version": (_TEXT, "digest of the rules that were asked"),
     "reading": (_TEXT, "how the dial that came furthest ended, such as tls.reset; ok where one worked"),
     "compared": (_FLAG, "equal transfers with this name and a harmless one were compared"),
-    "classic_blocking": (_TEXT, "as in observations"),
-    "classic_accessible": (_FLAG, "as in observations"),
-    "classic_dns_consistency": (_TEXT, "as in observations"),
-    "classic_computed": (_FLAG, "as in observations"),
+    **_as_in_observations("classic_blocking classic_accessible classic_dns_consistency classic_computed"),
 })  # fmt: skip
 """The table of verdicts, sorted by asn, domain, time."""
 
 LAYERED: Final = _schema({
-    "measurement": (pa.int64(), "as in observations"),
-    "measurement_uid": (_TEXT, "as in observations"),
-    "country": (_TEXT, "as in observations"),
-    "day": (pa.date32(), "as in observations"),
-    "asn": (pa.int64(), "as in observations"),
-    "time": (_MOMENT, "as in observations"),
-    "test_name": (_TEXT, "as in observations"),
-    "target": (pa.int16(), "as in observations"),
-    "url": (_TEXT, "as in observations"),
-    "domain": (_TEXT, "as in observations"),
-    "service": (_TEXT, "as in observations"),
-    "kind": (_TEXT, "as in observations"),
+    **_as_in_observations("measurement measurement_uid country day asn time test_name target url domain service kind"),
     "layer": (_TEXT, "of which layer this is the verdict: dns, tcp, tls, quic, udp or http"),
     "verdict": (_TEXT, "an Outcome of rozaneh.diagnosis, of that layer alone"),
     "mechanism": (_TEXT, "a Mechanism of rozaneh.diagnosis"),
@@ -201,7 +180,7 @@ LAYERED: Final = _schema({
     "level": (_TEXT, "what the rule rests on, as in verdicts"),
     "rules_version": (_TEXT, "digest of the rules that were asked, those of layers included"),
     "classic": (_TEXT, "the part of OONI's classic result that speaks of this layer, or null"),
-    "classic_computed": (_FLAG, "as in observations"),
+    **_as_in_observations("classic_computed"),
 })  # fmt: skip
 """Verdicts of layers, one row for each that was seen: asked for (:mod:`rozaneh.observatory.layers`) and not kept."""
 
@@ -209,16 +188,13 @@ COUNTS: Final = ("n", "ok", "blocked", "throttled", "refused", "down", "outage",
 """What is counted by hour. ``n`` is the sum of the others; ``failed`` is what failed and got no clearer verdict."""
 
 HOUR: Final = _schema({
-    "country": (_TEXT, "as in observations"),
-    "day": (pa.date32(), "as in observations"),
-    "asn": (pa.int64(), "as in observations"),
-    "network_type": (_TEXT, "as in observations"),
+    **_as_in_observations("country day asn network_type"),
     "subject": (_TEXT, "the service, or the domain where the catalogue has none; with quic. before it over QUIC"),
-    "test_name": (_TEXT, "as in observations"),
+    **_as_in_observations("test_name"),
     "mechanism": (_TEXT, "mechanism of the verdicts counted in this row"),
     "reading": (_TEXT, "for failed ones, how they ended, such as tls.reset; else empty"),
     "hour": (_MOMENT, "start of the hour"),
-    "source": (pa.int64(), "as in observations"),
+    **_as_in_observations("source"),
     "n": (pa.int64(), "verdicts"),
     "ok": (pa.int64(), "it works"),
     "blocked": (pa.int64(), "somebody on the path keeps users from it"),
@@ -238,9 +214,7 @@ TROUBLES: Final = ("blocked", "throttled", "outage", "domestic_only", "failed")
 """The counts of what does not get through for a reason that lies on the path."""
 
 CELL: Final = _schema({
-    "country": (_TEXT, "as in observations"),
-    "day": (pa.date32(), "as in observations"),
-    "asn": (pa.int64(), "as in observations"),
+    **_as_in_observations("country day asn"),
     "subject": (_TEXT, "as in the table of hours"),
     "hour": (_MOMENT, "start of the hour"),
     "bank": (pa.int32(), "of which sources the bits of this row are; banks of one country and day are comparable"),
@@ -257,11 +231,9 @@ COUNTRYWIDE_CELL: Final = CELL.remove(CELL.get_field_index("asn"))
 """The table of cells of all networks together."""
 
 DAY: Final = _schema({
-    "country": (_TEXT, "as in observations"),
-    "day": (pa.date32(), "as in observations"),
-    "asn": (pa.int64(), "as in observations"),
+    **_as_in_observations("country day asn"),
     "subject": (_TEXT, "as in the table of hours"),
-    "source": (pa.int64(), "as in observations"),
+    **_as_in_observations("source"),
     "mechanism": (_TEXT, "how it was kept from people, as told or as it looks; empty where it was not"),
     "n": (pa.int64(), "verdicts"),
     "failing": (pa.int64(), "it does not get through, for a reason that lies on the path"),
