@@ -13,8 +13,9 @@ from rozaneh.finder import Connection, Finder, Memory, Refusal
 from rozaneh.finder.awake import Awake
 from rozaneh.net.memory import MemoryNetwork, resets
 from rozaneh.net.splice import Flow
-from tests.finder.world import (
+from tests.finder.world import (  # fmt: skip
     HELLO_BACK,
+    NAMES,
     RELAY,
     RESOLVER,
     SITE,
@@ -28,11 +29,10 @@ from tests.finder.world import (
     table,
     target,
     unless_whole,
-)  # fmt: skip
+)
 
 pytestmark = pytest.mark.anyio
 CLOCK = trio.testing.MockClock(autojump_threshold=0)
-NAMES = {"blocked.example": [SITE]}
 
 
 @pytest.fixture

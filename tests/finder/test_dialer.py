@@ -14,10 +14,9 @@ from rozaneh.net import measure
 from rozaneh.net.exchange import http_get, https_get
 from rozaneh.net.memory import MemoryNetwork, silence
 from rozaneh.net.trust import Trust
-from tests.finder.world import RESOLVER, SITE, Recorder, answers, finder, resolver, table, target, unless_whole
+from tests.finder.world import NAMES, RESOLVER, SITE, Recorder, answers, finder, resolver, table, target, unless_whole
 
 pytestmark = pytest.mark.anyio
-NAMES = {"blocked.example": [SITE]}
 
 
 async def test_tls_goes_over_the_way_that_was_found(tmp_path: Path) -> None:

@@ -11,7 +11,9 @@ from rozaneh.finder import Connection, Finder, Flight, Refusal, Rules, Table
 from rozaneh.net.memory import MemoryNetwork, echo, resets, silence
 from tests.finder.world import (
     BLOCK_PAGE,
+    GET,
     HELLO_BACK,
+    NAMES,
     OTHER_RESOLVER,
     PAGE,
     RELAY,
@@ -33,8 +35,6 @@ from tests.finder.world import (
 )
 
 pytestmark = pytest.mark.anyio
-GET = b"GET / HTTP/1.1\r\nHost: blocked.example\r\n\r\n"
-NAMES = {"blocked.example": [SITE]}
 
 
 async def test_an_unblocked_site_is_reached_directly_and_nothing_else_is_dialled(seen: Recorder) -> None:

@@ -14,6 +14,7 @@ from rozaneh.net.memory import MemoryNetwork
 from rozaneh.net.splice import Flow
 from tests.finder.world import (
     HELLO_BACK,
+    NAMES,
     RELAY,
     RESOLVER,
     SITE,
@@ -28,8 +29,6 @@ from tests.finder.world import (
     table,
     target,
 )
-
-NAMES = {"blocked.example": [SITE]}
 
 
 def a_line(rate: int = 400_000) -> Line:

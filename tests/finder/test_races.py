@@ -12,6 +12,7 @@ from rozaneh.finder.routes import Route, Routes
 from rozaneh.net.memory import MemoryNetwork, resets, silence
 from tests.finder.world import (
     HELLO_BACK,
+    NAMES,
     OTHER_RESOLVER,
     RELAY,
     RESOLVER,
@@ -31,8 +32,6 @@ from tests.finder.world import (
 )
 
 pytestmark = pytest.mark.anyio
-GET = b"GET / HTTP/1.1\r\nHost: blocked.example\r\n\r\n"
-NAMES = {"blocked.example": [SITE]}
 
 
 async def test_one_connection_searches_and_the_others_use_what_it_finds(seen: Recorder) -> None:

@@ -8,6 +8,7 @@ from rozaneh.finder.routes import Routes, parse_route
 from rozaneh.net.memory import MemoryNetwork, resets
 from tests.finder.world import (
     HELLO_BACK,
+    NAMES,
     RELAY,
     SITE,
     UPSTREAM,
@@ -21,7 +22,6 @@ from tests.finder.world import (
     target,
 )
 
-NAMES = {"blocked.example": [SITE]}
 WAYS = {"rule_abroad": ["{upstream}"], "tls_name_reset": ["{upstream}"]}
 
 

@@ -15,6 +15,18 @@ PROXY = ("--socks5-hostname", f"127.0.0.1:{PORT}")
 UPSTREAM = "ss://Y2hhY2hhMjAtaWV0Zi1wb2x5MTMwNTpsYWI@45.76.10.11:8388"
 BLOCKED = "https://blocked.example/"
 NAME_IN_DNS = b"\x07blocked\x07example\x00"
+ASSOCIATED = f"""
+import json, socket, struct
+control = socket.create_connection(("127.0.0.1", {PORT}))
+control.sendall(b"\\x05\\x01\\x00\\x05\\x03\\x00\\x01" + bytes(6))
+answer = b""
+while len(answer) < 12:
+    answer += control.recv(12 - len(answer))
+relay = socket.inet_ntoa(answer[6:10]), struct.unpack("!H", answer[10:])[0]
+here = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+here.settimeout(8)
+"""
+"""How a program in the home begins that is about to send datagrams from ``here`` to ``relay``."""
 
 
 class Home:

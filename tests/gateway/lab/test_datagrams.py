@@ -7,22 +7,13 @@ from pathlib import Path
 import pytest
 
 from rozaneh.lab.lab import Lab
-from tests.gateway.lab.home import BLOCKED, NAME_IN_DNS, PORT, PROXY, Censored
+from tests.gateway.lab.home import ASSOCIATED, BLOCKED, NAME_IN_DNS, PROXY, Censored
 
 pytestmark = pytest.mark.namespaces
 
 # A program in the home: it asks for addresses by datagram, then sends datagrams to the blocked name and to its address.
-_PROGRAM = f"""
-import json, socket, struct
+_PROGRAM = f"""{ASSOCIATED}
 import dns.message
-control = socket.create_connection(("127.0.0.1", {PORT}))
-control.sendall(b"\\x05\\x01\\x00\\x05\\x03\\x00\\x01" + bytes(6))
-answer = b""
-while len(answer) < 12:
-    answer += control.recv(12 - len(answer))
-relay = socket.inet_ntoa(answer[6:10]), struct.unpack("!H", answer[10:])[0]
-here = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-here.settimeout(8)
 addresses = []
 for name in ("blocked.example", "example.org"):
     question = dns.message.make_query(name, "A").to_wire()

@@ -12,7 +12,7 @@ import pytest
 from rozaneh.gateway.control import Question, ask
 from rozaneh.lab.lab import Lab
 from tests.dialers.vpn import ENDPOINT, Server
-from tests.gateway.lab.home import BLOCKED, NAME_IN_DNS, PORT, PROXY, Censored, leaves
+from tests.gateway.lab.home import ASSOCIATED, BLOCKED, NAME_IN_DNS, PROXY, Censored, leaves
 
 pytestmark = pytest.mark.namespaces
 
@@ -21,16 +21,7 @@ ECHO = "45.76.10.21"
 HANDED_OUT = "45.76.10.14"
 
 # A program in the home that sends datagrams, one of them to a name, and prints what came back.
-_PROGRAM = f"""
-import json, socket, struct
-control = socket.create_connection(("127.0.0.1", {PORT}))
-control.sendall(b"\\x05\\x01\\x00\\x05\\x03\\x00\\x01" + bytes(6))
-answer = b""
-while len(answer) < 12:
-    answer += control.recv(12 - len(answer))
-relay = socket.inet_ntoa(answer[6:10]), struct.unpack("!H", answer[10:])[0]
-here = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-here.settimeout(8)
+_PROGRAM = f"""{ASSOCIATED}
 back = []
 for place, size in ((b"\\x01" + socket.inet_aton("{ECHO}"), 20), (b"\\x03\\x0braw.example", 1200)):
     here.sendto(b"\\0\\0\\0" + place + b"\\0\\x07" + b"SECRET-DATAGRAM".ljust(size), relay)
