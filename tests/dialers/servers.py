@@ -102,31 +102,35 @@ def stunnel(peer: Peer, folder: Path, inner: int) -> Command:
 
 def danted(peer: Peer, folder: Path) -> Command:
     """For everybody."""
-    port = free_port()
-    (folder / "danted.conf").write_text(
-        f"logoutput: stderr\ninternal: 127.0.0.1 port = {port}\nexternal: 127.0.0.1\nsocksmethod: none\n"
-        "clientmethod: none\nclient pass { from: 0.0.0.0/0 to: 0.0.0.0/0 }\n"
-        "socks pass { from: 0.0.0.0/0 to: 0.0.0.0/0 }\n"
-    )
-    return port, (peer("danted"), "-f", str(folder / "danted.conf"), "-p", str(folder / "danted.pid"))
+    return _danted(peer, folder, "socksmethod: none")
 
 
 def dante_for_users(peer: Peer, folder: Path) -> Command:
     """For the user ``lab`` with the password ``geheim``. It asks the accounts of the system: here one of its own."""
-    port = free_port()
-    (folder / "dante.conf").write_text(
-        f"logoutput: stderr\ninternal: 127.0.0.1 port = {port}\nexternal: 127.0.0.1\nsocksmethod: username\n"
-        "clientmethod: none\nuser.privileged: root\nuser.unprivileged: root\n"
-        "client pass { from: 0.0.0.0/0 to: 0.0.0.0/0 }\nsocks pass { from: 0.0.0.0/0 to: 0.0.0.0/0 }\n"
-    )
+    port, command = _danted(peer, folder, "socksmethod: username", "user.privileged: root", "user.unprivileged: root")
     hashed = subprocess.run(
         [peer("openssl"), "passwd", "-6", "geheim"], capture_output=True, text=True, check=True, timeout=20
     ).stdout.strip()
     (folder / "passwd").write_text("root:x:0:0::/:/bin/false\nlab:x:4242:4242::/:/bin/false\n")
     (folder / "shadow").write_text(f"root:*:1::::::\nlab:{hashed}:1::::::\n")
     mounts = " && ".join(f"mount --bind {shlex.quote(str(folder / each))} /etc/{each}" for each in ("passwd", "shadow"))
-    words = shlex.join([peer("danted"), "-f", str(folder / "dante.conf"), "-p", str(folder / "dante.pid")])
-    return port, ("unshare", "-Urm", "sh", "-c", f"{mounts} && exec {words}")
+    return port, ("unshare", "-Urm", "sh", "-c", f"{mounts} && exec {shlex.join(command)}")
+
+
+def _danted(peer: Peer, folder: Path, *settings: str) -> Command:
+    port = free_port()
+    lines = (
+        "logoutput: stderr",
+        f"internal: 127.0.0.1 port = {port}",
+        "external: 127.0.0.1",
+        "clientmethod: none",
+        *settings,
+        "client pass { from: 0.0.0.0/0 to: 0.0.0.0/0 }",
+        "socks pass { from: 0.0.0.0/0 to: 0.0.0.0/0 }",
+    )
+    its = folder / f"danted-{port}"  # both may run side by side
+    its.with_suffix(".conf").write_text("\n".join(lines) + "\n")
+    return port, (peer("danted"), "-f", str(its.with_suffix(".conf")), "-p", str(its.with_suffix(".pid")))
 
 
 def nginx(peer: Peer, folder: Path, inner: int) -> Command:
