@@ -2,13 +2,14 @@
 
 import os
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import pytest
 from anyio.abc import ByteStream
+from anyio.streams.tls import TLSAttribute, TLSStream
 
 from rozaneh.codecs.shadowsocks import METHODS, Decoder, Encoder
 from rozaneh.core import Failure
@@ -45,6 +46,17 @@ class Opaque(ByteStream):
 
     async def aclose(self) -> None:
         await self.inner.aclose()
+
+
+class Whole(Opaque):
+    """Has no half-close, as TLS in Python has none, and says so as anyio's stream does."""
+
+    @property
+    def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
+        return {TLSAttribute.tls_version: lambda: "TLSv1.3"}
+
+    async def send_eof(self) -> None:
+        await TLSStream.send_eof(cast("Any", self))
 
 
 async def tcp_pair() -> tuple[SocketStream, SocketStream]:
@@ -160,6 +172,22 @@ async def test_half_close_is_passed_on_and_the_other_direction_goes_on(way: Way)
 
     flow = await pumped(scene, way=way)
     assert flow.failure is None
+
+
+@pytest.mark.anyio
+async def test_a_half_close_that_cannot_be_passed_on_costs_the_answer_nothing() -> None:
+    async def scene(client: SocketStream, server: SocketStream) -> None:
+        await client.send(b"question")
+        await client.send_eof()
+        assert await server.receive() == b"question"
+        await server.send(b"answer")
+        assert await client.receive() == b"answer"
+        await server.aclose()
+        assert await read_all(client) == b""
+
+    flow = await pumped(scene, way=lambda near, far, server: (Opaque(near), Whole(far), server))
+    assert flow.failure is None
+    assert flow.half_closed
 
 
 @pytest.mark.anyio
