@@ -89,3 +89,13 @@ def test_nothing_found_and_what_cannot_be_meant(
     ):
         with pytest.raises(LocalFault, match=said):
             dispatch(["observe", "verdicts", "--store", str(store), *options])
+
+
+def test_where_there_is_no_store_the_file_that_would_be_written_stays(tmp_path: Path) -> None:
+    out = tmp_path / "kept.csv"
+    out.write_text("of last week")
+    (tmp_path / "other" / schema.OBSERVATIONS).mkdir(parents=True)
+    for place, said in (("none", "there is no store"), ("other", "another version")):
+        with pytest.raises(LocalFault, match=said):
+            dispatch(["observe", "verdicts", "--store", str(tmp_path / place), "--out", str(out)])
+    assert out.read_text() == "of last week"

@@ -55,9 +55,15 @@ def listed(place: Path, asked: Asked) -> Iterator[pa.Table]:
     """The rows, some days at a time, in order.
 
     Raises:
-        LocalFault: another version made the store.
+        LocalFault: there is no store, or another version made it; at once, before a row is asked for.
     """
+    if not place.is_dir():
+        raise LocalFault(f"{place}: there is no store; make one with: rozaneh observe ingest")
     check_format(place)
+    return _listed(place, asked)
+
+
+def _listed(place: Path, asked: Asked) -> Iterator[pa.Table]:
     name = schema.OBSERVATIONS if asked.layers else schema.VERDICTS
     connection = duckdb(threads=1)
     query = str(connection.compile(_query(expression(name), asked)))
