@@ -47,7 +47,10 @@ def verdicts(
         str | None, typer.Option("--domain", metavar="NAME", help=mark("Of this name or address alone."))
     ] = None,
     limit: Annotated[
-        int, typer.Option("--limit", min=1, help=mark("Print no more rows than that. A file gets all of them."))
+        int,
+        typer.Option(
+            "--limit", min=1, max=1_000_000, help=mark("Print no more rows than that. A file gets all of them.")
+        ),
     ] = 100,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help=mark("Write all rows to this .parquet or .csv file."))
@@ -62,7 +65,7 @@ def verdicts(
         first=_day(since) or date.min,
         last=_day(until) or date.max,
         asn=asn,
-        domain=domain and domain.lower(),
+        domain=domain and _name(domain),
         layers=layers,
     )
     tables = listed(store, asked)
@@ -101,6 +104,12 @@ def _print(rows: list[dict[str, Any]], tongue: Words, *, layers: bool) -> None:
             out.print(tongue.say(_OF_LAYER, layer=row["layer"], **told))
         else:
             out.print(tongue.say(_OF_WHOLE, **told))
+
+
+def _name(text: str) -> str:
+    if not text.isprintable():  # what is no UTF-8 on a command line comes as halves of characters
+        raise LocalFault(f"not a name: {text[:80]!r}")
+    return text.lower()
 
 
 def _day(text: str) -> date | None:
