@@ -15,6 +15,15 @@ from rozaneh.core.target import clean_host
         ("tcp://1.2.3.4:22", Target(host="1.2.3.4", port=22)),
         ("https://[2001:DB8::1]/", Target(host="2001:db8::1", port=443, speaks="https")),
         ("dns://8.8.8.8", Target(host="8.8.8.8", port=53, speaks="dns")),
+        (
+            "https://fa.example.org/wiki/ایران?q=%20۱",
+            Target(
+                host="fa.example.org",
+                port=443,
+                speaks="https",
+                path="/wiki/%D8%A7%DB%8C%D8%B1%D8%A7%D9%86?q=%20%DB%B1",
+            ),
+        ),
         ("https://بی‌بی‌سی.com", Target(host="xn--jgb0caax.com", port=443, speaks="https")),
     ],
 )
@@ -37,6 +46,7 @@ def test_reads(text: str, target: Target) -> None:
         ("https://exa mple.org", "spaces"),
         ("https://!/..", "not a host name"),
         ("https://[::1", "Invalid IPv6"),
+        ("https://example.org/\udcff", "is no text"),
         ("a" * 64 + ".org", "not a host name"),
     ],
 )

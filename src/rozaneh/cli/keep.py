@@ -7,6 +7,7 @@ import typer
 from rozaneh.cli.asking import State, asked
 from rozaneh.cli.options import Json, Lang, console, print_json, words
 from rozaneh.gateway.control import Question
+from rozaneh.gateway.keeping import checked
 from rozaneh.gateway.telling import held
 from rozaneh.words import mark
 
@@ -26,7 +27,7 @@ def keep(
 ) -> None:
     """Ask, print. What is marked is known until the gateway ends, and is on no disk but as what was fetched."""
     tongue = words(lang)
-    look = asked(state, Question(ask="keep", urls=tuple(urls)), tongue).look
+    look = asked(state, Question(ask="keep", urls=checked(urls)), tongue).look
     waits, cut = (look.held, look.cut) if look is not None else (0, False)
     if as_json:
         print_json({"held": waits, "cut": cut})

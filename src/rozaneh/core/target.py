@@ -1,9 +1,10 @@
 """What somebody wants to reach."""
 
 import ipaddress
+import re
 from functools import lru_cache
 from typing import Literal
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 import msgspec
 
@@ -18,6 +19,7 @@ _PORTS: dict[str, tuple[Speaks, int]] = {
     "tcp": ("raw", 0),
 }
 _LONGEST_HOST = 253
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 
 class TargetError(LocalFault):
@@ -31,7 +33,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         host: a host name in lower-case A-label form, or an IP address without brackets.
         port: TCP or UDP port, 1 to 65535.
         speaks: the protocol expected at the far end; decides how a client's first bytes are read.
-        path: what to ask for once connected; only ``http`` and ``https`` use it.
+        path: what to ask for once connected, in ASCII; only ``http`` and ``https`` use it.
         addresses: IP addresses already known for ``host``; empty means that a dialer has to resolve it.
     """
 
@@ -83,7 +85,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
             raise TargetError(f"not a target: the port of {cleaned[:60]!r} is not between 1 and 65535") from None
         if not port:
             raise TargetError(f"not a target: {cleaned[:60]!r} needs a port other than 0, as in tcp://host:443")
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        path = _in_ascii((parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
         return cls(host=clean_host(parts.hostname or ""), port=port, speaks=speaks, path=path)
 
 
@@ -92,6 +94,14 @@ def _split(text: str) -> SplitResult:
         return urlsplit(text)
     except ValueError as error:
         raise TargetError(f"not a target: {text[:60]!r} ({error})") from None
+
+
+def _in_ascii(path: str) -> str:
+    """A path as it goes over the line: what people write in their own script is percent-encoded (RFC 3987, 3.1)."""
+    try:
+        return _NOT_ASCII.sub(lambda found: quote(found[0]), path)
+    except UnicodeEncodeError:  # bytes of a command line that were no text
+        raise TargetError(f"not a target: {path[:60]!r} is no text") from None
 
 
 @lru_cache(maxsize=16384)
