@@ -260,7 +260,7 @@ class Finder:
         known = knowledge.hosts.known(target)
         if knowledge.routes.of(target.host) is not None:
             return False
-        if doubt == REFUSES and (known.blocked(now) or not self.minds_refusals):
+        if doubt == REFUSES and (known.blocked(now) or not self._minds_refusals):
             return False
         if now < known.inquired_until or knowledge.budget.left(now) < _COST_OF_INQUIRY:
             return False
@@ -269,7 +269,7 @@ class Finder:
         return True
 
     @property
-    def minds_refusals(self) -> bool:
+    def _minds_refusals(self) -> bool:
         """Whether services turn visitors away here, and there is another way out."""
         offset = self._knowledge.clock.now().utcoffset()
         return bool(self._knowledge.ways.upstreams) and offset in _PLACES_REFUSED

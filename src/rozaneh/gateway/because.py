@@ -1,7 +1,7 @@
 """Why a destination is reached as it is, in sentences for a person: what was tried, what was seen, on what it rests."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rozaneh.core import Failure, Op
 from rozaneh.finder import Why
@@ -14,7 +14,7 @@ from rozaneh.words.dates import Dates
 
 __all__ = ["because"]
 
-_RESTS_ON = {
+_RESTS_ON: Mapping[str, str] = {
     Level.WORKS: mark("Why this way: it was seen to get past that in {country}, last on {day}. Source: {source}"),
     Level.MIXED: mark(
         "Why this way: in {country} it was seen to get past that on some networks and not on others, last on {day}."
@@ -33,7 +33,7 @@ _NO_ANSWER = mark("its name could not be looked up")
 _UNREACHABLE = mark("the network said that there is no way there")
 _CERTIFICATE = mark("the certificate was not the site's")
 _PAGE = mark("the answer was not what was asked for")
-_FAILED = {
+_FAILED: Mapping[str, str] = {
     Failure.GENERIC_TIMEOUT_ERROR: _SILENCE,
     **dict.fromkeys(
         (
@@ -78,7 +78,7 @@ _FAILED = {
     ),
     Failure.UNKNOWN_FAILURE: mark("it failed"),
 }
-_STEPS = {
+_STEPS: Mapping[str, str] = {
     Op.RESOLVE: mark("when its name was looked up"),
     Op.CONNECT: mark("when connecting"),
     Op.PROXY: mark("at the server of yours"),
@@ -127,12 +127,14 @@ def _reasons(why: Why, words: Words) -> Iterator[str]:
 
 def _evidence(evidence: Evidence, words: Words) -> Iterator[str]:
     country = _COUNTRIES.get(evidence.place)
-    yield words.say(
-        _RESTS_ON[Level(evidence.level)],
-        country=words.say(country) if country else evidence.place,
-        day=Dates(words, dt.UTC).day(evidence.seen),
-        source=evidence.source,
-    )
+    rests_on = _RESTS_ON.get(evidence.level)
+    if rests_on is not None:
+        yield words.say(
+            rests_on,
+            country=words.say(country) if country else evidence.place,
+            day=Dates(words, dt.UTC).day(evidence.seen),
+            source=evidence.source,
+        )
     if evidence.expired:
         yield words.say("That evidence is too old to count for more than a guess.")
     yield words.say(
@@ -153,9 +155,10 @@ def _tried(tried: TriedWay, words: Words) -> Iterator[str]:
             took=took,
         )
     else:
-        what = words.say(_FAILED.get(Failure(tried.failure), _FAILED[Failure.UNKNOWN_FAILURE]))
-        if tried.step:
-            step = words.say(_STEPS[Op(tried.step)])
+        what = words.say(_FAILED.get(tried.failure, _FAILED[Failure.UNKNOWN_FAILURE]))
+        when = _STEPS.get(tried.step)
+        if when is not None:
+            step = words.say(when)
             yield words.say(
                 "tried {way}: {what} {step}, after {took:.2f} s", way=tried.way, what=what, step=step, took=took
             )

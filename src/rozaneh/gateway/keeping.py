@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 from urllib.parse import urljoin
 
 import anyio
@@ -189,20 +189,23 @@ class _Sink:
 
 
 def checked(urls: Iterable[str]) -> tuple[str, ...]:
-    """Addresses as a person has given them.
+    """Addresses as a person has given them, with the scheme in small letters: phones write ``Https://``.
 
     Raises:
         LocalFault: one of them is none, or leads to no public page.
     """
-    found = tuple(url.strip() for url in urls)
-    for url in found:
-        try:
-            target = Target.parse(url)
-        except TargetError as error:
-            raise LocalFault(str(error)) from error
-        if not url.startswith(("http://", "https://")) or len(url) > _LONGEST or is_local(target):
-            raise LocalFault(f"expected an address of a public page such as https://example.org/, not {url[:60]!r}")
-    return found
+    return tuple(_checked(url.strip()) for url in urls)
+
+
+def _checked(url: str) -> str:
+    try:
+        target = Target.parse(url)
+    except TargetError as error:
+        raise LocalFault(str(error)) from error
+    scheme, colon, rest = url.partition("://")
+    if not colon or target.speaks not in ("http", "https") or len(url) > _LONGEST or is_local(target):
+        raise LocalFault(f"expected an address of a public page such as https://example.org/, not {url[:60]!r}")
+    return f"{scheme.lower()}{colon}{rest}"
 
 
 def read_list(path: Path) -> tuple[str, ...]:
@@ -222,12 +225,10 @@ def read_list(path: Path) -> tuple[str, ...]:
         text = line.strip()
         if not text or text.startswith("#"):
             continue
-        kind: Literal["http://", "https://"] | None = next(
-            (scheme for scheme in ("http://", "https://") if text.startswith(scheme)), None
-        )
-        if kind is None:
-            raise LocalFault(f"{path}, line {number}: expected an address such as https://example.org/")
-        urls.append(text)
+        try:
+            urls.append(_checked(text))
+        except LocalFault as fault:
+            raise LocalFault(f"{path}, line {number}: {fault}") from fault
     if len(urls) > _MOST:
         raise LocalFault(f"{path} names {len(urls)} addresses; at most {_MOST} are fetched")
     return tuple(dict.fromkeys(urls))
