@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rozaneh.codecs.http1 import Body, End, Event, Exchange, Head, title
+from rozaneh.codecs.http1 import Body, End, Event, Exchange, Head, redirected, title
 from rozaneh.core import RemoteFault
 
 ANSWER = b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 5\r\n\r\nhello"
@@ -120,3 +120,16 @@ def test_byte_by_byte_is_as_the_whole(chunks: list[bytes]) -> None:
 )
 def test_title(page: bytes, expected: str) -> None:
     assert title(page) == expected
+
+
+@pytest.mark.parametrize(
+    ("location", "expected"),
+    [
+        (b"/a%20b?c#d", "https://e.example/a%20b?c#d"),
+        ("/wiki/ایران".encode(), "https://e.example/wiki/ایران"),
+        ("//ایران.example/".encode(), "https://ایران.example/"),
+        (b"/caf\xe9?x=[1]", "https://e.example/caf%E9?x=[1]"),
+    ],
+)
+def test_where_an_answer_leads(location: bytes, expected: str) -> None:
+    assert redirected("https://e.example/one/two", location.decode("latin-1")) == expected

@@ -72,6 +72,8 @@ def fuzz_http1(data: bytes) -> None:
     with suppress(RemoteFault):
         http1.Exchange("GET", "/", "example.org").receive(data)
     http1.title(data)
+    with suppress(ValueError):
+        http1.redirected("https://e.example/one", data.decode("latin-1"))
 
 
 def fuzz_http_connect_client(data: bytes) -> None:

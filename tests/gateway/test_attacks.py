@@ -93,8 +93,10 @@ async def test_no_form_of_a_local_address_gets_in_by_any_language_of_the_port() 
 
 @pytest.mark.anyio
 async def test_a_page_of_a_browser_gets_nothing_from_the_proxy_port(peer: Callable[[str], str]) -> None:
+    programs = peer("chromium"), peer("chromedriver")
+
     def look(address: str) -> str:
-        with chromium(peer("chromium"), peer("chromedriver")) as browser:
+        with chromium(*programs) as browser:
             browser.get(address)
             WebDriverWait(browser, 20).until(lambda one: one.title.startswith("ended"))
             return str(browser.title)

@@ -218,6 +218,25 @@ async def test_what_is_kept_is_bounded_and_what_was_there_stays(tmp_path: Path) 
     assert RESOLVER not in str(kept)
 
 
+async def test_what_is_written_in_persian_script_is_asked_for_in_percents(tmp_path: Path) -> None:
+    asked: list[bytes] = []
+
+    async def moves(stream: ByteStream) -> None:
+        asked.append((await stream.receive()).partition(b"\r\n")[0])
+        there = b"HTTP/1.1 302 Found\r\nLocation: /\xc3\xa9\r\nContent-Length: 0\r\n\r\n"
+        await stream.send(there if len(asked) == 1 else PAGE)
+
+    async with MemoryNetwork(names={"one.example": [SITE]}) as network:
+        network.serve(SITE, 80, moves)
+        finder = Finder(network, table=table())
+        keeper = Keeper(finder, Trust.system(), ("http://one.example/wiki/ایران",), tmp_path / "kept", 1000)
+        (kept,) = await keeper.fetch()
+        assert kept.failed == ""
+    first, second = asked
+    assert first == b"GET /wiki/%D8%A7%DB%8C%D8%B1%D8%A7%D9%86 HTTP/1.1"
+    assert second == b"GET /%C3%A9 HTTP/1.1"
+
+
 def test_a_list_names_its_wrong_line_and_a_file_that_is_not_there(tmp_path: Path) -> None:
     path = tmp_path / "list"
     path.write_text("# mine\nhttps://a.example/\n\nhttps://a.example/\nhttp://b.example/x\n")

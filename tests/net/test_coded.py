@@ -114,13 +114,34 @@ async def test_a_changed_byte_is_a_reset_and_no_end(anyio_backend_name: str) -> 
     async def after(client: ByteStream, server: ByteStream) -> None:
         await server.send(encoder.encode(b"half an ans"))
         assert await client.receive() == b"half an ans"
-        await server.send(encoder.encode(b"wer")[:-1] + b"?")
+        *sealed, last = encoder.encode(b"wer")
+        await server.send(bytes([*sealed, last ^ 1]))
         # Streams, which are all that there is on trio, are closed one after the other.
         with pytest.raises(anyio.BrokenResourceError if anyio_backend_name == "asyncio" else anyio.EndOfStream):
             await client.receive()
 
     flow = await moved(through, nothing, after)
     assert (flow.failure, flow.broken_by, flow.down) == (Failure.CONNECTION_RESET, "far", 11)
+
+
+@pytest.mark.parametrize("left", [1, 20], ids=["in its payload", "after its length"])
+@pytest.mark.parametrize("sides", [through, lambda inner: through(Opaque(inner))], ids=["pump", "stream"])
+async def test_an_end_in_the_middle_of_a_chunk_is_none(sides: Callable[[ByteStream], ByteStream], left: int) -> None:
+    encoder = Encoder(METHOD, KEY)
+    first, second = encoder.encode(b"half of the page"), encoder.encode(b"rest")
+
+    async def after(client: ByteStream, server: ByteStream) -> None:
+        await server.send(first)
+        assert await client.receive() == b"half of the page"
+        await server.send(second[:-left])
+        await anyio.lowlevel.checkpoint()
+        await server.send_eof()
+        with pytest.raises((anyio.BrokenResourceError, anyio.EndOfStream)):
+            await client.receive()
+
+    flow = await moved(sides, nothing, after)
+    assert flow.failure is not None
+    assert flow.broken_by == "far"
 
 
 async def test_a_client_that_leaves_while_much_comes() -> None:

@@ -134,6 +134,10 @@ class Opening(ABC):
         self._sealer: Counted | None = None
         self._due: int | None = None
 
+    def midway(self) -> bool:
+        """Whether the length of a chunk has been taken and the chunk has not."""
+        return self._due is not None
+
     @abstractmethod
     def _begin(self, sealed: memoryview) -> tuple[Counted, int, int | None] | None:
         """Read the beginning; none while it is not there as a whole.

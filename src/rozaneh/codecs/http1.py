@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from urllib.parse import quote, urljoin
 
 import h11
 import msgspec
@@ -16,6 +17,9 @@ _SWITCHING = 101
 _MOST_SMALL_CHUNKS, _SMALL = 4096, 16
 """So many chunks may be smaller than that on average. Real servers send few or large ones; a body of single bytes costs
 its reader a hundred times what it costs the sender."""
+
+_IN_URLS = "%/:=&?~#+!$,;'@()*[]"
+"""What is itself in a URL (RFC 3986, 2.2)."""
 
 _TITLE = re.compile(rb"<title[^>]{0,200}>(.{0,1000}?)</title", re.IGNORECASE | re.DOTALL)
 
@@ -170,6 +174,29 @@ def _translated(event: object) -> list[Event]:
 
 def _text(headers: h11._headers.Headers) -> Headers:
     return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers)
+
+
+def redirected(url: str, location: str) -> str:
+    """Where an answer to a request for ``url`` sends its reader.
+
+    A location should be ASCII (RFC 9110, 10.2.2), and servers send octets of UTF-8 all the same, which browsers read
+    so; other octets stay as they came, percent-encoded.
+
+    Args:
+        url: what was asked for.
+        location: the value of the header, an octet a character as in :class:`Head`.
+
+    Raises:
+        ValueError: the two are not a URL.
+    """
+    try:
+        octets = location.encode("latin-1")
+    except UnicodeEncodeError:  # it was read by a library, which has done this
+        return urljoin(url, location)
+    try:
+        return urljoin(url, octets.decode())
+    except UnicodeDecodeError:
+        return urljoin(url, quote(octets, safe=_IN_URLS))
 
 
 def title(body: bytes) -> str:

@@ -75,7 +75,8 @@ class ShadowsocksStream(StreamOver):
 
     def coding(self) -> Coding:
         """For the pump, which can do without this stream."""
-        return Coding(self._inner, self._seal, self._decoder.decode_into, decoded=self._plain, held=self._decoder.held)
+        opens = self._decoder
+        return Coding(self._inner, self._seal, opens.decode_into, opens.midway, decoded=self._plain, held=opens.held)
 
     async def send(self, item: bytes) -> None:
         """Seal and send."""
@@ -95,12 +96,17 @@ class ShadowsocksStream(StreamOver):
         """Receive and open.
 
         Raises:
-            BrokenResourceError: a chunk fails its check.
+            BrokenResourceError: a chunk fails its check, or the end comes in the middle of one.
         """
         if not self._begun:
             await self.send(b"")
         while not self._plain:
-            sealed = await self._inner.receive(1 << 18)
+            try:
+                sealed = await self._inner.receive(1 << 18)
+            except anyio.EndOfStream:
+                if self._decoder.held or self._decoder.midway():
+                    raise anyio.BrokenResourceError from None
+                raise
             try:
                 self._plain = self._decoder.decode(sealed)
             except RemoteFault as fault:

@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Self
-from urllib.parse import urljoin
 
 import anyio
 import msgspec
 
-from rozaneh.codecs.http1 import Body, End, Exchange, Head
+from rozaneh.codecs.http1 import Body, End, Exchange, Head, redirected
 from rozaneh.core import DialFailed, Failure, LocalFault, RemoteFault, Target, TargetError
 from rozaneh.core.ordinary import read_ordinary
 from rozaneh.core.private import private_folder
@@ -237,7 +236,7 @@ def read_list(path: Path) -> tuple[str, ...]:
 def _leads(url: str, location: str) -> str:
     """Where a redirection leads; one that was made over TLS is not followed into the clear."""
     try:
-        found = urljoin(url, location)
+        found = redirected(url, location)
     except ValueError:
         raise LocalFault("it leads to no public page") from None
     if url.startswith("https://") and not found.startswith("https://"):

@@ -1,9 +1,8 @@
 """Fetching a page and its redirects, as the control of OONI's Web Connectivity does."""
 
 from dataclasses import dataclass, field
-from urllib.parse import urljoin
 
-from rozaneh.codecs.http1 import Body, End, Head, title
+from rozaneh.codecs.http1 import Body, End, Head, redirected, title
 from rozaneh.codecs.http1 import Exchange as HttpExchange
 from rozaneh.codecs.test_helper import Page
 from rozaneh.core import Failure, RemoteFault, Target, TargetError
@@ -64,7 +63,7 @@ async def fetch(
         if not 300 <= answer.head.status < 400 or not location:
             return _page(answer.head, answer, h3)
         try:
-            hop = Target.parse(urljoin(str(hop), location[:2048]))
+            hop = Target.parse(redirected(str(hop), location[:2048]))
         except (TargetError, ValueError):
             return Page(failure=Failure.HTTP_INVALID_REDIRECT_LOCATION_HOST.value)
         if hop.speaks not in ("http", "https"):

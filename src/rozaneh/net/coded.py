@@ -12,6 +12,7 @@ from typing import Protocol, runtime_checkable
 
 from anyio.abc import ByteStream
 
+from rozaneh.core import RemoteFault
 from rozaneh.net.pool import Pool, Read
 from rozaneh.net.sockets import SocketStream, bare_socket_stream, bottom
 
@@ -28,6 +29,7 @@ class Coding:
         decode_into: takes changed bytes, beginning with those that it has not taken, and room for as many; says how
             many it took and how many it put there. Leaves far less than :meth:`Pool.for_opening` has room for. Raises
             ``RemoteFault`` for what the other end should not have sent.
+        midway: whether more must come after what was taken, so that an end would be none.
         decoded: what has come and is ready to be read.
         held: what has come and was not taken yet.
     """
@@ -35,6 +37,7 @@ class Coding:
     below: ByteStream
     encode: Callable[[bytes | memoryview], bytes]
     decode_into: Callable[[memoryview, memoryview], tuple[int, int]]
+    midway: Callable[[], bool]
     decoded: bytes
     held: bytes
 
@@ -44,7 +47,7 @@ class Coded(Protocol):
     """A stream that only changes the bytes which the one below it carries."""
 
     def coding(self) -> Coding:
-        """What it takes to go on without it. Whoever does, never uses this stream again."""
+        """What it takes to go on without it, as it is now. Whoever goes on by that uses this stream no more."""
 
 
 def coded_socket_stream(stream: ByteStream) -> tuple[SocketStream | None, Coding | None]:
@@ -64,7 +67,7 @@ class Change(Protocol):
 
         Raises:
             OSError: as the system call does.
-            RemoteFault: what has come should not have.
+            RemoteFault: what has come should not have, or ended too early.
         """
 
 
@@ -96,10 +99,11 @@ class Decoding:
         coding: how.
     """
 
-    __slots__ = ("_decode_into", "_held")
+    __slots__ = ("_decode_into", "_held", "_midway")
 
     def __init__(self, coding: Coding) -> None:
         self._decode_into = coding.decode_into
+        self._midway = coding.midway
         self._held = coding.held
 
     def read(self, source: socket.socket, pool: Pool) -> Read | None:
@@ -108,6 +112,8 @@ class Decoding:
         held = len(self._held)
         got = source.recv_into(sealed[held:])
         if not got:
+            if held or self._midway():
+                raise RemoteFault("the connection ended in the middle of a sealed chunk")
             return None
         sealed[:held] = self._held
         end = held + got

@@ -23,7 +23,7 @@ from rozaneh.net.coded import Change, Coding, Decoding, Encoding
 from rozaneh.net.pool import CHUNK, PIPE_BYTES, SPLICE, Pool
 from rozaneh.net.trace import failure_of
 
-__all__ = ["Flow", "Pair", "Pool"]
+__all__ = ["Flow", "Pair"]
 
 _ROUNDS = 8
 """How often one half moves bytes before the others get their turn."""

@@ -79,7 +79,8 @@ def press(browser: Chrome, selector: str) -> None:
 
 
 def test_a_person_with_a_phone_sees_adds_pauses_and_wipes(peer: Callable[[str], str], tmp_path: Path) -> None:
-    with served(tmp_path, evening=True) as front, chromium(peer("chromium"), peer("chromedriver")) as browser:
+    programs, zbarimg = (peer("chromium"), peer("chromedriver")), peer("zbarimg")
+    with served(tmp_path, evening=True) as front, chromium(*programs) as browser:
         front.page.desk.shared = SHARED
         scripts(browser, allowed=False)
         browser.get(front.page.guard.link())
@@ -97,7 +98,7 @@ def test_a_person_with_a_phone_sees_adds_pauses_and_wipes(peer: Callable[[str], 
             assert browser.find_elements(By.TAG_NAME, "svg") == []
             browser.get(f"http://{front.place}{front.base}{language}/share")
             browser.get_screenshot_as_file(str(tmp_path / "share.png"))
-            assert seen(peer("zbarimg"), tmp_path / "share.png") == [SHARED], "a phone's camera reads it"
+            assert seen(zbarimg, tmp_path / "share.png") == [SHARED], "a phone's camera reads it"
             (tmp_path / "share.png").unlink()
             browser.get(f"http://{front.place}{front.base}{language}/status")
         assert "۱۶:۰۰" in shown
@@ -125,7 +126,8 @@ def test_a_person_with_a_phone_sees_adds_pauses_and_wipes(peer: Callable[[str], 
 def test_another_page_reads_nothing_sends_nothing_and_gets_no_cookie(
     peer: Callable[[str], str], tmp_path: Path
 ) -> None:
-    with served(tmp_path) as front, chromium(peer("chromium"), peer("chromedriver")) as browser:
+    programs = peer("chromium"), peer("chromedriver")
+    with served(tmp_path) as front, chromium(*programs) as browser:
         here = f"http://{front.place}{front.base}en"
         attack = f"""<form id=f method=post action="{here}/pause"><input name=token value=x></form>
             <iframe src="{here}/status"></iframe><img src="{here}/status"><script src="{here}/status"></script>

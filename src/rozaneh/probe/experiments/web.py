@@ -10,11 +10,12 @@ OONI's own verdict can be derived from what is seen (:mod:`rozaneh.ooni`); the v
 """
 
 from collections.abc import Sequence
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import anyio
 import msgspec
 
+from rozaneh.codecs.http1 import redirected
 from rozaneh.core import Attempt, TargetError
 from rozaneh.core.addresses import is_bogon
 from rozaneh.diagnosis import Control, Evidence, Role, Tried
@@ -202,7 +203,7 @@ def next_endpoint(now: Endpoint, where: str, before: Sequence[str]) -> tuple[End
     internet.
     """
     try:
-        url = urljoin(now.url, where)
+        url = redirected(now.url, where)
         if urlsplit(url).scheme not in ("http", "https"):
             return None, "not http or https"
         following = Endpoint(id="hop", url=url.partition("#")[0])
