@@ -71,6 +71,7 @@ def test_a_way_is_added_listed_shared_and_removed(tmp_path: Path, ways: Ways) ->
         (["add"], 2, "--file"),
         (["add", "nonsense"], 1, "Left out, link 1"),
         (["add", "--exec", "program"], 2, "{port}"),
+        (["add", "decoy:a..b|tcp"], 1, "Left out, decoy:a..b|tcp: element 1"),
         (["add", "--file", "/nonexistent"], 2, "cannot read"),
         (["add", "--qr", "/nonexistent"], 2, "cannot read"),
         (["add", "--qr", "/dev/null"], 2, "cannot read"),
@@ -112,6 +113,10 @@ def test_a_key_of_this_device_is_named_by_its_owner_and_by_no_link(tmp_path: Pat
     (line,) = map(json.loads, kept.read_text().splitlines())
     assert line["text"].endswith(f"&key={key}")
     assert str(key) not in ways("list").stdout
+    name = json.loads(ways("list", "--json").stdout)[0]["name"]
+    shared = ways("share", name, "--qr-file", str(tmp_path / "way.svg"))
+    assert shared.stdout == f"ssh://me@192.168.100.1:22?hostkey={host_key}\n"
+    assert "Your key to the server stays here" in shared.stderr
     assert ways("add", "--key", str(key), SS).returncode == 2
     wrong = ways("add", "--key", str(tmp_path / "none"), link)
     assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)

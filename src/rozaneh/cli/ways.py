@@ -18,10 +18,11 @@ from rozaneh.core import LocalFault, SpecError, Target
 from rozaneh.core.ordinary import read_ordinary
 from rozaneh.gateway.control import Question, ask
 from rozaneh.gateway.given import state_folder
-from rozaneh.gateway.stored import FILE, Stored, WayFile
+from rozaneh.gateway.stored import FILE, Stored, WayFile, sound
 from rozaneh.links import LONGEST_FILE, Given, Wrong, read
-from rozaneh.links.own import program, with_key, with_plugin
+from rozaneh.links.own import program, with_key, with_plugin, without_key
 from rozaneh.links.text import LONGEST_LINE
+from rozaneh.net.real import RealNetwork
 from rozaneh.words import Words, mark
 
 _FAILED, _WRONG_USE = 1, 2
@@ -82,6 +83,8 @@ def add(
         found, wrong = found + ways, wrong + left
         found = [with_plugin(way) for way in found] if plugins else found
         found = _with_key(found, key, tongue) if key is not None else found
+    found, unfit = sound(found, RealNetwork())
+    wrong += unfit
     kept = _file(state, tongue)
     there = {each.way.text for each in kept.load()}
     if dry_run:
@@ -192,17 +195,20 @@ def share(
     (found,) = _file(state, tongue).find([name])
     if found.way.kind == "exec":
         raise LocalFault(tongue.say("A program of this device cannot be shared as a link."))
+    way = without_key(found.way)
+    if way != found.way:
+        console(errors=True).print(tongue.say("Your key to the server stays here; whoever gets this needs one too."))
     console(errors=True).print(tongue.say("Whoever has this can use your server, and whoever sees it pass can too."))
     if as_json:
-        print_json({"name": found.name, "kind": found.way.kind, "text": found.way.text})
+        print_json({"name": found.name, "kind": way.kind, "text": way.text})
     else:
-        sys.stdout.write(found.way.text.rstrip("\n") + "\n")
+        sys.stdout.write(way.text.rstrip("\n") + "\n")
     if qr:
-        codes.show(found.way.text, tongue)
+        codes.show(way.text, tongue)
     if qr_file is not None:
         if qr_file.suffix not in (".svg", ".png"):
             raise LocalFault(tongue.say("Name a file that ends in .svg or .png."))
-        for each in codes.save(found.way.text, qr_file):
+        for each in codes.save(way.text, qr_file):
             console(errors=True).print(tongue.say("Written: {path}", path=each))
 
 

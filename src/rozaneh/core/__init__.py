@@ -13,7 +13,7 @@ from rozaneh.core.context import Context
 from rozaneh.core.errors import DialFailed, LocalFault, RemoteFault, RozanehError
 from rozaneh.core.failure import Failure
 from rozaneh.core.observation import Observation, Op, TagValue
-from rozaneh.core.spec import Element, Spec, SpecError
+from rozaneh.core.spec import Element, NotHere, Spec, SpecError
 from rozaneh.core.target import Target, TargetError
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Element",
     "Failure",
     "LocalFault",
+    "NotHere",
     "Observation",
     "Op",
     "RemoteFault",

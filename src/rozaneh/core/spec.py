@@ -25,6 +25,10 @@ class SpecError(LocalFault):
     """A text that is no spec; the message names the element and what was expected."""
 
 
+class NotHere(SpecError):
+    """A spec that is well written and that this machine or network cannot go; the message says what is missing."""
+
+
 class Element(msgspec.Struct, frozen=True):
     """One element of a stack.
 

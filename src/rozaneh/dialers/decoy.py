@@ -24,7 +24,7 @@ import anyio
 from anyio.abc import SocketAttribute
 
 from rozaneh.codecs.tcp_segment import segment
-from rozaneh.core import DialFailed, Element, Failure, Spec, SpecError, Target
+from rozaneh.core import DialFailed, Element, Failure, NotHere, Spec, SpecError, Target
 from rozaneh.dialers.first_flight import FirstFlightStream
 from rozaneh.links.url import name_of
 from rozaneh.net import ByteStream, Dialer, Network, Trace
@@ -148,9 +148,9 @@ def build(element: Element, inner: Dialer, network: Network, _trust: Trust) -> D
     match = _ARGUMENT.fullmatch(element.argument)
     if match is None or (match["ttl"] is not None and not 1 <= int(match["ttl"]) <= 255):
         raise SpecError("expected NAME, or NAME;ttl=N with N from 1 to 255, as in 'decoy:example.org'")
+    name = name_of(match["name"], "the name")
     why = refused(network)
     if why:
-        raise SpecError(f"not allowed here: {why}")
+        raise NotHere(f"not allowed here: {why}")
     sockets = network.sockets if isinstance(network, RealNetwork) else None
-    name = name_of(match["name"], "the name")
     return Decoy(name, int(match["ttl"] or 0), sockets, inner, Spec((element,)).through(inner.spec))

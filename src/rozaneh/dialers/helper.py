@@ -18,7 +18,7 @@ from pathlib import Path
 
 import anyio
 
-from rozaneh.core import DialFailed, Failure, SpecError
+from rozaneh.core import DialFailed, Failure, NotHere
 from rozaneh.net import ByteStream, Network
 from rozaneh.net.real import RealNetwork
 from rozaneh.net.sockets import SystemSockets
@@ -40,24 +40,24 @@ def only_here(network: Network, what: str) -> None:
     """A program uses this machine's own network, so it is no way for any other.
 
     Raises:
-        SpecError: the network is a host of the lab, or a world in memory.
+        NotHere: the network is a host of the lab, or a world in memory.
     """
     if not is_own(network):
-        raise SpecError(f"{what} is a program on this machine's own network, and this network is another one")
+        raise NotHere(f"{what} is a program on this machine's own network, and this network is another one")
 
 
 def found(*names: str) -> str:
     """The path of the first of these programs that is there, on the PATH or where only root's looks.
 
     Raises:
-        SpecError: none is.
+        NotHere: none is.
     """
     places = os.environ.get("PATH", "") + os.pathsep + _PATH
     for name in names:
         path = shutil.which(name, path=places)
         if path is not None:
             return path
-    raise SpecError(f"the program {' or '.join(names)} is not installed here")
+    raise NotHere(f"the program {' or '.join(names)} is not installed here")
 
 
 class Helper:

@@ -109,4 +109,4 @@ def _named(element: Element, index: int, make: Callable[[], Dialer]) -> Dialer:
     try:
         return make()
     except SpecError as error:
-        raise SpecError(f"element {index} of the way, {element.redacted()[:60]!r}: {error}") from error
+        raise type(error)(f"element {index} of the way, {element.redacted()[:60]!r}: {error}") from error

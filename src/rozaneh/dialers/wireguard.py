@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from rozaneh.core import DialFailed, Element, Failure, Op, Spec, SpecError, Target
+from rozaneh.core import DialFailed, Element, Failure, NotHere, Op, Spec, SpecError, Target
 from rozaneh.dialers.helper import found
 from rozaneh.dialers.tcp import Tcp
 from rozaneh.links.wireguard import WireGuard, parse
@@ -134,7 +134,7 @@ def build(element: Element, network: Network) -> Dialer:
         ) from None
     conf = parse(text)
     if conf.amnezia:
-        raise SpecError("a file with AmneziaWG's numbers needs AmneziaWG's own program")
+        raise NotHere("a file with AmneziaWG's numbers needs AmneziaWG's own program")
     if isinstance(network, RealNetwork):
         return WireGuardWay(found("wireguard-go"), conf, network, Spec((element,)))
     return WireGuardWay("", conf, None, Spec((element,)))

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import msgspec
 
-from rozaneh.core import LocalFault, Spec, SpecError
+from rozaneh.core import LocalFault, NotHere, Spec, SpecError
 from rozaneh.dialers import build
 from rozaneh.finder import Finder
 from rozaneh.finder.curfew import Curfew
 from rozaneh.gateway.curfew import CurfewMode
 from rozaneh.gateway.events import Prepared
 from rozaneh.gateway.state import Snapshot, State
-from rozaneh.gateway.stored import FILE, WayFile, stored_ways
+from rozaneh.gateway.stored import FILE, WayFile, sound, stored_ways
 from rozaneh.gateway.switch import Switch
 from rozaneh.gateway.wiping import Wiped, wipe
 from rozaneh.links import Given, Wrong, parts, read
@@ -121,7 +121,8 @@ class Desk:
             SpecError: it is no list of links at all.
             LocalFault: they cannot be kept.
         """
-        found, wrong = read(text)
+        read_ways, wrong = read(text)
+        found, unfit = sound(read_ways, self.network)
         kept = self.folder is not None
         if self.folder is not None and found:
             WayFile(self.folder / FILE, self.warn).add(found)
@@ -133,14 +134,14 @@ class Desk:
                 continue
             try:
                 spec = build(way.way, self.network).spec
-            except SpecError as error:
+            except NotHere as error:
                 unusable.append(f"{way.shown}: {error}")
                 continue
             usable.append(way)
             if spec not in self._using:
                 self._using.append(spec)
         self.finder.use(self._using)
-        return Added(ways=tuple(usable), unusable=tuple(unusable), wrong=tuple(wrong), kept=kept)
+        return Added(ways=tuple(usable), unusable=tuple(unusable), wrong=(*wrong, *unfit), kept=kept)
 
     def add_codes(self, texts: Sequence[str]) -> list[Added]:
         """Take what QR codes say as :meth:`add` takes what is pasted, each by itself: one may hold a whole file.

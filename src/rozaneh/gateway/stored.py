@@ -11,11 +11,11 @@ from typing import Annotated
 
 import msgspec
 
-from rozaneh.core import LocalFault, Spec, SpecError
+from rozaneh.core import LocalFault, NotHere, Spec, SpecError
 from rozaneh.core.ordinary import read_ordinary
 from rozaneh.core.private import write_private
 from rozaneh.dialers import build
-from rozaneh.links import Given, parse
+from rozaneh.links import Given, Wrong, parse
 from rozaneh.links import given as as_way
 from rozaneh.links.own import program, with_plugin, words_of
 from rozaneh.links.wireguard import parse as parse_wireguard
@@ -149,6 +149,29 @@ class WayFile:
             write_private(self.path, data)
         except OSError as error:
             raise LocalFault(f"cannot write {self.path}: {error.strerror}") from error
+
+
+def sound(ways: Iterable[Given], network: Network) -> tuple[list[Given], list[Wrong]]:
+    """The ways that a dialer can be made of, here or where what they need is installed; of the others, why not.
+
+    Each part of a stack is judged by what dials it, so a parser of links cannot say this.
+
+    Args:
+        ways: what was read.
+        network: what they would be dialled on.
+    """
+    good, wrong = [], []
+    for way in ways:
+        try:
+            if way.way:
+                build(way.way, network)
+        except NotHere:
+            good.append(way)
+        except SpecError as error:
+            wrong.append(Wrong(place=way.shown, reason=str(error)))
+        else:
+            good.append(way)
+    return good, wrong
 
 
 def stored_ways(folder: Path, network: Network, warn: Callable[[str], None]) -> list[Spec]:

@@ -82,6 +82,17 @@ def with_key(way: Given, file: Path) -> Given:
     return given(msgspec.structs.replace(proxy.parse(way.text), key_file=str(file)))
 
 
+def without_key(way: Given) -> Given:
+    """A way as it may leave this device: it names no file of it. Any other way is unchanged.
+
+    The path of a key says who its owner is, and is of no use to anybody else.
+    """
+    if way.kind != "ssh":
+        return way
+    link = proxy.parse(way.text, own=True)
+    return given(msgspec.structs.replace(link, key_file="")) if link.key_file else way
+
+
 def plugin_of(argument: str) -> tuple[str, str]:
     """The program and the options of a plugin, from a link's ``plugin=`` or an element's argument.
 
