@@ -89,6 +89,18 @@ def test_a_certificate_that_libraries_refuse_costs_no_other_line(tmp_path: Path)
     assert (summary.kept, summary.rejected) == (2, {})
 
 
+@pytest.mark.parametrize("change", [{}, {"response": None}, {"response": {}}])
+def test_a_request_without_an_answer_is_a_dial_without_one(tmp_path: Path, change: dict[str, object]) -> None:
+    asked = {"request": {"url": "https://site.example/"}, "failure": "generic_timeout_error", "transaction_id": 50001}
+    keys = {**web(1)["test_keys"], "requests": [{**asked, **change}]}
+    with Store(tmp_path / "store") as store:
+        summary = ingest([write(tmp_path / "a.jsonl.gz", [{**web(1), "test_keys": keys}, web(2)])], store, NOW)
+    assert (summary.kept, summary.rejected) == (2, {})
+    rows = pa.concat_tables(pq.read_table(path, partitioning=None) for path in files(store.place, schema.OBSERVATIONS))
+    (row,) = [row for row in rows.to_pylist() if row["http_failure"] == "generic_timeout_error"]
+    assert (row["status"], row["body_length"] or 0, row["title"]) == (0, 0, None)
+
+
 def test_fields_are_data_and_stay_in_their_place(place: Path) -> None:
     tables = {name: [row for path in files(place, name) for row in pq.read_table(path, partitioning=None).to_pylist()]
               for name in (schema.OBSERVATIONS, schema.VERDICTS, schema.HOURLY)}  # fmt: skip

@@ -133,7 +133,7 @@ class Rows:
 
     def _answer(self, http: HttpTransaction) -> int:
         values = pages.answer_of(http)
-        self.bodies += values[_BODY_LENGTH]  # type: ignore[operator]  # a number, as the schema says
+        self.bodies += values[_BODY_LENGTH] or 0  # type: ignore[operator]  # a number, as the schema says
         return self._answers.add(values)
 
     def _certificate(self, tls: Handshake) -> int:
