@@ -16,7 +16,7 @@ from tests.observatory import made
 from tools.documented import commands
 
 _PROGRAM = (sys.executable, "-m", "rozaneh.cli")
-_LEFT, _WIDE = 84, 12  # of the map of hours: where it begins, and how wide an hour is
+_LEFT, _WIDE = 96, 12  # of the map of hours: where it begins, and how wide an hour is
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 from tests.browser import chromium
 from tests.codes import read as seen
 from tests.gateway.page.front import Front, running
+from tests.legible import complaints
 from tests.photos import photo
 
 SHARED = "socks5://rozaneh:x-3_yQ9@192.168.1.5:1080"
@@ -91,7 +92,10 @@ def test_a_person_with_a_phone_sees_adds_pauses_and_wipes(peer: Callable[[str], 
             assert body.value_of_css_property("direction") == direction
             shown = body.text
             scripts(browser, allowed=True)
-            assert browser.execute_script("return document.documentElement.scrollWidth") <= 390, "nothing sticks out"
+            for page in ("add", "share", "wipe", "status"):
+                browser.get(f"http://{front.place}{front.base}{language}/{page}")
+                assert complaints(browser, 1280, 800) == [], page
+                assert complaints(browser, 360, 740) == [], page
             loaded = browser.execute_script("return performance.getEntriesByType('resource').map(each => each.name)")
             assert loaded == [], "one file is the page"
             scripts(browser, allowed=False)

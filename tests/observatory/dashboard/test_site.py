@@ -55,7 +55,10 @@ def test_every_link_leads_to_a_page_and_none_leaves(pages: dict[str, bytes]) -> 
     for path, text in html(pages).items():
         for link in Links(text).found:
             assert not re.match(r"[a-z]+:|//", link), f"{path} refers to another place: {link}"
-            assert posixpath.normpath(posixpath.join(posixpath.dirname(path), link)) in pages, f"{path}: {link}"
+            there, _, part = link.partition("#")
+            target = posixpath.normpath(posixpath.join(posixpath.dirname(path), there))
+            assert target in pages, f"{path}: {link}"
+            assert not part or f' id="{part}"' in pages[target].decode(), f"{path}: {link}"
 
 
 def test_pages_are_light_run_nothing_and_say_which_way_they_are_written(pages: dict[str, bytes]) -> None:
@@ -70,7 +73,7 @@ def test_pages_are_light_run_nothing_and_say_which_way_they_are_written(pages: d
 def test_a_persian_page_is_persian(pages: dict[str, bytes]) -> None:
     foreign = r"<style>.*?</style>|<svg.*?</svg>|<code>.*?</code>|\u2068[^\u2069]*\u2069|<[^>]+>"
     text = re.sub(foreign, " ", pages["fa/IR/index.html"].decode(), flags=re.DOTALL)
-    assert set(re.findall(r"[A-Za-z]{3,}", text)) <= {"English", "CSV", "TLS"}
+    assert set(re.findall(r"[A-Za-z]{3,}", text)) <= {"English", "CSV", "TLS", "Atom"}
 
 
 def test_the_curfew_is_a_dark_band_of_its_network_at_its_hours(site: Site) -> None:
@@ -98,7 +101,12 @@ def test_events_can_be_cited_and_their_data_match(site: Site, pages: dict[str, b
     listed = json.loads(pages["data/events.json"])
     assert {one["id"] for one in listed} == set(site.events)
     for one in listed:
-        assert one["id"] in pages[f"en/events/{one['id']}.html"].decode()
+        shown = pages[f"en/events/{one['id']}.html"].decode()
+        assert f"event {one['id']}, made 2022-10-12.<" in shown, "no address of this machine"
+        known = Site(Holdings(*autumn.tables([]), found=autumn.found(), made=autumn.MADE, where="https://a.example/"))
+        page = known.page(f"en/events/{one['id']}.html")
+        assert page is not None
+        assert f"https://a.example/en/events/{one['id']}.html</code>" in page.body.decode()
         assert json.loads(pages[f"data/events/{one['id']}.json"])["found"]["event"]["start"] == one["start"]
     assert autumn.site().events.keys() == site.events.keys(), "an address stays"
 

@@ -1,7 +1,8 @@
 """Charts as SVG, made here: readable without script, on a phone, in both directions of writing.
 
 Time runs from left to right in both languages, as on a clock. What a chart shows also stands in a table beside it;
-colours are one scale from light to dark, which also holds in grey and for whoever cannot tell red from green.
+colours are one scale from light to dark, which also holds in grey and for whoever cannot tell red from green. What is
+not known is hatched, so that nobody takes it for one of them; the pattern stands in the key.
 """
 
 import datetime as dt
@@ -17,11 +18,10 @@ from rozaneh.words.dates import Dates
 SHADES = 6
 """Classes ``s0`` to ``s5`` of the style: from nothing fails to everything fails."""
 
-_CELL_WIDTH, _CELL_HEIGHT, _GUTTER, _HEAD = 12, 7, 84, 16
+_CELL_WIDTH, _CELL_HEIGHT, _GUTTER, _HEAD = 12, 7, 96, 16
 _HOURS, _SIXTY = 24, 60
 _ACROSS = _HOURS * _CELL_WIDTH
-_BAR, _LABELLED = 90, 3
-_EDGE = 0.12
+_BAR, _TOP, _LETTERS = 90, 10, 32
 _WEEK = 7
 
 
@@ -109,30 +109,31 @@ def _short(day: dt.date, dates: Dates) -> Markup:
 def timeline(by_day: Mapping[dt.date, Tally], days: Sequence[dt.date], dates: Dates, title: Said) -> Markup:
     """One bar for each day, as high as the share that fails."""
     step = _ACROSS / max(len(days), 1)
-    parts = [_opening(_GUTTER + _ACROSS + 2, _BAR + 24, title, name="timeline")]
-    parts.append(f'<rect class="few" x="{_GUTTER}" y="6" width="{_ACROSS}" height="{_BAR}"/>')
+    parts = [_opening(_GUTTER + _ACROSS + 2, _TOP + _BAR + 20, title, name="timeline")]
+    parts.append(f'<rect class="few" x="{_GUTTER}" y="{_TOP}" width="{_ACROSS}" height="{_BAR}"/>')
     for column, day in enumerate(days):
         if (tally := by_day.get(day)) is not None:
             high, x = round(tally.failing * _BAR), _GUTTER + column * step
-            parts.append(f'<rect class="paper" x="{x:.1f}" y="6" width="{step + 0.3:.2f}" height="{_BAR}"/>')
+            parts.append(f'<rect class="paper" x="{x:.1f}" y="{_TOP}" width="{step + 0.3:.2f}" height="{_BAR}"/>')
             wide = step * 0.85
-            parts.append(
-                f'<rect class="s{shade(tally.failing)} bar" x="{x:.1f}" y="{6 + _BAR - high}" width="{wide:.2f}" '
-                f'height="{high}"/>'
-            )
+            parts.append(f'<rect class="bar" x="{x:.1f}" y="{_TOP + _BAR - high}" width="{wide:.2f}" height="{high}"/>')
     for share in (0, 0.5, 1):
-        y = 6 + _BAR * (1 - share)
+        y = _TOP + _BAR * (1 - share)
         label = escape(dates.words.number(share, ".0%"))
-        parts.append(f'<text x="{_GUTTER - 5}" y="{y + 3:.0f}" text-anchor="end">{label}</text>')
+        parts.append(f'<text x="{_GUTTER - 5}" y="{y + 4:.0f}" text-anchor="end">{label}</text>')
         parts.append(f'<path class="tick" d="M{_GUTTER - 3} {y:.0f}h{_ACROSS + 3}"/>')
-    for column in range(0, len(days), max(-(-len(days) // _LABELLED), 1)):
-        x = _GUTTER + column * step
-        # A date is as wide as a fifth of the chart: it stands below its day, but for those at the edges.
-        along = (x - _GUTTER) / _ACROSS
-        anchor = "start" if along < _EDGE else "end" if along > 1 - _EDGE else "middle"
-        label = _short(days[column], dates)
-        parts.append(f'<text x="{x:.1f}" y="{_BAR + 19}" text-anchor="{anchor}">{label}</text>')
+    parts += _ends(days, dates, _TOP + _BAR + 16)
     return _joined(parts)
+
+
+def _ends(days: Sequence[dt.date], dates: Dates, y: int) -> Iterator[str]:
+    """The first day, the last, and the one in the middle where there is room: on a phone a date is a third as wide."""
+    places = {len(days) - 1: "end", len(days) // 2: "middle", 0: "start"} if days else {}
+    crowded = sum(len(dates.short(days[at])) for at in places) > _LETTERS
+    for at, anchor in places.items():
+        x = {"start": _GUTTER, "end": _GUTTER + _ACROSS}.get(anchor, _GUTTER + (at + 0.5) * _ACROSS / len(days))
+        if anchor != "middle" or not crowded:
+            yield f'<text x="{x:.1f}" y="{y}" text-anchor="{anchor}">{_short(days[at], dates)}</text>'
 
 
 def dark_spans(blocks: Sequence[Block], day: dt.date, least: float = 0.5) -> list[tuple[int, int]]:

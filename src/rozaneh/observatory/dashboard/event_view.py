@@ -11,6 +11,7 @@ from rozaneh.observatory.dashboard.views import Context, dates_of, hours, listed
 from rozaneh.observatory.events.event import Event, Found, Vote
 from rozaneh.observatory.events.rules import event_rules
 from rozaneh.observatory.events.sentences import CHANGES, RULES, STATES, what
+from rozaneh.observatory.events.zones import zone_of_country
 from rozaneh.observatory.names import country_name, network_name, service_name
 from rozaneh.words import Said, Words
 from rozaneh.words.dates import Dates
@@ -32,13 +33,20 @@ def event(site: "Site", words: Words, name: str, path: str) -> Context:
     span = Span(claim.start - _AROUND, (claim.end or claim.start + _SHOWN) + _AROUND)
     return {
         "title": what(claim, words), "code": code, "country": country_name(code, words), "zone": dates.zone, "id": name,
+        "zone_name": zone_of_country(code)[1], "stays": bool(site.holdings.where),
         "facts": [*_claimed(found, words, dates), *_evidence(found, words, dates)],
         "votes": [_vote(vote, words, dates) for vote in evidence.votes],
         "view": hours(site, words, _part_of(claim, span)) if code in site.countries else None,
         "rule": event_rules().get(claim.rule), "because": say(RULES[claim.rule]) if claim.rule in RULES else "",
         "changes": [say(CHANGES[change]) for change in evidence.would_change],
-        "citation": f"Rozaneh observatory, event {name}, {site.holdings.made:%Y-%m-%d}. {site.holdings.where}{path}",
+        "citation": _citation(site, name, path),
     }  # fmt: skip
+
+
+def _citation(site: "Site", name: str, path: str) -> str:
+    """How to cite it; an address only where it is one, since that of this machine leads nobody here."""
+    cited = f"Rozaneh observatory, event {name}, made {site.holdings.made:%Y-%m-%d}."
+    return f"{cited} {site.holdings.where}{path}" if site.holdings.where else cited
 
 
 def _claimed(found: Found, words: Words, dates: Dates) -> Iterator[Fact]:
@@ -70,9 +78,9 @@ def _evidence(found: Found, words: Words, dates: Dates) -> Iterator[Fact]:
     yield say("How sure"), words.number(claim.confidence, ".0%")
     signals = claim.rule.startswith("signal-")
     if evidence.lowest is not None and not signals:
-        yield say("Failed meanwhile"), words.number(evidence.lowest, ".0%")
+        yield say("Attempts that failed meanwhile"), words.number(evidence.lowest, ".0%")
     if evidence.usual is not None and not evidence.before:
-        yield say("Failed otherwise"), words.number(evidence.usual, ".0%")
+        yield say("Attempts that failed otherwise"), words.number(evidence.usual, ".0%")
     if signals:
         yield say("Samples"), words.number(claim.samples, ",")
         yield say("Signals that fell"), words.number(claim.sources)

@@ -15,6 +15,7 @@ import msgspec
 
 from rozaneh.observatory.dashboard import event_view, exports, searching, views
 from rozaneh.observatory.dashboard.figures import Country, Figures, Part, Span, at_least, fives
+from rozaneh.observatory.dashboard.method import method
 from rozaneh.observatory.events.event import Event, Found, Withheld
 from rozaneh.observatory.events.groups import domestic_subjects
 from rozaneh.words import LANGUAGES, Words
@@ -249,7 +250,7 @@ class Site:
         return self._render(language, f"{language}/search.html", "search.html", **context)
 
     def _method(self, language: str) -> Page:
-        return self._render(language, f"{language}/method.html", "method.html", **views.method(self.words[language]))
+        return self._render(language, f"{language}/method.html", "method.html", **method(self.words[language]))
 
     def _event(self, language: str, name: str) -> Page | None:
         if name not in self.events:

@@ -12,11 +12,10 @@ from rozaneh.observatory.dashboard import charts
 from rozaneh.observatory.dashboard.figures import Country, Part, Span, Tally
 from rozaneh.observatory.dashboard.withhold import LEAST_MEASUREMENTS, LEAST_SOURCES
 from rozaneh.observatory.events.event import Found
-from rozaneh.observatory.events.rules import event_rules
-from rozaneh.observatory.events.sentences import RULES, SHOWN_REASONS, what
+from rozaneh.observatory.events.sentences import SHOWN_REASONS, what
 from rozaneh.observatory.events.zones import zone_of_country
 from rozaneh.observatory.names import country_name, network_name, service_name
-from rozaneh.words import LANGUAGES, Said, Words
+from rozaneh.words import LANGUAGES, Said, Words, mark
 from rozaneh.words.dates import Dates
 from rozaneh.words.pages import style, templates
 
@@ -38,6 +37,9 @@ class _Item(TypedDict):
     start: dt.datetime
     end: dt.datetime | None
 
+
+_HEAT = mark("Failures by hour and day, from {first} to {last}. The same stands below as a table.")
+_TIMELINE = mark("Failures by day, from {first} to {last}. The same stands above as a table.")
 
 _HERE = "rozaneh.observatory.dashboard"
 _TROUBLE = 0.2
@@ -67,7 +69,7 @@ def render(site: "Site", words: Words, path: str, template: str, context: Contex
         dates=Dates(words, zone),
         style=shown,
         policy=allowed,
-        made=site.holdings.made,
+        made=Dates(words, dt.UTC).moment(site.holdings.made),
         measurements=site.measurements,
         least=LEAST_MEASUREMENTS,
         **context,
@@ -77,9 +79,8 @@ def render(site: "Site", words: Words, path: str, template: str, context: Contex
 
 def home(site: "Site", words: Words) -> Context:
     """The first page."""
-    dates = Dates(words, dt.UTC)
     shown = [
-        {"code": one.code, "name": country_name(one.code, words), "line": _about(one, dates)}
+        {"code": one.code, "name": country_name(one.code, words), "line": _about(one, dates_of(words, one.code))}
         for one in site.countries.values()
     ]
     return {
@@ -140,14 +141,6 @@ def service(site: "Site", words: Words, code: str, subject: str) -> Context:
     return _part(site, words, part, service_name(subject, words), of_it)
 
 
-def method(words: Words) -> Context:
-    """How it is done."""
-    rules = [
-        {"id": rule.id, "because": words.say(RULES[rule.id]), "source": rule.source} for rule in event_rules().values()
-    ]
-    return {"title": words.say("Method"), "rules": rules}
-
-
 # -------------------------------------------------------------------------------------------------------------- parts
 
 
@@ -189,8 +182,10 @@ def hours(site: "Site", words: Words, part: Part) -> Context:
     return {
         "zone": zone_name, "halves": halves, "usual": bool(usual), "rows": rows,
         "first": dates.both(first), "last": dates.both(last),
-        "heat": charts.heat_map(blocks, days, dates, words.say("Failures by hour and day")),
-        "timeline": charts.timeline(by_day, days, dates, words.say("Failures by day")),
+        "heat": charts.heat_map(blocks, days, dates, words.say(_HEAT, first=dates.both(first), last=dates.both(last))),
+        "timeline": charts.timeline(
+            by_day, days, dates, words.say(_TIMELINE, first=dates.both(first), last=dates.both(last))
+        ),
     }  # fmt: skip
 
 
@@ -206,6 +201,7 @@ def _matrix(site: "Site", words: Words, code: str, span: Span) -> Context:
             }
             for asn in asns
         ],
+        "few": any((subject, asn) not in cells for subject in subjects[:_SERVICES_SHOWN] for asn in asns),
         "rows": [
             _row(words, code, subject, [cells.get((subject, asn)) for asn in asns])
             for subject in subjects[:_SERVICES_SHOWN]
@@ -288,12 +284,13 @@ def _unpublished(site: "Site", words: Words, code: str) -> list[Context]:
 
 
 def _about(country: Country, dates: Dates) -> Said:
-    first, last = dates.day(country.first.date()), dates.day(country.last.date())
-    return dates.words.say("{n:,} measurements, {first} to {last}", n=country.tally.n, first=first, last=last)
+    first, last = (dates.both(moment.astimezone(dates.zone).date()) for moment in (country.first, country.last))
+    return dates.words.say("{n:,} measurements, from {first} to {last}", n=country.tally.n, first=first, last=last)
 
 
 def _age(site: "Site", dates: Dates, code: str) -> Said:
-    return dates.words.say("Newest measurement: {moment}.", moment=dates.moment(site.countries[code].last))
+    newest, zone = dates.moment(site.countries[code].last), zone_of_country(code)[1]
+    return dates.words.say("Newest measurement: {moment} ({zone}).", moment=newest, zone=zone)
 
 
 def _month(dates: Dates, name: str) -> Said:
