@@ -16,10 +16,11 @@ from rozaneh.observatory import schema
 from rozaneh.observatory.events.counts import Counts
 from rozaneh.observatory.events.curfews import NetworkCuts, NetworkSettings, find_on_networks
 from rozaneh.observatory.events.on_signals import signal_events
-from rozaneh.observatory.events.on_store import StoreFindings, claims_of, settings_of, store_events
+from rozaneh.observatory.events.on_store import StoreFindings, claims_of, store_events
 from rozaneh.observatory.events.recurring import RecurrenceSettings
 from rozaneh.observatory.events.rules import event_rules
 from rozaneh.observatory.events.services import ServiceSettings, find_on_services
+from rozaneh.observatory.events.settings import settings_of
 from rozaneh.observatory.signals.signal import Signal
 
 COMMAND = "python -m benchmarks.observatory_events"

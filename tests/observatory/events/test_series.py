@@ -90,7 +90,8 @@ def test_the_recursions_are_the_sum_over_all_ways_through_two_states() -> None:
 def test_hours_in_which_nobody_measured_do_not_end_a_cut_and_phases_at_home_are_told_apart() -> None:
     from rozaneh.observatory.events import StoreFindings
     from rozaneh.observatory.events.counts import KINDS, Counts
-    from rozaneh.observatory.events.on_store import claims_of, settings_of
+    from rozaneh.observatory.events.on_store import claims_of
+    from rozaneh.observatory.events.settings import settings_of
 
     rng = np.random.default_rng(11)
     subjects = ["github", "instagram", "signal", "wikipedia", "digikala"]

@@ -28,6 +28,9 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
         hours: of the local day, for a curfew.
         evidence: what is known of it.
         share: of measurements failed.
+        tried: measurements of services in it.
+        failed: of these.
+        working: services beside those that worked meanwhile on one of the networks; none where it does not matter.
         rule: that found it.
     """
 
@@ -44,6 +47,9 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     hours: tuple[int, ...] | None = None
     evidence: Evidence
     share: float
+    tried: float = 0.0
+    failed: float = 0.0
+    working: int | None = None
     rule: str
 
 
@@ -123,6 +129,9 @@ def together(group: list[Claim]) -> Claim:
         hours=first.hours,
         evidence=msgspec.structs.replace(first.evidence, state="down" if last is None else "over", days=days),
         share=max(claim.share for claim in group),
+        tried=sum(claim.tried for claim in group),
+        failed=sum(claim.failed for claim in group),
+        working=max((claim.working for claim in group if claim.working is not None), default=None),
         rule=first.rule,
     )
 

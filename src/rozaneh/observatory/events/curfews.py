@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 
 import msgspec
 import numpy as np
@@ -129,7 +129,7 @@ def _of_series(
         and gains[:, a:b].sum(1).max() >= settings.cut_least
         and not any(start + a * _HOUR < end and begin < start + b * _HOUR for begin, end in of_pattern)
     ]
-    patterns = [_with_hours(pattern, gains, start, zone) for pattern in patterns]
+    patterns = [_with_hours(pattern, _apart(pattern, patterns, gains, start), start, zone) for pattern in patterns]
     nights = [_span(start, night) for pattern in patterns for night in pattern.nights]
     return NetworkCuts(curfews=tuple(patterns), cuts=tuple(cuts), second_opinion=_second_opinion(series, local, nights))
 
@@ -139,16 +139,31 @@ def _span(start: datetime, night: Night) -> tuple[int, int]:
     return first, first + 8 if night.end is None else int((night.end - start) / _HOUR)
 
 
+def _apart(pattern: Pattern, patterns: list[Pattern], gains: Array, start: datetime) -> Array:
+    """The evidence without that of other curfews of the same days, which must not lend it their hours."""
+    others = [_span(start, night) for other in patterns if other is not pattern for night in other.nights]
+    if not others:
+        return gains
+    apart = gains.copy()
+    for first, last in others:
+        apart[:, first:last] = 0
+    return apart
+
+
 def _with_hours(pattern: Pattern, gains: Array, start: datetime, zone: tzinfo) -> Pattern:
     """The hours by all its days laid over each other, which know them better than each night does."""
-    typical = pattern.nights[len(pattern.nights) // 2].start.astimezone(zone)
-    first = (start + (typical.utcoffset() or timedelta())).replace(tzinfo=None)
-    days = np.array([(night.start.astimezone(zone).date() - first.date()).days for night in pattern.nights])
-    found = folding.hours_of(gains, first.hour, days)
+    days, part = [], 0.0
+    for night in pattern.nights:
+        # Each by its own midnight: clocks may have been set since the one before.
+        midnight = datetime.combine(night.start.astimezone(zone).date(), time(), zone).astimezone(UTC)
+        first = math.ceil((midnight - start) / _HOUR)
+        if 0 <= first <= gains.shape[1] - 2 * DAY:
+            days.append(gains[:, first : first + 2 * DAY])
+            part = first - (midnight - start) / _HOUR
+    found = folding.hours_of(np.stack(days, axis=1)) if days else None
     if found is None:
         return pattern
     # Where local hours begin within those of the series, the outer ones are in force for a part alone.
-    part = first.minute / 60
     begin, end = math.floor(found[0] + part + 0.5), math.ceil(found[0] + found[1] + part - 0.5)
     return replace(pattern, hours=tuple(hour % DAY for hour in range(begin, max(end, begin + 1))))
 

@@ -75,21 +75,13 @@ def fold(gains: Array, first: int, *, window: int, least: float, least_days: int
     return None
 
 
-def hours_of(gains: Array, first: int, members: NDArray[np.int64]) -> tuple[int, int] | None:
+def hours_of(days: Array) -> tuple[int, int]:
     """The hours of a curfew by all its days: the local hour at which it begins, and how many there are.
 
     Args:
-        gains: steps by hours, in nats.
-        first: local hour of the day of the first column.
-        members: numbers of its local days, the first of which is that of the first column.
+        days: steps by days by 48 hours from its midnight on, in nats.
     """
-    padded = np.pad(gains, ((0, 0), (first, 0)))
-    whole = padded.shape[1] // DAY
-    members = members[members < whole - 1]
-    if not len(members):
-        return None
-    days = padded[:, : whole * DAY].reshape(len(gains), whole, DAY)
-    ring = np.concatenate([days[:, members], days[:, members + 1]], axis=2).sum(1)
+    ring = days.sum(1)
     sums = np.cumsum(np.pad(ring, ((0, 0), (1, 0))), axis=1)
     best, found = -np.inf, (0, 0)
     for length in range(3, 21):

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from rozaneh.observatory.events.beside import BesideSettings, lacking
 from rozaneh.observatory.events.claims import Claim
 from rozaneh.observatory.events.counts import Counts
 from rozaneh.observatory.events.event import Event, Found, Withheld
@@ -16,7 +17,11 @@ _HOUR = dt.timedelta(hours=1)
 
 
 def judged(
-    connection: Any, counts: Counts, claim: Claim, settings: GateSettings, marks: Sequence[dt.datetime]
+    connection: Any,
+    counts: Counts,
+    claim: Claim,
+    settings: tuple[GateSettings, BesideSettings],
+    marks: Sequence[dt.datetime],
 ) -> Found | Withheld:
     """Ask who says so, and make the event or say that it is not enough.
 
@@ -24,10 +29,11 @@ def judged(
         connection: an Ibis backend with the table of hours.
         counts: that the claim was found in.
         claim: what they say.
-        settings: the numbers of the gate.
+        settings: the numbers of the gate, and of what has to work beside a block.
         marks: when the measuring changed.
     """
-    backed = support(connection, counts, claim, settings)
+    gate, beside = settings
+    backed = support(connection, counts, claim, gate)
     start = counts.start + claim.start * _HOUR
     event = Event(
         kind=claim.kind,
@@ -49,8 +55,12 @@ def judged(
     if not backed.enough:
         return Withheld(event=event, reason="sources", wanted=backed.wanted, had=backed.saying)
     if not backed.known:
-        wanted = int(settings.majority * backed.measured_before) + 1
+        wanted = int(gate.majority * backed.measured_before) + 1
         return Withheld(event=event, reason="software", wanted=wanted, had=backed.said_before)
+    lacks = lacking(claim, backed.mechanism, beside)
+    if lacks is not None:
+        reason, wanted, had = lacks
+        return Withheld(event=event, reason=reason, wanted=wanted, had=had)
     event = msgspec.structs.replace(event, networks=tuple(f"AS{asn}" for asn in backed.networks))
     evidence = msgspec.structs.replace(
         claim.evidence,

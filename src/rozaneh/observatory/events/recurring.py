@@ -22,6 +22,7 @@ class RecurrenceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     days_window: int
     overlap_least: float
     days_over: int
+    moved_least: float
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,10 @@ def find_patterns(
         run = _first_run(nights, zone, settings)
         if run is None:
             return found
-        found.append(_pattern(run, zone, until, settings))
+        found += [_pattern(phase, zone, until, settings) for phase in _phases(run, zone, settings)]
+        # What is left over in the same days may be a second curfew, at other hours.
         taken = {night.index for night in run}
-        nights = [night for night in nights if night.index not in taken and night.start > run[-1].start]
+        nights = [night for night in nights if night.index not in taken]
     return found
 
 
@@ -116,6 +118,28 @@ def _first_run(nights: Sequence[Night], zone: tzinfo, settings: RecurrenceSettin
                 run.append(night)
         return run
     return None
+
+
+def _phases(run: list[Night], zone: tzinfo, settings: RecurrenceSettings) -> list[list[Night]]:
+    """The nights before and after the hours moved, where both are enough for a curfew; all where they did not."""
+    least, closed = settings.days_least, [night for night in run if night.end is not None]
+    if len(closed) < 2 * least:
+        return [run]
+    reference = _hour(run[0].start, zone)
+    begins = np.array([_near(_hour(night.start, zone), reference) for night in closed])
+    lengths = np.array([(night.end - night.start).total_seconds() / 3600 for night in closed if night.end is not None])
+    hours = np.stack([begins, begins + lengths])
+
+    def off(part: np.ndarray) -> float:
+        return float(np.abs(part - np.median(part, axis=1, keepdims=True)).sum())
+
+    split = min(range(least, len(closed) - least + 1), key=lambda at: off(hours[:, :at]) + off(hours[:, at:]))
+    before, after = hours[:, :split], hours[:, split:]
+    moved = np.abs(np.median(before, axis=1) - np.median(after, axis=1)).max() >= settings.moved_least
+    if not moved or 2 * (off(before) + off(after)) > off(hours):
+        return [run]
+    at = run.index(closed[split])
+    return [*_phases(run[:at], zone, settings), *_phases(run[at:], zone, settings)]
 
 
 def _pattern(run: list[Night], zone: tzinfo, until: datetime, settings: RecurrenceSettings) -> Pattern:

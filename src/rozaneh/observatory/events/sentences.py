@@ -50,7 +50,15 @@ CHANGES = {
 
 REASONS = {
     "sources": mark("Not enough: {had} independent sources say so; {wanted} are needed."),
-    "breadth": mark("Not enough: {had} services show it; {wanted} are needed."),
+    "beside": mark(
+        "Not enough: a cut of the whole network looks the same, and {had} other services worked meanwhile; "
+        "{wanted} are needed."
+    ),
+    "everywhere": mark(
+        "Not enough: it fails from the same hours on in {had} countries. The service is down, or it is measured "
+        "wrongly."
+    ),
+    "chance": mark("Not enough: so few measurements fail so often by chance. More would tell."),
     "mark": mark("Not enough: the measuring itself changed then, and no second signal shows it."),
     "software": mark(
         "Not enough: of the sources that measured before, {had} say so; {wanted} are needed. "
@@ -63,6 +71,7 @@ REASONS = {
 SHOWN_REASONS = REASONS | {
     "sources": mark("Not enough independent sources say so."),
     "software": mark("Not enough: it is said by new sources alone, as there are with new software."),
+    "beside": mark("Not enough: a cut of the whole network looks the same, and too few other services were measured."),
 }
 """The same on pages, which do not say how few people measured."""
 
@@ -79,6 +88,18 @@ RULES = {
         "recur."
     ),
     "service-states": mark("One service fails far more than its frozen baseline on a network where the others do not."),
+    "cut-together": mark(
+        "A cut that other networks of the country show in the same hours needs to be seen in fewer services of one on "
+        "which few are measured."
+    ),
+    "works-beside": mark(
+        "A cut fails in silence too, and chance makes some days bad: others beside it must work, and that most of it "
+        "fails must be sure."
+    ),
+    "same-everywhere": mark(
+        "What fails from the same hours on in most of the countries that measure it is down, or measured wrongly; no "
+        "state did that."
+    ),
     "source-weights": mark(
         "One source, however loud, makes no event and ends none: beside others it counts at most about half of what "
         "they count together."
@@ -205,7 +226,7 @@ def withheld_line(withheld: Withheld, words: Words) -> str:
 
 
 def _numbers(withheld: Withheld) -> dict[str, object]:
-    return {} if withheld.reason in ("mark", "silence") else {"had": withheld.had, "wanted": withheld.wanted}
+    return {} if withheld.reason in ("mark", "silence", "chance") else {"had": withheld.had, "wanted": withheld.wanted}
 
 
 def _when(moment: datetime) -> str:

@@ -41,7 +41,8 @@ class Stretch:
         since: hour from which it may have been so: nobody measured between that and ``first``.
         last: the hour after it; none while it lasts.
         before: whether it was so when the data begin.
-        share: of its measurements failed.
+        tried: measurements in it.
+        failed: of these.
         usual: that share before it.
     """
 
@@ -50,8 +51,14 @@ class Stretch:
     since: int
     last: int | None
     before: bool
-    share: float
+    tried: float
+    failed: float
     usual: float
+
+    @property
+    def share(self) -> float:
+        """The share of its measurements that failed."""
+        return self.failed / self.tried
 
 
 def find_on_services(n: np.ndarray, k: np.ndarray, local: int, settings: ServiceSettings) -> list[Stretch]:
@@ -131,8 +138,8 @@ def _stretches(  # noqa: PLR0917 - one series and what it is judged by
             continue
         first = int(seen[0])
         after = closes if closes >= hours else end
-        failed = float(k[first:after].sum() / n[first:after].sum())
-        if failed < settings.share_least:
+        tried, failed = float(n[first:after].sum()), float(k[first:after].sum())
+        if failed < settings.share_least * tried:
             continue
         outside = np.concatenate([n[:first], n[after:]]).sum()
         others = np.concatenate([k[:first], k[after:]]).sum()
@@ -143,7 +150,8 @@ def _stretches(  # noqa: PLR0917 - one series and what it is judged by
                 since=int(np.flatnonzero(n[:first] > 0)[-1]) + 1 if np.any(n[:first] > 0) else 0,
                 last=None if after >= hours else int(seen[-1]) + 1,
                 before=before and not np.any(n[:first] > 0),
-                share=failed,
+                tried=tried,
+                failed=failed,
                 usual=float(others / outside) if outside else 0.0,
             )
         )
