@@ -3,6 +3,7 @@
 import datetime as dt
 import gzip
 import json
+import os
 import random
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -19,9 +21,11 @@ from rozaneh.core import LocalFault, Target
 from rozaneh.diagnosis import judge
 from rozaneh.observatory import batches, compaction, schema
 from rozaneh.observatory import ingest as ingesting
+from rozaneh.observatory.doubles import Keys
 from rozaneh.observatory.ingest import Summary, ingest
 from rozaneh.observatory.judging import judge_all, judge_stale
-from rozaneh.observatory.store import Partition, Store, files, partitions_of
+from rozaneh.observatory.store import Change, Partition, Store, files, partitions_of
+from rozaneh.observatory.window import Window
 from tests.observatory.evidence import evidence
 from tests.observatory.made import reset, web, write
 
@@ -334,14 +338,55 @@ def test_several_processes_read_as_one_does(tmp_path: Path) -> None:
     assert rejected(tmp_path / "one") == rejected(tmp_path / "three")
 
 
-def test_a_fault_of_a_process_that_reads_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    paths = [write(tmp_path / f"{part}.jsonl", [web(part)]) for part in range(2)]
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_input_that_cannot_be_read_is_named_and_costs_no_other(tmp_path: Path, jobs: int) -> None:
+    folder = tmp_path / "files"
+    write(folder / "a.jsonl", [web(1)])
+    (folder / "b.jsonl").symlink_to("/proc/self/mem")  # opens, and gives an error when it is read
+    write(folder / os.fsdecode(b"c\xff.jsonl"), [web(2)])
+    write(folder / "d.jsonl", [web(3)])
+    os.mkfifo(folder / "pipe")
     with Store(tmp_path / "store") as store:
-        monkeypatch.setattr(ingesting, "inputs", lambda _: paths)
-        paths[0].unlink()
-        paths[0].mkdir()
-        with pytest.raises(LocalFault, match="cannot read"):
-            ingest(paths, store, NOW, jobs=2)
+        given = [folder, folder / "pipe", Path("/dev/zero")]
+        summary = ingest(given, store, NOW, jobs=jobs)
+        assert (summary.files, summary.kept) == (2, 2)
+        assert sorted(told.removeprefix(f"{folder}/") for told in summary.unread) == [
+            "/dev/zero: it is a pipe or a device, not a file",
+            "b.jsonl: Input/output error",
+            "c\\udcff.jsonl: the name is not text in UTF-8",
+            "pipe: it is a pipe or a device, not a file",
+        ]
+        assert (again := ingest(given, store, NOW)).skipped == 2
+        assert len(again.unread) == 4
+
+
+def test_a_file_that_goes_away_while_others_are_listed_is_not_there(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", [web(1)])
+    (found,) = ingesting.inputs([path])
+    path.unlink()
+    assert found.size
+    window = Window(tmp_path, Nobody(), NOW)
+    window.read([found])
+    assert window.summary.unread == [f"{path}: No such file or directory"]
+
+
+class Nobody:
+    """A door that nothing may go through."""
+
+    def new(self, keys: Keys) -> np.ndarray:
+        raise AssertionError(keys)
+
+    def commit(self, change: Change) -> None:
+        raise AssertionError(change)
+
+    def read(self, size: int) -> None:
+        raise AssertionError(size)
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
+def test_the_mark_before_a_file_in_utf8_belongs_to_no_line(tmp_path: Path, name: str) -> None:
+    lines = [b"\xef\xbb\xbf" + json.dumps(web(1)).encode(), web(2)]
+    assert into(tmp_path / "store", write(tmp_path / name, lines)).kept == 2
 
 
 def test_small_files_of_a_partition_are_put_together(tmp_path: Path) -> None:

@@ -1,13 +1,17 @@
 """A change is there as a whole or not at all, wherever its writer dies."""
 
 import datetime as dt
+import os
+import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
+from rozaneh.core import LocalFault
 from rozaneh.observatory import schema
-from rozaneh.observatory.store import Change, Partition, Store, files
+from rozaneh.observatory.store import Change, Partition, Store, check_store, files, partitions_of
 
 DAY = Partition("IR", dt.date(2022, 9, 21))
 
@@ -77,3 +81,84 @@ def test_what_was_staged_and_never_noted_is_swept(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
         assert list(store.staging.iterdir()) == []
     assert files(tmp_path, schema.HOURLY) == []
+
+
+def ledger(place: Path, statement: str, *values: str) -> None:
+    with sqlite3.connect(place / schema.LEDGER / "ledger.sqlite") as connection:
+        connection.execute(statement, values)
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("staged", "final"), [(None, "../victim"), (None, "{outside}"), ("ledger/staging/../../../victim", "hourly/x")]
+)
+def test_a_store_of_somebody_else_moves_and_removes_nothing_of_ours(
+    tmp_path: Path, staged: str | None, final: str
+) -> None:
+    """A ledger that was made to harm whoever opens it, on a stick that went from hand to hand."""
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    with Store(tmp_path / "store"):
+        pass
+    ledger(
+        tmp_path / "store",
+        "INSERT INTO pending (staged, final) VALUES (nullif(?, ''), ?)",
+        staged or "",
+        final.format(outside=victim),
+    )
+    with pytest.raises(LocalFault, match="names a file outside of it"):
+        Store(tmp_path / "store")
+    assert victim.read_text() == "mine"
+
+
+def broken(place: Path) -> None:
+    path = place / schema.LEDGER / "ledger.sqlite"
+    data = path.read_bytes()
+    path.write_bytes(data[:4096] + b"\xff" * (len(data) - 4096))
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (broken, "ledger"),
+        (lambda place: (place / schema.LEDGER / "ledger.sqlite").write_bytes(b"none" * 1000), "ledger"),
+        (lambda place: (place / schema.LEDGER / "format").write_bytes(b"\xff\xfe"), "another version"),
+        (lambda place: ledger(place, "INSERT INTO stale VALUES ('/../x', '2022-09-21')"), "ledger"),
+        (lambda place: ledger(place, "INSERT INTO stale VALUES ('IR', 'today')"), "ledger"),
+    ],
+)
+def test_a_broken_store_is_told_in_a_line(tmp_path: Path, harm: Callable[[Path], object], said: str) -> None:
+    with Store(tmp_path):
+        pass
+    harm(tmp_path)
+    with pytest.raises(LocalFault, match=f"(?s)^(?=.*{said})(?=.*{tmp_path})"), Store(tmp_path) as store:
+        store.stale()
+
+
+def test_a_full_disk_is_told_with_the_name_of_the_store(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.staging.rmdir()
+        store.staging.symlink_to("/dev/full/none")
+        with pytest.raises(LocalFault, match=f"^cannot write the store {tmp_path}: "):
+            put(store, 1)
+        store.staging.unlink()
+        store.staging.mkdir()
+        one = put(store, 1)
+        ledger(tmp_path, "CREATE TRIGGER full BEFORE INSERT ON pending BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
+        with pytest.raises(LocalFault, match=f"^cannot write the store {tmp_path}: .*disk is full"):
+            store.commit(Change(put=[one]))
+        assert files(tmp_path, schema.HOURLY) == []
+
+
+def test_what_is_no_store_is_not_made_one_by_reading_it(tmp_path: Path) -> None:
+    with pytest.raises(LocalFault, match="there is no store"):
+        check_store(tmp_path)
+    with pytest.raises(LocalFault, match="text in UTF-8"):
+        Store(tmp_path / os.fsdecode(b"\xff"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_directories_that_are_no_partitions_are_passed_over(tmp_path: Path) -> None:
+    for name in ("country=..%2f/day=2022-09-21", "country=IR/day=9999-99-99", "country=IR/day=2022-09-21"):
+        (tmp_path / schema.OBSERVATIONS / name).mkdir(parents=True)
+    assert partitions_of(tmp_path, schema.OBSERVATIONS) == [DAY]

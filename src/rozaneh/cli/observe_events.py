@@ -98,8 +98,6 @@ def _of_store(
     from rozaneh.observatory.events import renew  # noqa: PLC0415 - as above
     from rozaneh.observatory.events.sentences import withheld_line  # noqa: PLC0415 - as above
 
-    if not store.is_dir():
-        raise LocalFault(f"{store}: there is no store; make one with: rozaneh observe ingest")
     findings = renew(store, *asked)
     errors = console(errors=True)
     for name in findings.short:

@@ -11,10 +11,12 @@ from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progres
 from rozaneh.cli.options import Engine, Json, Lang, console, print_json, words
 from rozaneh.observatory import ingest as reading
 from rozaneh.observatory.judging import judge_all, judge_stale
-from rozaneh.observatory.store import Store
+from rozaneh.observatory.store import Store, check_store
 from rozaneh.words import Words, mark
 
 app = typer.Typer(no_args_is_help=True)
+
+_FAILED = 1
 
 StorePlace = Annotated[Path, typer.Option("--store", metavar="DIR", help=mark("The directory that holds all tables."))]
 
@@ -37,6 +39,7 @@ class _Ingested(msgspec.Struct, frozen=True):
     doubled: int
     rows: int
     rejected: dict[str, int]
+    unread: list[str]
     verdicts: int
     events: int | None
 
@@ -59,8 +62,8 @@ def ingest(
     """Read files of OONI's format, packed or not, into a store, and judge what is new. May be stopped and run again."""
     said = words(lang)
     now = dt.datetime.now(dt.UTC)
+    size = sum(found.size for found in reading.inputs(paths))
     with Store(store) as opened:
-        size = sum(path.stat().st_size for path in reading.inputs(paths))
         with _progress(DownloadColumn()) as progress:
             task = progress.add_task(said.say("reading"), total=size)
             found = reading.ingest(paths, opened, now, lambda read, _: progress.advance(task, read), jobs)
@@ -68,10 +71,12 @@ def ingest(
     number = _found_again(store, said, engine) if events else None
     if as_json:
         print_json(_Ingested(**msgspec.structs.asdict(found), verdicts=verdicts, events=number))
-        return
-    _print_summary(found, verdicts, said)
-    if number is not None:
-        console().print(said.say_n("{n} event in the store.", "{n} events in the store.", number))
+    else:
+        _print_summary(found, verdicts, said)
+        if number is not None:
+            console().print(said.say_n("{n} event in the store.", "{n} events in the store.", number))
+    if found.unread:
+        raise typer.Exit(_FAILED)
 
 
 def _found_again(store: Path, said: Words, engine: str) -> int:
@@ -99,6 +104,8 @@ def _print_summary(found: reading.Summary, verdicts: int, said: Words) -> None:
             verdicts=verdicts,
         )
     )
+    for what in found.unread:
+        console(errors=True).print(said.say("Not read: {what}", what=what))
     for reason, count in sorted(found.rejected.items()):
         out.print(said.say("{count} lines were set aside. {reason}", count=count, reason=said.say(REASONS[reason])))
 
@@ -107,6 +114,7 @@ def _print_summary(found: reading.Summary, verdicts: int, said: Words) -> None:
 def judge(*, store: StorePlace, engine: Engine = "duckdb", as_json: Json = False, lang: Lang = None) -> None:
     """Judge everything in a store again, by the rules of this version. The files it came from are not needed."""
     said = words(lang)
+    check_store(store)
     with Store(store) as opened:
         verdicts = _judged(opened, said, engine, everything=True)
     if as_json:

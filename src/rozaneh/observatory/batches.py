@@ -13,6 +13,7 @@ import pyarrow as pa
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from rozaneh.core import LocalFault
+from rozaneh.core.ordinary import open_ordinary
 from rozaneh.observatory import schema
 from rozaneh.observatory.rows import Refused, Rows, head_of
 from rozaneh.ooni import BadLine, BadMeasurement, Line, Lines, classic, decode, flatten, web_keys
@@ -155,6 +156,9 @@ class Reader:
         Args:
             file: opened for reading bytes.
             progress: is told how many bytes were read, now and then.
+
+        Raises:
+            Unreadable: the file cannot be read on.
         """
         rows, held = Rows(), 0
         chunk: list[Line] = []
@@ -179,7 +183,7 @@ class Reader:
 
     def _lines(self, file: BinaryIO, progress: Callable[[int], None] | None) -> Iterator[Line | BadLine]:
         lines = Lines(decompressor=_Unpacker)
-        while block := file.read(_BLOCK):
+        while block := _block(file):
             self.read += len(block)
             yield from lines.feed(block)
             if progress:
@@ -263,13 +267,24 @@ def _written(blocking: bool | str | None) -> str | None:
     return blocking[:40] if isinstance(blocking, str) else None if blocking is None else str(blocking).lower()
 
 
+class Unreadable(LocalFault):
+    """An input that cannot be opened, or not be read to its end; the text says why."""
+
+
 def opened(path: Path) -> BinaryIO:
-    """Open an input.
+    """Open an input, which is a file: a pipe without a writer would be waited for, and a device has no end.
 
     Raises:
-        LocalFault: it cannot be read.
+        Unreadable: it cannot be read.
     """
     try:
-        return path.open("rb")
+        return open_ordinary(path)
     except OSError as error:
-        raise LocalFault(f"cannot read {path}: {error.strerror}") from None
+        raise Unreadable(error.strerror or str(error)) from None
+
+
+def _block(file: BinaryIO) -> bytes:
+    try:
+        return file.read(_BLOCK)
+    except OSError as error:
+        raise Unreadable(error.strerror or str(error)) from None

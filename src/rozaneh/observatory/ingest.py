@@ -18,6 +18,7 @@ from rozaneh.observatory.doubles import Doubles, Keys
 from rozaneh.observatory.jobs import read_side_by_side
 from rozaneh.observatory.store import Change, Store
 from rozaneh.observatory.window import Found, Summary, Window, much_memory
+from rozaneh.words.foreign import shown
 
 __all__ = ["Progress", "Summary", "ingest", "inputs"]
 
@@ -27,8 +28,10 @@ Progress = Callable[[int, Summary], None]
 """Is told how many bytes of the inputs were read since the last time, and the summary so far."""
 
 
-def inputs(paths: Sequence[Path]) -> list[Path]:
+def inputs(paths: Sequence[Path]) -> list[Found]:
     """The files below some paths, in order; a file that is named is taken whatever it is called.
+
+    What goes away meanwhile is not there.
 
     Raises:
         LocalFault: a path does not exist.
@@ -41,7 +44,15 @@ def inputs(paths: Sequence[Path]) -> list[Path]:
             found.append(path)
         else:
             raise LocalFault(f"there is no file or directory {path}")
-    return list(dict.fromkeys(found))
+    return [seen for path in dict.fromkeys(found) if (seen := _seen(path))]
+
+
+def _seen(path: Path) -> Found | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return Found(str(path.absolute()), status.st_size, status.st_mtime_ns)
 
 
 def ingest(
@@ -57,15 +68,15 @@ def ingest(
         jobs: how many processes read; each reads whole files.
 
     Raises:
-        LocalFault: an input cannot be read or the store not be written.
+        LocalFault: a path does not exist, or the store cannot be written.
     """
     summary = Summary()
     tell = progress or _untold
     left: list[Found] = []
-    for path in inputs(paths):
-        status = path.stat()
-        found = Found(str(path.absolute()), status.st_size, status.st_mtime_ns)
-        if store.is_done(found.path, found.size, found.changed):
+    for found in inputs(paths):
+        if not _is_text(found.path):
+            summary.unread.append(f"{shown(found.path)}: the name is not text in UTF-8")
+        elif store.is_done(found.path, found.size, found.changed):
             summary.skipped += 1
             tell(found.size, summary)
         else:
@@ -78,6 +89,11 @@ def ingest(
             window.read(left)
     compact(store)
     return summary
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be written into tables: bytes that are no UTF-8 come as lone surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _untold(_: int, __: Summary) -> None:

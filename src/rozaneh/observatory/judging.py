@@ -197,7 +197,9 @@ class _Here:
 
 
 def _pieces(paths: Sequence[Path]) -> list[_Piece]:
-    """A partition in pieces of no more rows than are judged at once."""
+    """A partition in pieces of no more rows than are judged at once; none where it has no files."""
+    if not paths:
+        return []
     found = [pq.read_table(path, columns=["asn"], partitioning=None)["asn"].to_numpy() for path in paths]
     asns, counts = np.unique(np.concatenate(found), return_counts=True)
     pieces: list[_Piece] = []

@@ -17,7 +17,7 @@ from rozaneh.observatory.dashboard.exports import csv
 from rozaneh.observatory.engine import duckdb, expression, show
 from rozaneh.observatory.judging import grouped
 from rozaneh.observatory.layers import layered
-from rozaneh.observatory.store import Partition, check_format, files, partitions_of
+from rozaneh.observatory.store import Partition, check_store, files, partitions_of
 
 _ORDER: Final = ("country", "day", "asn", "domain", "time", "measurement", "target")
 
@@ -57,9 +57,7 @@ def listed(place: Path, asked: Asked) -> Iterator[pa.Table]:
     Raises:
         LocalFault: there is no store, or another version made it; at once, before a row is asked for.
     """
-    if not place.is_dir():
-        raise LocalFault(f"{place}: there is no store; make one with: rozaneh observe ingest")
-    check_format(place)
+    check_store(place)
     return _listed(place, asked)
 
 

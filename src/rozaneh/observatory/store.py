@@ -15,7 +15,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final, NamedTuple, Self
 from uuid import uuid4
@@ -107,18 +107,18 @@ class Store:
         """
         self.place = place
         self.staging = staging_of(place)
-        try:
+        with _faults_named(place), ExitStack() as undo:
             check_format(place)
             self.staging.mkdir(parents=True, exist_ok=True)
             _say_format(place)
-            self._lock = _locked(place / schema.LEDGER / "lock", place)
-            self._ledger = sqlite3.connect(place / schema.LEDGER / "ledger.sqlite", isolation_level=None)
+            self._lock = undo.enter_context(_locked(place / schema.LEDGER / "lock", place))
+            ledger = sqlite3.connect(place / schema.LEDGER / "ledger.sqlite", isolation_level=None)
+            self._ledger = undo.enter_context(closing(ledger))
             self._ledger.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; {_TABLES}")
-        except (OSError, sqlite3.Error) as error:
-            raise LocalFault(f"cannot write the store {place}: {error}") from None
-        self._finish()
-        for left in self.staging.iterdir():
-            left.unlink() if left.is_file() else shutil.rmtree(left)
+            self._finish()
+            for left in self.staging.iterdir():
+                left.unlink() if left.is_file() else shutil.rmtree(left)
+            undo.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -136,7 +136,15 @@ class Store:
         return staged(self.place, table, row_group)
 
     def commit(self, change: Change) -> None:
-        """Make a change true."""
+        """Make a change true.
+
+        Raises:
+            LocalFault: it cannot be written. Then the store is as it was, or the change is finished when it is opened.
+        """
+        with _faults_named(self.place):
+            self._commit(change)
+
+    def _commit(self, change: Change) -> None:
         moves: list[tuple[str | None, str]] = [(self._name(staged), self._name(final)) for staged, final in change.put]
         moves += [(None, self._name(path)) for path in change.drop]
         now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
@@ -158,16 +166,19 @@ class Store:
 
     def is_done(self, path: str, size: int, changed: int) -> bool:
         """Whether this input was read to its end, and has not changed since."""
-        found = self._ledger.execute("SELECT size, changed FROM input WHERE path = ?", (path,)).fetchone()
+        with _faults_named(self.place):
+            found = self._ledger.execute("SELECT size, changed FROM input WHERE path = ?", (path,)).fetchone()
         return bool(found == (size, changed))
 
     def stale(self) -> list[Partition]:
         """The partitions whose verdicts are missing or older than their observations, in order."""
-        return _partitions(self._ledger.execute("SELECT country, day FROM stale ORDER BY day, country"))
+        with _faults_named(self.place):
+            return _partitions(self._ledger.execute("SELECT country, day FROM stale ORDER BY day, country"))
 
     def uncounted(self) -> list[Partition]:
         """The partitions whose hours are not yet in the tables of months, in order."""
-        return _partitions(self._ledger.execute("SELECT country, day FROM uncounted ORDER BY day, country"))
+        with _faults_named(self.place):
+            return _partitions(self._ledger.execute("SELECT country, day FROM uncounted ORDER BY day, country"))
 
     def inputs(self) -> Iterator[Input]:
         """Every input that is done."""
@@ -188,6 +199,9 @@ class Store:
         if not todo:
             return
         touched: set[Path] = set()
+        for name in (name for move in todo for name in move if name is not None):
+            if Path(name).is_absolute() or ".." in Path(name).parts:
+                raise LocalFault(f"the ledger of the store {self.place} names a file outside of it: {name}")
         for staged, final in todo:
             target = self.place / final
             if staged is not None:
@@ -200,6 +214,17 @@ class Store:
         for directory in touched:
             _sync(directory)
         self._ledger.execute("DELETE FROM pending")
+
+
+@contextmanager
+def _faults_named(place: Path) -> Iterator[None]:
+    """A full disk, one that may not be written, or a broken ledger becomes a line that names the store."""
+    try:
+        yield
+    except OSError as error:
+        raise LocalFault(f"cannot write the store {place}: {error.strerror or error}") from None
+    except (sqlite3.Error, ValueError) as error:
+        raise LocalFault(f"cannot write the store {place}: its ledger: {error}") from None
 
 
 class _rolled_back:  # noqa: N801 - reads as what it does, like contextlib's own
@@ -222,10 +247,15 @@ def staging_of(place: Path) -> Path:
 
 
 def staged(place: Path, table: pa.Table, row_group: int = 1 << 16) -> Path:
-    """Write a table into the staging of a store, durably; a process that does not hold the store may do so as well."""
+    """Write a table into the staging of a store, durably; a process that does not hold the store may do so as well.
+
+    Raises:
+        LocalFault: it cannot be written.
+    """
     path = staging_of(place) / f"{uuid4().hex}.parquet"
-    pq.write_table(table, path, compression="zstd", compression_level=1, row_group_size=row_group)
-    _sync(path)
+    with _faults_named(place):
+        pq.write_table(table, path, compression="zstd", compression_level=1, row_group_size=row_group)
+        _sync(path)
     return path
 
 
@@ -247,9 +277,8 @@ def partitions_of(place: Path, table: str) -> list[Partition]:
     """The partitions that a table has, by day and country."""
     found = []
     for path in (place / table).glob("country=*/day=*"):
-        with suppress(ValueError):
-            day = dt.date.fromisoformat(path.name.removeprefix("day="))
-            found.append(Partition(path.parent.name.removeprefix("country="), day))
+        with suppress(ValueError):  # somebody else's directory
+            found += _partitions([(path.parent.name.removeprefix("country="), path.name.removeprefix("day="))])
     return sorted(found, key=lambda p: (p.day, p.country))
 
 
@@ -257,12 +286,27 @@ def check_format(place: Path) -> None:
     """Refuse a store whose columns mean something else than they do now.
 
     Raises:
-        LocalFault: an earlier or a later version made it.
+        LocalFault: an earlier or a later version made it, or its name cannot be told to an engine.
     """
+    try:
+        str(place).encode()
+    except UnicodeEncodeError:
+        raise LocalFault(f"{place}: the name of a store has to be text in UTF-8") from None
     path = place / schema.LEDGER / _FORMAT_FILE
-    told = path.read_text() if path.is_file() else ""
-    if told != _FORMAT and (told or (place / schema.OBSERVATIONS).is_dir()):
+    told = path.read_bytes() if path.is_file() else b""
+    if told != _FORMAT.encode() and (told or (place / schema.OBSERVATIONS).is_dir()):
         raise LocalFault(f"another version of Rozaneh made the store {place}: ingest the files into a new one")
+
+
+def check_store(place: Path) -> None:
+    """Refuse what is no store of this version, for whoever reads one.
+
+    Raises:
+        LocalFault: there is none, or another version made it.
+    """
+    check_format(place)
+    if not (place / schema.LEDGER / _FORMAT_FILE).is_file():
+        raise LocalFault(f"{place}: there is no store; make one with: rozaneh observe ingest FILES --store {place}")
 
 
 def _say_format(place: Path) -> None:
@@ -274,7 +318,10 @@ def _say_format(place: Path) -> None:
 
 
 def _partitions(rows: Iterable[tuple[str, str]]) -> list[Partition]:
-    return [Partition(country, dt.date.fromisoformat(day)) for country, day in rows]
+    found = [Partition(country, dt.date.fromisoformat(day)) for country, day in rows]
+    if not all(len(each.country) == 2 and each.country.isascii() and each.country.isalpha() for each in found):
+        raise ValueError("a country that is none")
+    return found
 
 
 def _locked(path: Path, place: Path) -> IO[bytes]:

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from rozaneh.observatory import schema
-from rozaneh.observatory.batches import Reader, opened
+from rozaneh.observatory.batches import Reader, Unreadable, opened
 from rozaneh.observatory.columns import Batch
 from rozaneh.observatory.doubles import Keys
 from rozaneh.observatory.partitions import parts
@@ -42,6 +42,7 @@ class Summary(msgspec.Struct):
         doubled: measurements that were there already.
         rows: rows that were written.
         rejected: lines that were set aside, by reason.
+        unread: inputs that could not be read, or not to their ends, each with the reason. They are not done.
     """
 
     files: int = 0
@@ -51,6 +52,7 @@ class Summary(msgspec.Struct):
     doubled: int = 0
     rows: int = 0
     rejected: dict[str, int] = {}
+    unread: list[str] = []
 
     def add(self, other: "Summary") -> None:
         """Count what another one did as well."""
@@ -58,6 +60,7 @@ class Summary(msgspec.Struct):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for reason, count in other.rejected.items():
             self.rejected[reason] = self.rejected.get(reason, 0) + count
+        self.unread += other.unread
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -125,18 +128,22 @@ class Window:
     _rejected: list[pa.Table] = field(default_factory=list)
 
     def read(self, inputs: Iterable[Found]) -> None:
-        """Read inputs to their ends, and put everything in place.
+        """Read inputs to their ends, and put everything in place. One that cannot be read costs no other.
 
         Raises:
-            LocalFault: an input cannot be read or the store not be written.
+            LocalFault: the store cannot be written.
         """
         for found in inputs:
             path = Path(found.path)
             reader = Reader(path.name, self.now + _CLOCKS_DIFFER)
-            with opened(path) as file:
-                for rows in reader.batches(file, self.door.read):
-                    self._add(rows)
-            self._end(found, reader)
+            try:
+                with opened(path) as file:
+                    for rows in reader.batches(file, self.door.read):
+                        self._add(rows)
+            except Unreadable as fault:
+                self.summary.add(Summary(unread=[f"{path}: {fault}"]))
+            else:
+                self._end(found, reader)
         self._flush()
 
     def _add(self, rows: Rows) -> None:

@@ -15,6 +15,7 @@ import msgspec
 from rozaneh.ooni.decode import LONGEST_LINE
 
 _GZIP = b"\x1f\x8b"
+_MARK = b"\xef\xbb\xbf"
 _STEP = 1 << 18
 _RATIO = 1100
 """Deflate itself ends at about 1,032 to 1; real measurements are packed by 5 to 30."""
@@ -140,7 +141,12 @@ class Lines:
         data = b"".join(self._parts)
         self._parts, self._held = [], 0
         if data.strip():
-            yield Line(self._number, data, self._offset)
+            yield self._line(data)
+
+    def _line(self, data: bytes) -> Line:
+        """A line; the mark that some programs begin a file of UTF-8 with is no part of the first one."""
+        mark = len(_MARK) if self._number == 1 and data.startswith(_MARK) else 0
+        return Line(self._number, data[mark:], self._offset + mark)
 
     def _unpack(self, chunk: bytes) -> Iterator[Line | BadLine]:
         while chunk:
@@ -182,7 +188,7 @@ class Lines:
             whole = self._take(data[start:stop])
             if whole is not None:
                 if whole.strip():
-                    yield Line(self._number, whole, self._offset)
+                    yield self._line(whole)
             elif not self._skipping:
                 yield self._too_long()
             self._number += 1

@@ -124,6 +124,8 @@ def test_bad_rows_are_set_aside_with_their_line_and_lose_nothing_else(tmp_path: 
         (b"time,x\nnever,1\n", "a.csv:2: no column of times; there are 'time', 'x'"),
         (b"time,x\n2022-01-01,y\n", "a.csv: no column of numbers; there are 'time', 'x'"),
         (b"time,x,x\n2022-01-01,1,2\n", "a.csv:1: the column 'x' stands twice"),
+        (b"time (UTC+99),x\n2022-01-01,1\n", "column 'time (UTC+99)': 'UTC+99' is no distance from UTC"),
+        (b"time (+0275),x\n2022-01-01,1\n", "column 'time (+0275)': '+0275' is no distance from UTC"),
         (b"time (Asia/Nowhere),x\n2022-01-01,1\n", "column 'time (Asia/Nowhere)': this machine knows no time zone"),
         (b",".join(b"c%d" % n for n in range(300)) + b"\n", "a.csv:1: 300 columns; the most is 200"),
         (gzip.compress(b"time,x", mtime=0), "a.csv"),

@@ -4,13 +4,12 @@ import threading
 from pathlib import Path
 from typing import Final
 
-from rozaneh.core import LocalFault
 from rozaneh.observatory import schema
 from rozaneh.observatory.dashboard.site import Holdings, Site
 from rozaneh.observatory.engine import engine as open_engine
 from rozaneh.observatory.engine import table
 from rozaneh.observatory.events.stored import FILE, stored
-from rozaneh.observatory.store import files
+from rozaneh.observatory.store import check_store, files
 
 _ASKED: Final = (schema.CELLS, schema.COUNTRYWIDE, schema.DAILY)
 
@@ -27,8 +26,7 @@ def open_site(place: Path, engine: str = "duckdb", *, interactive: bool = False,
     Raises:
         LocalFault: there is no store, or no such engine.
     """
-    if not place.is_dir():
-        raise LocalFault(f"{place}: there is no store; make one with 'rozaneh observe ingest FILES --store {place}'")
+    check_store(place)
     connection = open_engine(engine, place, serving=True)
     events = stored(place)
     where = where if not where or where.endswith("/") else f"{where}/"

@@ -8,6 +8,7 @@ from rozaneh.observatory import engine
 from rozaneh.observatory.events.on_store import StoreFindings, store_events
 from rozaneh.observatory.events.stored import Stored, keep
 from rozaneh.observatory.signals.signal import Signal
+from rozaneh.observatory.store import check_store
 
 
 def renew(
@@ -25,8 +26,9 @@ def renew(
         asked: where the table of hours is asked, as :func:`rozaneh.observatory.engine.engine` names it.
 
     Raises:
-        LocalFault: they cannot be kept.
+        LocalFault: there is no such store, or they cannot be kept.
     """
+    check_store(place)
     findings = store_events(engine.engine(asked, place), signals=signals, marks=marks)
     keep(place, Stored(found=tuple(findings.found), withheld=tuple(findings.withheld)))
     return findings

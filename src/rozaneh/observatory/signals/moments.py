@@ -28,7 +28,10 @@ def zone_of(header: str) -> tuple[tzinfo, str]:
     if offset:
         sign, digits = offset[1][0], offset[1][1:].replace(":", "")
         hours = digits.zfill(4) if len(digits) > 2 else f"{digits:0>2}00"
-        return datetime.strptime(f"{sign}{hours}", "%z").tzinfo or UTC, f"UTC{offset[1]}"
+        try:
+            return datetime.strptime(f"{sign}{hours}", "%z").tzinfo or UTC, f"UTC{offset[1]}"
+        except ValueError:
+            raise LocalFault(f"column {header!r}: {name!r} is no distance from UTC") from None
     if "/" not in name:
         return UTC, "UTC"  # a unit or a remark
     try:

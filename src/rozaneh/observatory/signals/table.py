@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from rozaneh.core import LocalFault
+from rozaneh.core.ordinary import open_ordinary
 from rozaneh.observatory.signals.signal import Rejected
 
 LARGEST = 64 << 20
@@ -64,7 +65,7 @@ def read_table(path: Path) -> Table:
         LocalFault: it cannot be read, is too large, or is neither CSV nor JSON.
     """
     try:
-        with path.open("rb") as file:
+        with open_ordinary(path) as file:
             data = file.read(LARGEST + 1)
     except OSError as error:
         raise LocalFault(f"cannot read {path}: {error.strerror}") from None
