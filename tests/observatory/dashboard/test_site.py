@@ -4,6 +4,7 @@ import io
 import json
 import posixpath
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -228,6 +229,38 @@ def test_published_is_what_is_served_and_nothing_else_is_touched(
         publish(site, tmp_path / "mine", lambda _done, _of: None)
     assert [path.name for path in tmp_path.iterdir()].count("letter") == 0
     assert (tmp_path / "mine" / "letter").exists()
+
+
+def test_what_others_put_beside_published_pages_is_not_removed(
+    tmp_path: Path, site: Site, pages: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said(place: Path) -> str:
+        with pytest.raises(LocalFault) as caught:
+            publish(site, place, lambda _done, _of: None)
+        return str(caught.value)
+
+    place, letter, link = tmp_path / "real", tmp_path / "real" / "fa" / "letter", tmp_path / "link"
+    publish(site, place, lambda _done, _of: None)
+    letter.write_text("mine")
+    assert "holds something else, fa/letter;" in said(place)
+    letter.unlink()
+    letter.symlink_to(tmp_path)
+    assert "holds something else, fa/letter;" in said(place)
+    letter.unlink()
+    # What two killed runs have left, one of them between its two renames, and what only looks like that.
+    place.rename(tmp_path / ".real-01234567-old")
+    shutil.copytree(tmp_path / ".real-01234567-old", tmp_path / ".real-89abcdef")
+    (tmp_path / ".real-notes-of-mine").mkdir()
+    (tmp_path / ".real-mine0000").mkdir()
+    link.symlink_to(place)
+    publish(site, link, lambda _done, _of: None)
+    assert link.is_symlink()
+    assert (place / "index.html").read_bytes() == pages["index.html"]
+    monkeypatch.chdir(place)
+    publish(site, Path(), lambda _done, _of: None)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".real-mine0000", ".real-notes-of-mine", "link", "real"]
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    assert "cannot be written" in said(tmp_path / "loop")
 
 
 def test_a_store_without_measurements_says_so() -> None:

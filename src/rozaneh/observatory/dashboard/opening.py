@@ -1,9 +1,11 @@
 """From a store on disk to its pages, and to new ones when the store has changed."""
 
+import re
 import threading
 from pathlib import Path
 from typing import Final
 
+from rozaneh.core import LocalFault
 from rozaneh.observatory import schema
 from rozaneh.observatory.dashboard.site import Holdings, Site
 from rozaneh.observatory.engine import engine as open_engine
@@ -11,6 +13,7 @@ from rozaneh.observatory.engine import table
 from rozaneh.observatory.events.stored import FILE, stored
 from rozaneh.observatory.store import check_store, files
 
+_ADDRESS: Final = re.compile(r"https?://[^\s\x00-\x20\x7f-\x9f\"<>\\^`{|}]{1,1000}")
 _ASKED: Final = (schema.CELLS, schema.COUNTRYWIDE, schema.DAILY)
 
 
@@ -24,11 +27,13 @@ def open_site(place: Path, engine: str = "duckdb", *, interactive: bool = False,
         where: the address under which the pages will stand.
 
     Raises:
-        LocalFault: there is no store, or no such engine.
+        LocalFault: there is no store, no such engine, or the address is none.
     """
     check_store(place)
     connection = open_engine(engine, place, serving=True)
     events = stored(place)
+    if where and not _ADDRESS.fullmatch(where):
+        raise LocalFault(f"{where!r} is no address of a site: expected https:// or http:// and no spaces or quotes")
     where = where if not where or where.endswith("/") else f"{where}/"
     holdings = Holdings(
         cells=table(connection, schema.CELLS),
