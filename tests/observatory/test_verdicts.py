@@ -5,10 +5,12 @@ import random
 from collections.abc import Callable, Sequence
 from functools import cache, reduce
 from operator import and_, or_
+from pathlib import Path
 from typing import Any
 
 import ibis
 import pyarrow as pa
+import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,8 +22,11 @@ from rozaneh.diagnosis.worked import LAYER_FACTS
 from rozaneh.observatory import ours, schema
 from rozaneh.observatory.engine import duckdb, expression, show
 from rozaneh.observatory.facts import Facts, computable
+from rozaneh.observatory.judging import judge_stale
 from rozaneh.observatory.layers import layered
+from rozaneh.observatory.store import Change, Partition, Store, files
 from rozaneh.observatory.verdicts import concluded, hourly, judged
+from rozaneh.observatory.wording import ORDER
 from tests.observatory.evidence import evidence
 
 NAMED = sorted({*LAYER_FACTS, *(fact for rule in (*rules(), *layer_rules()) for fact in rule.named)})
@@ -164,6 +169,27 @@ def test_any_evidence_has_the_same_facts_and_verdict_as_a_table(seed: int) -> No
         for number, one in enumerate(all_evidence)
         for layer, said in judge_layers(one).items()
     }
+
+
+def test_a_store_holds_what_the_query_says_whatever_lies_where(tmp_path: Path) -> None:
+    """Words that are looked up by number are those that a query writes; rows lie in order, in texts."""
+    rng = random.Random(11)
+    table = observations([evidence(rng) for _ in range(300)])
+    day = Partition("IR", table["day"][0].as_py())
+    asked = pa.Table.from_pylist(run(_judged, schema.OBSERVATIONS, table), schema=schema.VERDICT)
+    places = list(range(table.num_rows))
+    rng.shuffle(places)
+    with Store(tmp_path) as store:
+        put = [
+            (store.stage(table.take(places[first::3])), store.new_file(schema.OBSERVATIONS, day)) for first in range(3)
+        ]
+        store.commit(Change(put=put, stale=[day]))
+        assert judge_stale(store) == 300
+    (path,) = files(tmp_path, schema.VERDICTS)
+    kept = pq.read_table(path, partitioning=None)
+    assert kept.schema.equals(schema.VERDICT, check_metadata=True)
+    assert kept.equals(asked.sort_by([(name, "ascending") for name in ORDER]))
+    assert len({*kept["verdict"].to_pylist()}) > 5
 
 
 def test_a_table_can_have_every_fact_there_is() -> None:

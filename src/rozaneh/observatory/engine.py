@@ -144,6 +144,19 @@ def expression(name: str, called: str | None = None) -> Any:
     return ibis.table(ibis.Schema.from_pyarrow(TABLES[name]), name=called or name)
 
 
+def compiled(connection: Any, query: Any) -> str:
+    """A long query in the engine's SQL, for asking it more than once.
+
+    Ibis would merge selects that lie in each other, which takes it longer than everything else; engines do that anyway.
+    """
+    settings = ibis.options.sql
+    was, settings.fuse_selects = settings.fuse_selects, False
+    try:
+        return str(connection.compile(query))
+    finally:
+        settings.fuse_selects = was
+
+
 def fetch(connection: Any, query: Any, kind: pa.Schema) -> pa.Table:
     """The result of a query, with exactly the columns and types of a schema."""
     # Columns as the engine has them: by the rows or data frames that Ibis asks for, flags come as numbers, and a

@@ -230,12 +230,28 @@ def _marked(name: str) -> _Bits:
 _WORKS: Final = _set("views", state_bits("system", "won"))
 
 
-def reading_of(t: Table) -> Column:
-    """How the dial that came furthest ended; ``ok`` where one of the system's own worked, empty where none was made."""
+def ending_of(t: Table) -> Column:
+    """How the dial that came furthest ended, by its place in :data:`READINGS`."""
     end = ibis.ifelse(t.path_end >= 0, t.path_end, t.system_end)
+    return ibis.cases((_WORKS.holds(t), _WORKED), (end >= 0, end), else_=-1).cast("int64")
+
+
+def reading_of(t: Table) -> Column:
+    """The same in words."""
+    end = ending_of(t)
     stages = ibis.cases(*((end >> MANNER_BITS == i, name) for i, name in enumerate(STAGES)), else_="")
     manners = ibis.cases(*((end & (MANNERS_ROOM - 1) == i, name) for i, name in enumerate(MANNERS)), else_="")
-    return ibis.cases((_WORKS.holds(t), "ok"), (end >= 0, stages.concat(".").concat(manners)), else_="")
+    return ibis.cases((end == _WORKED, "ok"), (end >= 0, stages.concat(".").concat(manners)), else_="")
+
+
+_WORKED: Final = len(STAGES) * MANNERS_ROOM
+READINGS: Final = (
+    *(f"{stage}.{manner}" for stage in STAGES for manner in (*MANNERS, *[""] * (MANNERS_ROOM - len(MANNERS)))),
+    "ok",
+    "",
+)
+"""How a target's dials can end, by number: ``ok`` where one of the system's own worked; empty, the last and so by -1
+too, where none was made."""
 
 
 def any_of(columns: Iterable[Column]) -> Column:

@@ -7,6 +7,7 @@ a ClickHouse that holds the tables too (:mod:`rozaneh.observatory.warehouse`).
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
@@ -16,25 +17,28 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from rozaneh.diagnosis import rules
 from rozaneh.observatory import schema
 from rozaneh.observatory.cells import cells
 from rozaneh.observatory.days import count_days
-from rozaneh.observatory.engine import DUCKDB, clickhouse, duckdb, expression, show
+from rozaneh.observatory.engine import DUCKDB, clickhouse, compiled, duckdb, expression, show
 from rozaneh.observatory.partitions import parts
 from rozaneh.observatory.store import Change, Partition, Store, files, partitions_of
-from rozaneh.observatory.verdicts import hourly, judged, summed
+from rozaneh.observatory.verdicts import decided, hourly, summed
 from rozaneh.observatory.warehouse import Warehouse
 from rozaneh.observatory.window import much_memory
+from rozaneh.observatory.wording import REPEATED, TAKEN, Wording
 
-_ROWS: Final = 100_000
+_ROWS: Final = 200_000
 """Observations that are judged at once: bounds memory, and spreads the cost of planning."""
-_ORDER: Final = [(name, "ascending") for name in ("country", "day", "asn", "domain", "time", "measurement", "target")]
 _HOURS: Final = [(name, "ascending") for name in ("country", "day", "asn", "subject", "hour", "mechanism", "source")]
 
 _FEW: Final = 1 << 13
 """Rows of a group of cells: those of other services are not read."""
 _PIECE, _IN_HAND = "observations_of_a_piece", "verdicts_in_hand"
 
+Judged = Callable[[], tuple[pa.Table, pa.Table]]
+"""Gives verdicts and hours; asked once, in the order in which they came, maybe on another thread."""
 Progress = Callable[[int, int], None]
 """Is told how many partitions are done, and of how many."""
 
@@ -42,7 +46,7 @@ Progress = Callable[[int, int], None]
 class Bench(Protocol):
     """Where partitions are judged."""
 
-    def judge(self, group: Sequence[Partition]) -> Iterator[tuple[pa.Table, pa.Table]]:
+    def judge(self, group: Sequence[Partition]) -> Iterator[Judged]:
         """The verdicts and the hours of some partitions, in one piece or in several, from the store's observations."""
 
 
@@ -79,14 +83,13 @@ def _judged(store: Store, wanted: Sequence[Partition], bench: Bench, pool: Execu
     """Judge, and write what was judged last while the next is judged; gives the number of verdicts."""
     done = total = 0
     before: _Replacing | None = None
-    writing: Future[None] | None = None
+    writing: Future[int] | None = None
     for group in grouped(store.place, wanted):
         replacing = _Replacing(store, group)
-        for number, (verdicts, hours) in enumerate(bench.judge(group)):
-            total += verdicts.num_rows
+        for number, piece in enumerate(bench.judge(group)):
             if writing:
-                writing.result()
-            writing = pool.submit(replacing.write, number, verdicts, hours)
+                total += writing.result()
+            writing = pool.submit(replacing.write, number, piece)
         if before:
             before.commit()
         before = replacing
@@ -94,7 +97,7 @@ def _judged(store: Store, wanted: Sequence[Partition], bench: Bench, pool: Execu
         if progress:
             progress(done, len(wanted))
     if writing and before:
-        writing.result()
+        total += writing.result()
         before.commit()
     return total
 
@@ -106,13 +109,15 @@ class _Replacing:
         self._store, self._group = store, group
         self._put: list[tuple[Path, Path]] = []
 
-    def write(self, number: int, verdicts: pa.Table, hours: pa.Table) -> None:
-        """Write a piece of them into staging."""
-        for partition, part in parts(verdicts.take(pc.sort_indices(verdicts, sort_keys=_ORDER))):
+    def write(self, number: int, piece: Judged) -> int:
+        """Write a piece of them into staging; gives the number of verdicts."""
+        verdicts, hours = piece()
+        for partition, part in parts(verdicts):
             self._stage(schema.VERDICTS, partition, part)
         for partition, part in parts(hours.take(pc.sort_indices(hours, sort_keys=_HOURS))):
             self._stage(schema.HOURLY, partition, part)
             self._stage(schema.CELLS, partition, cells(part, number), _FEW)
+        return int(verdicts.num_rows)
 
     def _stage(self, name: str, partition: Partition, part: pa.Table, row_group: int = 1 << 16) -> None:
         self._put.append((self._store.stage(part, row_group), self._store.new_file(name, partition)))
@@ -142,63 +147,89 @@ class _Piece(NamedTuple):
         there = observations if self.asns is None else observations.filter(observations.asn.between(*self.asns))
         return there.filter((there.measurement & (self.buckets - 1)) == self.bucket) if self.buckets > 1 else there
 
+    def first_of(self, paths: Sequence[Path]) -> pa.Table:
+        """The first observation of each of its targets, with what a verdict takes from there."""
+        of = None if self.asns is None else [("asn", ">=", self.asns[0]), ("asn", "<=", self.asns[1])]
+        tables = [
+            pq.read_table(
+                path, columns=[*TAKEN, "dial"], filters=of, read_dictionary=REPEATED, partitioning=None,
+                use_threads=False,
+            )
+            for path in paths
+        ]  # fmt: skip
+        if not tables:
+            return schema.OBSERVATION.empty_table().select(TAKEN)
+        found = pa.concat_tables(tables)
+        mine = (found["measurement"].to_numpy() & (self.buckets - 1)) == self.bucket
+        return found.filter(pa.array(mine & (found["dial"].to_numpy() == 0)))
+
 
 _ALL: Final = _Piece()
 
 
 class _Here:
-    """DuckDB, in this process."""
+    """DuckDB, in this process: one thread asks what rules decide, and another one makes verdicts and hours of that."""
 
     def __init__(self, store: Store) -> None:
         self._place = store.place
-        # Two threads judge no faster than one, and the other core writes what was judged before.
         self._connection = duckdb(spill=store.staging, threads=1)
+        self._other = self._connection.con.cursor()
         self._piece: _Piece | None = None
+        self._wording = Wording(rules())
         # Compiling costs more than a small query does, so it is done once.
-        self._to_verdicts = str(self._connection.compile(judged(expression(schema.OBSERVATIONS, _PIECE))))
-        self._to_hours = str(self._connection.compile(hourly(expression(schema.VERDICTS, _IN_HAND))))
-        self._summed = str(self._connection.compile(summed(expression(schema.HOURLY, _IN_HAND))))
+        self._to_decide = compiled(self._connection, decided(expression(schema.OBSERVATIONS, _PIECE)))
+        self._to_hours = compiled(self._connection, hourly(expression(schema.VERDICTS, _IN_HAND)))
 
-    def judge(self, group: Sequence[Partition]) -> Iterator[tuple[pa.Table, pa.Table]]:
+    def judge(self, group: Sequence[Partition]) -> Iterator[Judged]:
         paths = files(self._place, schema.OBSERVATIONS, group)
         show(self._connection, schema.OBSERVATIONS, paths)
         pieces = _pieces(paths) if len(group) == 1 else []
-        if len(pieces) <= 1:
-            yield self._judge(_ALL)
+        if not pieces:
+            yield self._judge(paths, _ALL)
             return
         for _, some in groupby(pieces, key=lambda piece: piece.asns):
             halves: list[pa.Table] = []
             for piece in some:
-                verdicts, hours = self._judge(piece)
-                if piece.buckets == 1:
-                    yield verdicts, hours
-                else:
-                    halves.append(hours)
-                    yield verdicts, hours.slice(0, 0)
-            if halves:
-                yield schema.VERDICT.empty_table(), self._run(self._summed, schema.HOUR, pa.concat_tables(halves))
+                judged = self._judge(paths, piece)
+                yield judged if piece.buckets == 1 else partial(_half, judged, halves)
+                if piece.bucket == piece.buckets - 1 > 0:
+                    yield partial(self._together, halves)
 
-    def _judge(self, piece: _Piece) -> tuple[pa.Table, pa.Table]:
+    def _judge(self, paths: Sequence[Path], piece: _Piece) -> Judged:
         if piece != self._piece:
             rows = piece.of(self._connection.table(schema.OBSERVATIONS))
             self._connection.create_view(_PIECE, rows, overwrite=True)
             self._piece = piece
-        verdicts = self._run(self._to_verdicts, schema.VERDICT)
-        return verdicts, self._run(self._to_hours, schema.HOUR, verdicts)
+        numbers = self._connection.con.sql(self._to_decide).to_arrow_table()
+        return partial(self._worded, paths, piece, numbers)
 
-    def _run(self, query: str, kind: pa.Schema, given: pa.Table | None = None) -> pa.Table:
+    def _worded(self, paths: Sequence[Path], piece: _Piece, numbers: pa.Table) -> tuple[pa.Table, pa.Table]:
+        verdicts = self._wording.verdicts(piece.first_of(paths), numbers)
+        return verdicts, self._counted(self._to_hours, verdicts)
+
+    def _together(self, halves: Sequence[pa.Table]) -> tuple[pa.Table, pa.Table]:
+        """The hours of a network that was judged in buckets."""
+        query = compiled(self._connection, summed(expression(schema.HOURLY, _IN_HAND)))
+        return schema.VERDICT.empty_table(), self._counted(query, pa.concat_tables(halves))
+
+    def _counted(self, query: str, given: pa.Table) -> pa.Table:
         # Lent, not given: what Ibis is given it keeps, and history would pile up in memory.
-        if given is not None:
-            self._connection.con.register(_IN_HAND, given)
-        found = self._connection.con.sql(query).to_arrow_table().select(kind.names).cast(kind)
-        if given is not None:
-            self._connection.con.unregister(_IN_HAND)
+        self._other.register(_IN_HAND, given)
+        found = self._other.sql(query).to_arrow_table().select(schema.HOUR.names).cast(schema.HOUR)
+        self._other.unregister(_IN_HAND)
         return found
 
 
+def _half(judged: Judged, halves: list[pa.Table]) -> tuple[pa.Table, pa.Table]:
+    """A bucket's verdicts; its hours wait for those of the others."""
+    verdicts, hours = judged()
+    halves.append(hours)
+    return verdicts, hours.slice(0, 0)
+
+
 def _pieces(paths: Sequence[Path]) -> list[_Piece]:
-    """A partition in pieces of no more rows than are judged at once; none where it has no files."""
-    if not paths:
+    """A partition in pieces of no more rows than are judged at once; none where it is one."""
+    if sum(pq.read_metadata(path).num_rows for path in paths) <= _ROWS:
         return []
     found = [pq.read_table(path, columns=["asn"], partitioning=None)["asn"].to_numpy() for path in paths]
     asns, counts = np.unique(np.concatenate(found), return_counts=True)

@@ -14,6 +14,7 @@ import fcntl
 import os
 import shutil
 import sqlite3
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
@@ -249,14 +250,26 @@ def staging_of(place: Path) -> Path:
 def staged(place: Path, table: pa.Table, row_group: int = 1 << 16) -> Path:
     """Write a table into the staging of a store, durably; a process that does not hold the store may do so as well.
 
+    Dictionaries are written as such, and are the texts that they stand for to whoever reads the file.
+
     Raises:
         LocalFault: it cannot be written.
     """
     path = staging_of(place) / f"{uuid4().hex}.parquet"
+    plain = pa.schema([_plain(field) for field in table.schema])
     with _faults_named(place):
-        pq.write_table(table, path, compression="zstd", compression_level=1, row_group_size=row_group)
+        with pq.ParquetWriter(
+            path, table.schema, compression="zstd", compression_level=1, store_schema=False
+        ) as writer:
+            # What Arrow would say here itself, if it were not that a column is a dictionary.
+            writer.add_key_value_metadata({"ARROW:schema": b64encode(plain.serialize())})
+            writer.write_table(table, row_group_size=row_group)
         _sync(path)
     return path
+
+
+def _plain(field: pa.Field) -> pa.Field:
+    return field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
 
 
 def new_file(place: Path, table: str, partition: Partition | Month | None = None) -> Path:

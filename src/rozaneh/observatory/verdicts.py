@@ -1,6 +1,6 @@
 """The rules of :mod:`rozaneh.diagnosis` as one table expression: the first that fits decides, as on one measurement."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import reduce
 from hashlib import blake2b
 from operator import add
@@ -13,11 +13,21 @@ from rozaneh.diagnosis import Mechanism, Outcome, Rule, Who, rules
 from rozaneh.diagnosis.judge import EACH_MISSING, LEAST
 from rozaneh.diagnosis.verdict import Layer
 from rozaneh.observatory import schema
-from rozaneh.observatory.facts import Facts, any_of, reading_of
-from rozaneh.observatory.gathered import Column, Table
+from rozaneh.observatory.facts import Facts, any_of, ending_of, reading_of
+from rozaneh.observatory.gathered import KEY, Column, Table
 
-_HUNDRED: Final = 100
+HUNDRED: Final = 100
+"""Of how many parts a confidence is."""
 _OK: Final = "target.ok"
+WORDS: Final[Mapping[str, tuple[Callable[[Rule], str], str]]] = {
+    "verdict": (lambda rule: rule.verdict.value, Outcome.CANNOT_TELL.value),
+    "mechanism": (lambda rule: rule.mechanism.value, Mechanism.UNKNOWN.value),
+    "layer": (lambda rule: rule.where.value, Layer.NOWHERE.value),
+    "who": (lambda rule: rule.who.value, Who.UNKNOWN.value),
+    "rule": (lambda rule: rule.id, ""),
+    "level": (lambda rule: rule.level, ""),
+}
+"""What a rule says, by column, and what is said where none fits."""
 
 
 def rules_version(asked: Sequence[Rule] | None = None) -> str:
@@ -33,12 +43,33 @@ def judged(observations: Table, asked: Sequence[Rule] | None = None) -> Table:
         asked: the rules; by default those that come with Rozaneh.
     """
     known = tuple(rules() if asked is None else asked)
-    facts = Facts({_OK, *(fact for rule in known for fact in rule.named)})
+    facts = _facts_of(known)
     rows = facts.of(observations)
-    rows = rows.mutate(
-        reading=reading_of(rows), compared=rows.speed.contains(" speed.compared ").fill_null(ibis.literal(value=False))
+    told = concluded(rows.mutate(reading=reading_of(rows), compared=_compared(rows)), known, facts)
+    return told.select(*schema.VERDICT.names)
+
+
+def decided(observations: Table, asked: Sequence[Rule] | None = None) -> Table:
+    """The same in numbers alone, for whoever has the rows and looks up the words (:mod:`rozaneh.observatory.wording`).
+
+    A row for each measurement and target, by its key: ``chosen``, the number of the rule that decides, or -1;
+    ``hundredths``, how sure it is; ``ended``, as :func:`rozaneh.observatory.facts.ending_of` says; and ``compared``.
+    """
+    known = tuple(rules() if asked is None else asked)
+    facts = _facts_of(known)
+    rows = facts.of(observations)
+    rows = rows.mutate(chosen=_first(rows, known, facts), ended=ending_of(rows), compared=_compared(rows))
+    return rows.mutate(hundredths=_hundredths(rows, known, facts)).select(
+        *KEY, "chosen", "hundredths", "ended", "compared"
     )
-    return concluded(rows, known, facts).select(*schema.VERDICT.names)
+
+
+def _facts_of(known: Sequence[Rule]) -> Facts:
+    return Facts({_OK, *(fact for rule in known for fact in rule.named)})
+
+
+def _compared(rows: Table) -> Column:
+    return rows.speed.contains(" speed.compared ").fill_null(ibis.literal(value=False))
 
 
 class Reader(Protocol):
@@ -70,16 +101,9 @@ def said(chosen: Table, known: Sequence[Rule], facts: Reader) -> Table:
         known: the rules.
         facts: reads facts of it.
     """
-    told = {
-        "verdict": _told(chosen, known, lambda rule: rule.verdict.value, Outcome.CANNOT_TELL.value),
-        "mechanism": _told(chosen, known, lambda rule: rule.mechanism.value, Mechanism.UNKNOWN.value),
-        "layer": _told(chosen, known, lambda rule: rule.where.value, Layer.NOWHERE.value),
-        "who": _told(chosen, known, lambda rule: rule.who.value, Who.UNKNOWN.value),
-        "rule": _told(chosen, known, lambda rule: rule.id, ""),
-        "level": _told(chosen, known, lambda rule: rule.level, ""),
-        "confidence": _confidence(chosen, known, facts),
-        "rules_version": ibis.literal(rules_version(known)),
-    }
+    told = {name: _told(chosen, known, word, otherwise) for name, (word, otherwise) in WORDS.items()}
+    told["confidence"] = _hundredths(chosen, known, facts).cast("float64") / HUNDRED
+    told["rules_version"] = ibis.literal(rules_version(known))
     return chosen.mutate(**told)
 
 
@@ -124,17 +148,17 @@ def _alike(known: Sequence[Rule], key: Callable[[Rule], Any]) -> dict[Any, list[
     return found
 
 
-def _confidence(chosen: Table, known: Sequence[Rule], facts: Reader) -> Column:
-    """In hundredths until the end, so that every engine rounds alike."""
+def _hundredths(chosen: Table, known: Sequence[Rule], facts: Reader) -> Column:
+    """How sure what is told is: in hundredths until the end, so that every engine rounds alike."""
     branches = []
     for (confidence, wants, verdict), numbers in _alike(known, lambda r: (r.confidence, r.wants, r.verdict)).items():
-        hundredths: Column = ibis.literal(round(confidence * _HUNDRED), "int64")
+        hundredths: Column = ibis.literal(round(confidence * HUNDRED), "int64")
         if wants:
             absent = reduce(add, ((~facts.holds(chosen, name)).cast("int64") for name in wants))
-            least = 0 if verdict is Outcome.CANNOT_TELL else round(LEAST * _HUNDRED)
-            hundredths = ibis.greatest(hundredths - absent * round(EACH_MISSING * _HUNDRED), least)
+            least = 0 if verdict is Outcome.CANNOT_TELL else round(LEAST * HUNDRED)
+            hundredths = ibis.greatest(hundredths - absent * round(EACH_MISSING * HUNDRED), least)
         branches.append((_is_one_of(chosen.chosen, numbers), hundredths))
-    return ibis.cases(*branches, else_=ibis.literal(0, "int64")).cast("float64") / _HUNDRED
+    return ibis.cases(*branches, else_=ibis.literal(0, "int64"))
 
 
 def hourly(verdicts: Table) -> Table:

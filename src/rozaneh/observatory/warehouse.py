@@ -5,7 +5,7 @@ loading once. The store's files stay the truth; whoever asks while a partition i
 Every table is sorted by country, day and network, for which the pages ask.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +22,7 @@ from rozaneh.observatory.engine import TABLES, expression, fetch
 from rozaneh.observatory.partitions import parts
 from rozaneh.observatory.store import Partition, files
 from rozaneh.observatory.verdicts import hourly, judged
+from rozaneh.observatory.wording import ORDER
 
 _KEYS: Final = ("country", "day", "asn")
 _IN_HAND: Final = {
@@ -52,7 +53,7 @@ class Warehouse:
             for table, name in _IN_HAND.items():
                 self._make(name, TABLES[table])
 
-    def judge(self, group: Sequence[Partition]) -> Iterator[tuple[pa.Table, pa.Table]]:
+    def judge(self, group: Sequence[Partition]) -> Iterator[Callable[[], tuple[pa.Table, pa.Table]]]:
         """Load the observations of some partitions, judge them there, and keep what they become there too.
 
         Raises:
@@ -83,7 +84,8 @@ class Warehouse:
             ):
                 self._forget(name, group)
                 self._insert(name, table)
-        yield verdicts, hours
+        ordered = verdicts.sort_by([(name, "ascending") for name in ORDER])
+        yield lambda: (ordered, hours)
 
     def _in_hand(self, name: str) -> Any:
         return expression(name, _IN_HAND[name])
