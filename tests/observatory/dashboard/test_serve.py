@@ -126,13 +126,19 @@ def test_where_there_is_nothing_a_page_says_so_and_leads_on(address: str, path: 
         assert site.page(there) is not None, link
 
 
-def test_what_is_served_is_what_is_published(address: str, tmp_path: Path) -> None:
+def test_what_is_served_is_what_is_published(address: str, tmp_path: Path, site: Site) -> None:
     publish(autumn.site(), tmp_path / "stick", lambda _done, _of: None)
     files = [path for path in (tmp_path / "stick").rglob("*.*") if path.name[0] != "." and path.name != "search.html"]
     assert len(files) > 30
     for path in files[::6]:
         status, _, body = ask(address, f"/{path.relative_to(tmp_path / 'stick')}")
         assert (status, body) == (200, path.read_bytes())
+    for machine in ("data/openapi.json", "data/IR/hours.json", "data/events.csv", "feed.fa.atom"):
+        status, headers, body = ask(address, f"/{machine}")
+        page = site.page(machine)
+        assert page is not None
+        assert (status, headers["content-type"], body) == (200, page.kind, page.body)
+    assert ask(address, "/data/XX/hours.json")[1]["content-type"] == "text/plain; charset=utf-8", "as is described"
 
 
 def test_a_phone_shows_it_in_both_directions(address: str, peer: Callable[[str], str], tmp_path: Path) -> None:

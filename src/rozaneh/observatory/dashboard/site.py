@@ -14,6 +14,7 @@ import ibis.expr.types as ir
 import msgspec
 
 from rozaneh.observatory.dashboard import event_view, exports, searching, views
+from rozaneh.observatory.dashboard.description import description
 from rozaneh.observatory.dashboard.figures import Country, Figures, Part, Span, at_least, fives
 from rozaneh.observatory.dashboard.method import method
 from rozaneh.observatory.events.event import Event, Found, Withheld
@@ -288,7 +289,7 @@ class Site:
         return Page("application/atom+xml; charset=utf-8", exports.atom(self, self.words[language]))
 
     def _openapi(self) -> Page:
-        return Page("application/json", exports.openapi())
+        return Page("application/json", exports.as_json(description(self.holdings.where)))
 
     def _countries_json(self) -> Page:
         return Page("application/json", exports.as_json([exports.country(one) for one in self.countries.values()]))

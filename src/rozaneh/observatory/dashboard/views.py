@@ -43,6 +43,7 @@ _TIMELINE = mark("Failures by day, from {first} to {last}. The same stands above
 
 _HERE = "rozaneh.observatory.dashboard"
 _TROUBLE = 0.2
+_SHORT = dt.timedelta(days=2)
 _EVENTS_SHOWN, _SERVICES_SHOWN, _NETWORKS_SHOWN, _ONGOING_SHOWN, _CUTS_SHOWN = 40, 30, 6, 3, 6
 
 
@@ -266,6 +267,10 @@ def _event_item(name: str, found: Found, words: Words, dates: Dates) -> _Item:
         when = words.say("It was so already when the measurements begin, on {day}.", day=began)
     elif claim.end is None:
         when = words.say("Since {day}; it goes on.", day=began)
+    elif (lasted := claim.end - claim.start) < _SHORT:
+        # In days, a cut of eight hours across midnight would look like one of two days.
+        length = words.say_n("{n} hour", "{n} hours", max(round(lasted / dt.timedelta(hours=1)), 1))
+        when = words.say("From {first}, for {length}.", first=dates.moment(claim.start), length=length)
     else:
         when = words.say(
             "From {first} to {last}.", first=began, last=dates.both(claim.end.astimezone(dates.zone).date())
