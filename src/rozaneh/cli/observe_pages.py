@@ -45,7 +45,10 @@ def serve(
                 tongue.say("Open {address} in a browser. Ctrl-C ends it.", address=f"{address}{tongue.language}/")
             )
 
-    answer(current, host, port, started)
+    def troubled(line: str) -> None:
+        console(errors=True).print(tongue.say("The pages cannot be shown: {reason}", reason=line))
+
+    answer(current, host, port, started, troubled)
 
 
 @app.command(

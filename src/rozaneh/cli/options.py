@@ -1,6 +1,5 @@
 """What every command shares: the options ``--lang`` and ``--json``, and printing for terminals and for pipes."""
 
-import re
 import select
 import sys
 from collections.abc import Iterable
@@ -13,7 +12,7 @@ from rich.segment import Segment
 
 from rozaneh.cli.lasting import Lasting
 from rozaneh.words import Words, mark
-from rozaneh.words.foreign import shown
+from rozaneh.words.foreign import STEERS, escaped, unsteered
 
 Lang = Annotated[
     str | None,
@@ -32,8 +31,6 @@ Engine = Annotated[
 """``engine: Engine = "duckdb"``"""
 
 _NO_WIDTH = 100_000
-_STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u2028-\u202e\ufff9-\ufffb]")
-"""Controls but tabs and new lines, marks that are no isolates, and what ends a line elsewhere than here."""
 
 
 class _Unsteered(Console):
@@ -46,10 +43,10 @@ class _Unsteered(Console):
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """The pieces of what is to be shown."""
         for piece in super().render(renderable, options):
-            if piece.control or not _STEERS.search(piece.text):
+            if piece.control or not STEERS.search(piece.text):
                 yield piece
             else:
-                yield Segment(_STEERS.sub(lambda found: shown(found[0]), piece.text), piece.style)
+                yield Segment(unsteered(piece.text), piece.style)
 
 
 def console(*, errors: bool = False, lasting: bool = False) -> Console:
@@ -75,13 +72,8 @@ def print_json(value: object) -> None:
 
 
 def as_json(value: object) -> bytes:
-    """A value as JSON that a terminal may be shown.
-
-    JSON itself escapes the first 32 controls alone. What somebody else wrote may hold the later ones, of which U+009B
-    begins what a terminal obeys, and characters that turn a line around (CVE-2021-42574); they mean the same escaped.
-    """
-    text = msgspec.json.encode(value, enc_hook=_plain).decode()
-    return _STEERS.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
+    """A value as JSON that a terminal may be shown."""
+    return escaped(msgspec.json.encode(value, enc_hook=_plain).decode()).encode()
 
 
 def print_bytes(data: bytes) -> None:

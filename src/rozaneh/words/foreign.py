@@ -4,7 +4,12 @@ A terminal obeys escape sequences, and a right-to-left override makes one name l
 "Trojan Source"). So nothing foreign is printed as it came: controls become visible ``\x1b`` or ``\u202e``.
 """
 
+import re
 import unicodedata
+from typing import Final
+
+STEERS: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u2028-\u202e\ufff9-\ufffb]")
+"""Controls but tabs and new lines, marks that are no isolates, and what ends a line elsewhere than here."""
 
 _JOINERS = "\u200c\u200d"  # ZWNJ and ZWJ are part of Persian spelling
 _SHOWN = 500
@@ -19,6 +24,20 @@ def shown(text: str, longest: int = _SHOWN) -> str:
     """
     cut = text if len(text) <= longest else text[:longest] + "…"
     return cut if cut.isascii() and cut.isprintable() else "".join(map(_visible, cut))
+
+
+def unsteered(text: str) -> str:
+    """The text as it is, but for what steers a terminal or turns a line around: that is written out."""
+    return STEERS.sub(lambda found: _visible(found[0]), text)
+
+
+def escaped(text: str) -> str:
+    """A JSON text that means the same, and that a terminal may be shown.
+
+    JSON itself escapes the first 32 controls alone. What somebody else wrote may hold the later ones, of which U+009B
+    begins what a terminal obeys, and characters that turn a line around (CVE-2021-42574).
+    """
+    return STEERS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _visible(character: str) -> str:

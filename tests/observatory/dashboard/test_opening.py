@@ -1,15 +1,21 @@
+import asyncio
+from collections.abc import MutableMapping
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
+from starlette.applications import Starlette
 
 from rozaneh.core import LocalFault
 from rozaneh.observatory.cells import cells
 from rozaneh.observatory.dashboard.opening import Current, open_site
+from rozaneh.observatory.dashboard.serve import application
+from rozaneh.observatory.dashboard.site import Site
 from rozaneh.observatory.days import count_days
 from rozaneh.observatory.events import Stored, keep, stored
 from rozaneh.observatory.schema import CELLS, HOUR, HOURLY
-from rozaneh.observatory.store import Change, Partition, Store
+from rozaneh.observatory.store import Change, Partition, Store, files
 from tests.observatory.dashboard import autumn
 
 
@@ -63,3 +69,51 @@ def test_a_file_of_events_that_is_none_is_said_in_a_line(store: Path, text: str)
     with pytest.raises(LocalFault, match="find the events again") as told:
         stored(store)
     assert "\n" not in str(told.value)
+
+
+def status(app: Starlette, path: str) -> int:
+    """What an application answers at an address, without a socket."""
+    said: list[MutableMapping[str, Any]] = []
+
+    async def receive() -> MutableMapping[str, Any]:
+        return {"type": "http.request"}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        said.append(message)
+
+    scope = {
+        "type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": b"",
+        "headers": [(b"host", b"localhost")],
+    }  # fmt: skip
+    asyncio.run(app(scope, receive, send))
+    return int(said[0]["status"])
+
+
+def test_a_store_that_breaks_while_it_is_served_is_told_in_a_line_and_comes_back(store: Path) -> None:
+    told: list[str] = []
+    real, harmed = Current(store), files(store, CELLS)[0]
+
+    def current() -> Site:
+        """The site, under which a file goes away as when it is judged again."""
+        site = real()
+        if len(told) == 2 and harmed.exists():
+            harmed.unlink()
+        return site
+
+    app, page = application(current, troubled=told.append), "/data/IR/services.json"
+    assert status(app, page) == 200
+    (store / "events").mkdir()
+    events = store / "events" / "events.json"
+    events.write_text("{broken")
+    assert [status(app, page), status(app, page)] == [503, 503]
+    assert len(told) == 1
+    assert str(events) in told[0]
+    events.unlink()
+    assert status(app, page) == 200
+    away = store.rename(store.with_name("away"))
+    assert status(app, page) == 503
+    assert "there is no store" in told[1]
+    away.rename(store)
+    assert status(app, page) == 200
+    assert not harmed.exists()
+    assert len(told) == 2

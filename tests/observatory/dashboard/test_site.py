@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from rozaneh.core import LocalFault
+from rozaneh.observatory.dashboard import exports
 from rozaneh.observatory.dashboard.charts import dark_spans, local_blocks
 from rozaneh.observatory.dashboard.exports import csv as as_csv
 from rozaneh.observatory.dashboard.figures import Part
@@ -93,7 +94,14 @@ def test_foreign_text_is_shown_and_obeyed_by_nobody(pages: dict[str, bytes]) -> 
 @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1"])
 def test_a_spreadsheet_sees_text_where_it_could_see_a_formula(cell: str) -> None:
     (_, row) = list(csv.reader(io.StringIO(as_csv([{"a": cell}], ("a",)).decode(), newline="")))
-    assert row == [f"'{cell}"]
+    assert row == [f"'{cell}".replace("\r", "\\x0d")]
+
+
+def test_an_export_steers_no_terminal() -> None:
+    evil = "a\x1b[2J\x9b1m\u202eb\u2028"
+    for data in (as_csv([{"a": evil}], ("a",)), exports.as_json({"a": evil})):
+        assert not set(evil[1:2] + evil[5:6] + evil[8:9] + evil[-1]) & set(data.decode())
+    assert json.loads(exports.as_json({"a": evil})) == {"a": evil}
 
 
 def test_events_can_be_cited_and_their_data_match(site: Site, pages: dict[str, bytes]) -> None:

@@ -14,6 +14,7 @@ from rozaneh.observatory.dashboard.figures import Country, Tally
 from rozaneh.observatory.events.event import Found
 from rozaneh.observatory.events.sentences import event_lines, what
 from rozaneh.words import Words
+from rozaneh.words.foreign import escaped, unsteered
 
 if TYPE_CHECKING:
     from rozaneh.observatory.dashboard.site import Site
@@ -51,12 +52,16 @@ def event_row(name: str, found: Found) -> dict[str, object]:
 
 
 def as_json(value: object) -> bytes:
-    """JSON, the same bytes for the same value; times in ISO 8601, UTC."""
-    return msgspec.json.format(msgspec.json.encode(value, order="deterministic"), indent=1) + b"\n"
+    """JSON, the same bytes for the same value, which a terminal may be shown; times in ISO 8601, UTC."""
+    text = msgspec.json.format(msgspec.json.encode(value, order="deterministic"), indent=1).decode()
+    return escaped(text).encode() + b"\n"
 
 
 def csv(rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> bytes:
-    """CSV (RFC 4180). A cell that a spreadsheet would take for a formula is quoted with an apostrophe (CWE-1236)."""
+    """CSV (RFC 4180). A cell that a spreadsheet would take for a formula is quoted with an apostrophe (CWE-1236).
+
+    What would steer a terminal, or turn a line around, is written out.
+    """
     out = io.StringIO()
     writer = csv_module.writer(out)
     writer.writerow(columns)
@@ -72,7 +77,7 @@ def _cell(value: object) -> str:
     if isinstance(value, tuple | list):
         return _cell(" ".join(map(str, value)))
     text = str(value)
-    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA) else text
+    return unsteered(f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA) else text)
 
 
 def atom(site: "Site", words: Words) -> bytes:

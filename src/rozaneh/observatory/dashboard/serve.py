@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 import uvicorn
+from duckdb import Error as EngineError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
@@ -14,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from rozaneh.core import LocalFault
 from rozaneh.observatory.dashboard.patience import Patience
 from rozaneh.observatory.dashboard.site import Page, Site
 from rozaneh.observatory.dashboard.views import policy
@@ -23,12 +25,17 @@ _HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Frame-Options": "DENY",
+    "Cache-Control": "no-store",  # the next page may be of a newer store, and a browser keeps no trace of it on disk
 }
 _KEPT: Final = 256
 _LONGEST: Final = 300
 
 
-def application(current: Callable[[], Site], hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")) -> Starlette:
+def application(
+    current: Callable[[], Site],
+    hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]"),
+    troubled: Callable[[str], None] = lambda _: None,
+) -> Starlette:
     """The site as an ASGI application.
 
     Args:
@@ -36,8 +43,9 @@ def application(current: Callable[[], Site], hosts: tuple[str, ...] = ("127.0.0.
             has changed.
         hosts: names under which it may be asked for. Another ``Host`` is refused, so that no page of a stranger can
             read a local observatory under a name of his own.
+        troubled: is told, in a line, why pages cannot be shown: the store is broken, or gone. Who asks is not told.
     """
-    answers = _Answers(current)
+    answers = _Answers(current, troubled)
     return Starlette(
         routes=[Route("/{path:path}", answers.answer, methods=["GET"])],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)],
@@ -47,8 +55,10 @@ def application(current: Callable[[], Site], hosts: tuple[str, ...] = ("127.0.0.
 class _Answers:
     """Pages by their addresses, kept as long as the store stays as it is."""
 
-    def __init__(self, current: Callable[[], Site]) -> None:
+    def __init__(self, current: Callable[[], Site], troubled: Callable[[str], None]) -> None:
         self._current = current
+        self._troubled = troubled
+        self._trouble = ""
         # One query at a time: an engine on this machine uses all cores for each as it is.
         self._turn = asyncio.Lock()
         self._kept: dict[str, Page | None] = {}
@@ -63,13 +73,33 @@ class _Answers:
             return RedirectResponse("/" + path.replace("//", "/") + "index.html")
         asked = request.query_params.get("q", "") if path.endswith("search.html") else ""
         async with self._turn:
-            site = await run_in_threadpool(self._current)
-            found = await self._page(site, path, asked)
+            try:
+                site, found = await self._found(path, asked)
+            except (LocalFault, EngineError) as fault:
+                self._tell(fault)
+                return _plain("the store cannot be read now", 503)
+            self._trouble = ""
         if found is not None:
             return _shown(found)
         if path.endswith(".html"):
             return _shown(site.missing(path), 404)
         return _plain("no such page, or too little is known to show it", 404)
+
+    def _tell(self, fault: Exception) -> None:
+        """Say what is wrong, once as long as it stays the same."""
+        line = str(fault).partition("\n")[0]
+        if line != self._trouble:
+            self._trouble = line
+            self._troubled(line)
+
+    async def _found(self, path: str, asked: str) -> tuple[Site, Page | None]:
+        """What stands at an address, and the site it is of."""
+        site = await run_in_threadpool(self._current)
+        try:
+            return site, await self._page(site, path, asked)
+        except EngineError:  # files of the store have been replaced since; it is opened anew then
+            site = await run_in_threadpool(self._current)
+            return site, await self._page(site, path, asked)
 
     async def _page(self, site: Site, path: str, asked: str) -> Page | None:
         if self._site is not site:
@@ -93,7 +123,13 @@ def _plain(text: str, status: int) -> Response:
     return Response(text + "\n", status, media_type="text/plain", headers=_HEADERS)
 
 
-def serve(current: Callable[[], Site], host: str, port: int, started: Callable[[str], None]) -> None:
+def serve(
+    current: Callable[[], Site],
+    host: str,
+    port: int,
+    started: Callable[[str], None],
+    troubled: Callable[[str], None],
+) -> None:
     """Serve until interrupted.
 
     Args:
@@ -101,10 +137,11 @@ def serve(current: Callable[[], Site], host: str, port: int, started: Callable[[
         host: address to listen at.
         port: port, 0 for any.
         started: is told the address once it listens.
+        troubled: as in :func:`application`.
     """
     names = ("127.0.0.1", "localhost", "[::1]") if host in ("127.0.0.1", "::1", "localhost") else ("*",)
     config = uvicorn.Config(
-        application(current, names), host=host, port=port, http=Patience, ws="none",
+        application(current, names, troubled), host=host, port=port, http=Patience, ws="none",
         log_level="error", access_log=False, server_header=False,
     )  # fmt: skip
     server = _Announcing(config, started)
