@@ -16,7 +16,7 @@ import typer
 from rozaneh import __version__
 from rozaneh.cli.help import run
 from rozaneh.cli.lasting import forsake
-from rozaneh.core import RozanehError
+from rozaneh.core import DamagedFile, RozanehError
 from rozaneh.words import Words, mark, shown
 
 COMMANDS = {
@@ -54,7 +54,7 @@ def main() -> None:
         dispatch(sys.argv[1:])
     except RozanehError as error:
         print(f"rozaneh: {shown(str(error))}", file=sys.stderr)  # noqa: T201 - there is no console to print to any more
-        sys.exit(_WRONG_USE)
+        sys.exit(_FAILED if isinstance(error, DamagedFile) else _WRONG_USE)
     except OSError as error:
         # What concerns a file or the network was said where it happened; these are about names that are no names of
         # files, and about where the result goes.

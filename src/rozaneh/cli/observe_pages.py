@@ -75,7 +75,8 @@ def publish(
 
     tongue, out = words(lang), console()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=console(errors=True), transient=True, disable=as_json) as bar:
+    errors = console(errors=True)
+    with Progress(*columns, console=errors, transient=True, disable=as_json or not errors.is_terminal) as bar:
         task = bar.add_task(tongue.say("Reading the store"), total=None)
         site = open_site(store, engine, where=where)
         bar.update(task, description=tongue.say("Writing pages"))

@@ -9,6 +9,7 @@ import typer
 
 from rozaneh.cli.options import Json, Lang, console, print_json, words
 from rozaneh.core import LocalFault
+from rozaneh.observatory.damage import all_told
 from rozaneh.observatory.listing import Asked, listed, plain, write
 from rozaneh.words import Words, mark
 
@@ -68,7 +69,7 @@ def verdicts(
         domain=domain and _name(domain),
         layers=layers,
     )
-    tables = listed(store, asked)
+    tables = all_told(store, listed(store, asked))
     if out is not None:
         number = write(out, tables, asked.kind)
         if as_json:

@@ -10,7 +10,7 @@
 
 from rozaneh.core.attempt import Attempt
 from rozaneh.core.context import Context
-from rozaneh.core.errors import DialFailed, LocalFault, RemoteFault, RozanehError
+from rozaneh.core.errors import DamagedFile, DialFailed, LocalFault, RemoteFault, RozanehError
 from rozaneh.core.failure import Failure
 from rozaneh.core.observation import Observation, Op, TagValue
 from rozaneh.core.spec import Element, NotHere, Spec, SpecError
@@ -19,6 +19,7 @@ from rozaneh.core.target import Target, TargetError
 __all__ = [
     "Attempt",
     "Context",
+    "DamagedFile",
     "DialFailed",
     "Element",
     "Failure",

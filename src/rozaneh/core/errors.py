@@ -11,6 +11,10 @@ class LocalFault(RozanehError):
     """Something on this side is wrong: configuration, a file, a permission, a misuse."""
 
 
+class DamagedFile(LocalFault):
+    """A file that Rozaneh wrote is not what it was: cut off, or another one in its place."""
+
+
 class RemoteFault(RozanehError):
     """The other side sent bytes that break the protocol they claim to speak."""
 

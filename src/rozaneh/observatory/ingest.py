@@ -14,6 +14,7 @@ import numpy as np
 
 from rozaneh.core import LocalFault
 from rozaneh.observatory.compaction import compact
+from rozaneh.observatory.damage import told
 from rozaneh.observatory.doubles import Doubles, Keys
 from rozaneh.observatory.jobs import read_side_by_side
 from rozaneh.observatory.store import Change, Store
@@ -81,13 +82,14 @@ def ingest(
             tell(found.size, summary)
         else:
             left.append(found)
-    if jobs > 1 and len(left) > 1:
-        summary.add(read_side_by_side(jobs, store, now, left, tell))
-    else:
-        window = Window(store.place, _Here(store, tell, summary), now, summary)
-        with much_memory():
-            window.read(left)
-    compact(store)
+    with told(store.place):
+        if jobs > 1 and len(left) > 1:
+            summary.add(read_side_by_side(jobs, store, now, left, tell))
+        else:
+            window = Window(store.place, _Here(store, tell, summary), now, summary)
+            with much_memory():
+                window.read(left)
+        compact(store)
     return summary
 
 

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from rozaneh.diagnosis import rules
 from rozaneh.observatory import schema
 from rozaneh.observatory.cells import cells
+from rozaneh.observatory.damage import told
 from rozaneh.observatory.days import count_days
 from rozaneh.observatory.engine import DUCKDB, clickhouse, compiled, duckdb, expression, show
 from rozaneh.observatory.partitions import parts
@@ -71,11 +72,12 @@ def judge_all(store: Store, progress: Progress | None = None, engine: str = DUCK
 
 def _judge(store: Store, wanted: Sequence[Partition], progress: Progress | None, engine: str) -> int:
     total = 0
-    if wanted:
-        bench: Bench = _Here(store) if engine == DUCKDB else Warehouse(clickhouse(engine), store.place)
-        with much_memory(), ThreadPoolExecutor(1) as pool:
-            total = _judged(store, wanted, bench, pool, progress)
-    count_days(store)
+    with told(store.place):
+        if wanted:
+            bench: Bench = _Here(store) if engine == DUCKDB else Warehouse(clickhouse(engine), store.place)
+            with much_memory(), ThreadPoolExecutor(1) as pool:
+                total = _judged(store, wanted, bench, pool, progress)
+        count_days(store)
     return total
 
 

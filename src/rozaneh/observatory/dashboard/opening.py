@@ -7,6 +7,7 @@ from typing import Final
 
 from rozaneh.core import LocalFault
 from rozaneh.observatory import schema
+from rozaneh.observatory.damage import told
 from rozaneh.observatory.dashboard.site import Holdings, Site
 from rozaneh.observatory.engine import engine as open_engine
 from rozaneh.observatory.engine import table
@@ -30,7 +31,8 @@ def open_site(place: Path, engine: str = "duckdb", *, interactive: bool = False,
         LocalFault: there is no store, no such engine, or the address is none.
     """
     check_store(place)
-    connection = open_engine(engine, place, serving=True)
+    with told(place):
+        connection = open_engine(engine, place, serving=True)
     events = stored(place)
     if where and not _ADDRESS.fullmatch(where):
         raise LocalFault(f"{where!r} is no address of a site: expected https:// or http:// and no spaces or quotes")
@@ -42,6 +44,7 @@ def open_site(place: Path, engine: str = "duckdb", *, interactive: bool = False,
         found=events.found,
         withheld=events.withheld,
         where=where,
+        place=place,
     )
     return Site(holdings, interactive=interactive)
 

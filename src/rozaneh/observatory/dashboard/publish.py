@@ -37,7 +37,7 @@ def publish(site: Site, place: Path, progress: Callable[[int, int], None]) -> tu
     try:
         whole = place.resolve()
         _check(whole, place)
-        paths = list(site.paths())
+        paths = site.paths()
         fresh = whole.with_name(f".{whole.name}-{uuid4().hex[:8]}")
         fresh.mkdir(parents=True)
         with _held(fresh):

@@ -7,12 +7,14 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import ibis.expr.types as ir
 import msgspec
 
+from rozaneh.observatory.damage import told
 from rozaneh.observatory.dashboard import event_view, exports, searching, views
 from rozaneh.observatory.dashboard.description import description
 from rozaneh.observatory.dashboard.figures import Country, Figures, Part, Span, at_least, fives
@@ -43,6 +45,7 @@ class Holdings:
         withheld: claims that there is not enough for.
         made: when it was put together.
         where: address under which the pages will stand, for feeds and citations; empty where it is not known.
+        place: the store on disk, if it is one: what cannot be read there is named.
     """
 
     cells: ir.Table
@@ -52,6 +55,7 @@ class Holdings:
     withheld: tuple[Withheld, ...] = ()
     made: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
     where: str = ""
+    place: Path | None = None
 
 
 class Page(NamedTuple):
@@ -127,11 +131,15 @@ class Site:
         Args:
             path: the address below the site's top, without a leading slash.
             asked: what was typed into the search form.
+
+        Raises:
+            DamagedFile: a file of the store cannot be read.
         """
-        for pattern, answer in self._routes:
-            if found := pattern.fullmatch(path):
-                more = {"asked": asked} if answer == self._search else {}
-                return answer(*found.groups(), **more)
+        with told(self.holdings.place):
+            for pattern, answer in self._routes:
+                if found := pattern.fullmatch(path):
+                    more = {"asked": asked} if answer == self._search else {}
+                    return answer(*found.groups(), **more)
         return None
 
     def missing(self, path: str) -> Page:
@@ -141,8 +149,16 @@ class Site:
         here = "x/" * path.count("/") + "missing.html"
         return self._render(words.language, here, "missing.html", title=words.say("No such page"))
 
-    def paths(self) -> Iterator[str]:
-        """Every address."""
+    def paths(self) -> list[str]:
+        """Every address.
+
+        Raises:
+            DamagedFile: as for :meth:`page`.
+        """
+        with told(self.holdings.place):
+            return [*self._paths()]
+
+    def _paths(self) -> Iterator[str]:
         yield from ("index.html", "data/openapi.json", "data/countries.json", "data/events.json", "data/events.csv")
         yield from (f"data/events/{name}.json" for name in sorted(self.events))
         for country in self.countries.values():

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rozaneh.observatory import engine
+from rozaneh.observatory.damage import told
 from rozaneh.observatory.events.on_store import StoreFindings, store_events
 from rozaneh.observatory.events.stored import Stored, keep
 from rozaneh.observatory.signals.signal import Signal
@@ -29,6 +30,7 @@ def renew(
         LocalFault: there is no such store, or they cannot be kept.
     """
     check_store(place)
-    findings = store_events(engine.engine(asked, place), signals=signals, marks=marks)
+    with told(place):
+        findings = store_events(engine.engine(asked, place), signals=signals, marks=marks)
     keep(place, Stored(found=tuple(findings.found), withheld=tuple(findings.withheld)))
     return findings
