@@ -43,6 +43,8 @@ def test_annotations_become_texts() -> None:
 def test_certificates_and_events_and_late_answers() -> None:
     assert values.certificates(raw([{"data": "AQI=", "format": "base64"}, None])) == [b"\x01\x02"]
     assert values.certificates(raw({"no": "list"})) == []
+    assert values.leaf_certificate(raw([None, {"data": "AQI=", "format": "base64"}, "x"])) == b"\x01\x02"
+    assert values.leaf_certificate(raw({"no": "list"})) == values.leaf_certificate(raw([])) == b""
     (event,) = values.network_events(raw([{"operation": "bytes_received_cumulative", "num_bytes": 7, "t": 1.5}]))
     assert (event.operation, event.num_bytes) == ("bytes_received_cumulative", 7)
     assert values.network_events(raw("junk")) == []

@@ -7,7 +7,7 @@ import msgspec
 
 from rozaneh.codecs.certificate import certificate
 from rozaneh.diagnosis import signatures
-from rozaneh.ooni.values import certificates
+from rozaneh.ooni.values import leaf_certificate
 
 NO_CERTIFICATE = (None, None, None, None, False)
 """Digest, issuer, subject, end of validity, and whether the issuer is known for interception."""
@@ -25,11 +25,11 @@ def certificate_of(raw: bytes) -> tuple[object, ...]:
 
 @lru_cache(maxsize=2048)
 def _parsed(raw: bytes) -> tuple[object, ...]:
-    chain = certificates(msgspec.Raw(raw))
-    if not chain:
+    der = leaf_certificate(msgspec.Raw(raw))
+    if not der:
         return NO_CERTIFICATE
-    digest = sha256(chain[0]).hexdigest()
-    leaf = certificate(chain[0])
+    digest = sha256(der).hexdigest()
+    leaf = certificate(der)
     if leaf is None:
         return digest, None, None, None, False
     issuer, subject = leaf.issuer[:500], leaf.subject[:500]

@@ -58,7 +58,7 @@ class Rows:
         self._certificates.add(NO_CERTIFICATE)
         self._answers.add(pages.NO_ANSWER)
         self._by_certificate: dict[bytes, int] = {b"null": 0, b"[]": 0, b"": 0}
-        self._shown = (b"null", 0)
+        self._shown = (Raw(b"null"), 0)
 
     def __len__(self) -> int:
         return len(self._dials)
@@ -93,19 +93,23 @@ class Rows:
         lookups: dict[int, tuple[int, dict[str, int]]] = {}
         of_lookups, of_certificates, of_answers = self._lookups.of, self._certificates.of, self._answers.of
         for order, dial in enumerate(dials):
-            ip, lookup, tcp, http = dial.ip, dial.lookup, dial.tcp, dial.http
-            tls = dial.tls or dial.quic
-            of_lookup, networks = _NOT_ASKED if lookup is None else self._lookup(lookup, trusted, lookups)
+            ip, lookup, tcp, over_tcp, http = dial.ip, dial.lookup, dial.tcp, dial.tls, dial.http
+            tls = dial.quic if over_tcp is None else over_tcp
+            of_lookup, networks = (
+                _NOT_ASKED if lookup is None else lookups.get(id(lookup)) or self._lookup(lookup, trusted, lookups)
+            )
             of_lookups.append(of_lookup)
-            of_certificates.append(self._certificate(tls) if tls is not None else 0)
-            of_answers.append(self._answer(http) if http is not None else 0)
+            of_answers.append(0 if http is None else self._answer(http))
             if tls is not None:
+                shown, known = self._shown  # all addresses of a site show the same, and comparing needs no copy
+                of_certificates.append(known if tls.peer_certificates == shown else self._certificate(tls))
                 sni, tls_failure, version, tls_took = tls.server_name, tls.failure, tls.tls_version, _took(tls)
                 answered = tls_failure is None or tls_failure in _OWN_WORD
                 verified = tls_failure is None and not tls.no_tls_verify
-                if dial.tls is None:  # QUIC: what ended it stands in ``ended``; rules ask for TLS over TCP
+                if over_tcp is None:  # QUIC: what ended it stands in ``ended``; rules ask for TLS over TCP
                     answered, verified, tls_failure = False, False, None
             else:
+                of_certificates.append(0)
                 answered = verified = http is not None and _verified_by_request(dial)
                 tls_failure = dial.failure if dial.ended == "tls" else None
                 sni = version = tls_took = None
@@ -124,11 +128,9 @@ class Rows:
     def _lookup(
         self, lookup: Query, trusted: frozenset[str], known: dict[int, tuple[int, dict[str, int]]]
     ) -> tuple[int, dict[str, int]]:
-        """The number of a lookup, and the networks of its answers."""
-        found = known.get(id(lookup))
-        if found is None:
-            values, networks = _lookup_of(lookup, trusted)
-            found = known[id(lookup)] = self._lookups.add(values), networks
+        """The number of a lookup that is new in its target, and the networks of its answers."""
+        values, networks = _lookup_of(lookup, trusted)
+        found = known[id(lookup)] = self._lookups.add(values), networks
         return found
 
     def _answer(self, http: HttpTransaction) -> int:
@@ -137,13 +139,12 @@ class Rows:
         return self._answers.add(values)
 
     def _certificate(self, tls: Handshake) -> int:
-        raw = bytes(tls.peer_certificates)
-        if raw != self._shown[0]:  # all addresses of a site show the same, and comparing costs less than hashing
-            known = self._by_certificate.get(raw)
-            if known is None:
-                known = self._by_certificate[raw] = self._certificates.add(certificate_of(raw))
-            self._shown = raw, known
-        return self._shown[1]
+        shown = bytes(tls.peer_certificates)
+        known = self._by_certificate.get(shown)
+        if known is None:
+            known = self._by_certificate[shown] = self._certificates.add(certificate_of(shown))
+        self._shown = Raw(shown), known
+        return known
 
     def add_ours(self, measurement: Envelope, told: Own, head: tuple[object, ...]) -> None:
         """Take one measurement of our own probe, whose evidence says more than OONI's records.
@@ -349,4 +350,4 @@ def _address_kind(address: str) -> str:
 
 def _took(record: Query | TcpConnect | Handshake) -> float | None:
     since, until = record.t0, record.t
-    return until - since if since is not None and until is not None else None
+    return None if since is None or until is None else until - since

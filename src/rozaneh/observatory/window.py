@@ -5,6 +5,7 @@ store together with the names of the inputs that are complete by now. Who holds 
 :class:`Door`; it may be another process.
 """
 
+import ctypes
 import datetime as dt
 import gc
 from collections.abc import Iterable, Iterator
@@ -28,6 +29,8 @@ from rozaneh.observatory.store import Change, Input, Partition, new_file, staged
 WINDOW = 60_000
 """Rows that are held before they are written: with sorting and writing them about 150 MB."""
 _LARGEST_REUSED = (32 << 20) - (1 << 16)
+_SET_NO_HUGE_PAGES, _GET_NO_HUGE_PAGES = 41, 42
+"""``PR_SET_THP_DISABLE`` and ``PR_GET_THP_DISABLE`` of ``linux/prctl.h``."""
 _CLOCKS_DIFFER = dt.timedelta(days=1)
 
 
@@ -79,18 +82,34 @@ def much_memory() -> Iterator[None]:
     has to hand out cost more than what is done with them. Therefore glibc is asked for what Arrow needs as well, whose
     own allocator gives back what it has as soon as a window is written; and glibc, which gives a thing of more than
     128 KiB pages of its own, does so for larger ones only, up to 32 MiB, from the first such thing on that is given
-    back.
+    back. Nor are there huge pages meanwhile: what writes Parquet asks for them and fills a corner of each, and the
+    kernel has to clear two megabytes every time.
     """
     was, pool = gc.isenabled(), pa.default_memory_pool()
     gc.disable()
     pa.set_memory_pool(pa.system_memory_pool())
+    huge = _no_huge_pages(None)
+    _no_huge_pages(1)
     np.empty(_LARGEST_REUSED, np.uint8)  # and given back at once, without being touched
     try:
         yield
     finally:
+        _no_huge_pages(huge)
         pa.set_memory_pool(pool)
         if was:
             gc.enable()
+
+
+def _no_huge_pages(wanted: int | None) -> int:
+    """Whether the kernel may give this process huge pages: 1 for no; 0 everywhere but on Linux.
+
+    Args:
+        wanted: what is to hold from now on; none to leave it as it is.
+    """
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is None:
+        return 0
+    return int(prctl(_GET_NO_HUGE_PAGES, 0, 0, 0, 0) if wanted is None else prctl(_SET_NO_HUGE_PAGES, wanted, 0, 0, 0))
 
 
 class Door(Protocol):

@@ -28,6 +28,7 @@ MOST_DIALS = 31
 
 _SYSTEM = frozenset(("getaddrinfo", "system", "golang_net_resolver", "go", "unknown", "", None))
 _ENCRYPTED = frozenset(("doh", "dot", "doq", "doh3", "odoh"))
+_INTERRUPTED = Failure.INTERRUPTED.value
 _KNOWN = frozenset(failure.value for failure in Failure)
 _OLDER = {
     "dns_name_error": Failure.DNS_NXDOMAIN_ERROR.value,
@@ -253,24 +254,25 @@ def _attach(request: HttpTransaction, dials: list[Dial], hop: int) -> None:
 
 def _ended(dial: Dial, scheme: str, *, fetched: bool) -> tuple[str | None, str | None]:
     """Step and failure; ``interrupted`` for what the probe ended itself."""
-    tcp, tls, http = dial.tcp, dial.tls, dial.http
-    if tcp is None and dial.quic is None and http is None:
+    tcp, tls, quic, http = dial.tcp, dial.tls, dial.quic, dial.http
+    if tcp is not None:
+        if failure := tcp.failure:
+            return "connect", failure_of(failure)
+    elif quic is None and http is None:
         return "resolve", _why_undialled(dial.lookup)
-    if tcp is not None and tcp.failure:
-        return "connect", failure_of(tcp.failure)
     if tls is not None and tls.failure:
         return "tls", failure_of(tls.failure)
-    if dial.quic is not None and dial.quic.failure:
-        return "quic", failure_of(dial.quic.failure)
-    if http is not None and http.failure:
+    if quic is not None and quic.failure:
+        return "quic", failure_of(quic.failure)
+    if http is None:
+        return ("connect", _INTERRUPTED) if fetched or scheme == "http" else (None, None)
+    if http.failure:
         failure = failure_of(http.failure)
         if tls is None and scheme == "https" and (tcp is not None or failure.startswith("ssl_")):
             return "tls", failure
         if tcp is None and failure.startswith(("dns_", "android_dns")):
             return "resolve", failure
         return ("body" if http.response and (http.response.code or 0) > 0 else "answer"), failure
-    if http is None and (fetched or scheme == "http"):
-        return "connect", Failure.INTERRUPTED.value
     return None, None
 
 

@@ -92,10 +92,13 @@ class TcpConnect(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     @property
     def failure(self) -> str | None:
         """OONI's name of the failure, or none."""
-        told = self.status.failure
+        status = self.status
+        told = status.failure
+        if told is None and status.success is not False:  # nearly all are
+            return None
         if isinstance(told, str):
             return told
-        return "unknown_failure" if told or (told is None and self.status.success is False) else None
+        return None if told is False else "unknown_failure"
 
 
 class Handshake(Record, frozen=True, gc=False, kw_only=True):

@@ -119,6 +119,14 @@ def certificates(raw: Raw) -> list[bytes]:
         return []
 
 
+def leaf_certificate(raw: Raw) -> bytes:
+    """The first of :func:`certificates`, without reading the others; empty where there is none."""
+    try:
+        return next((der for value in _certificates.decode(raw) or () if (der := to_bytes(value))), b"")
+    except _ERRORS:
+        return b""
+
+
 def network_events(raw: Raw) -> list[NetworkEvent]:
     """The operations on sockets; empty where they cannot be read."""
     try:
