@@ -14,7 +14,7 @@ SCREENS = ((360, 740), (1280, 800))
 def kinds(site: Site, empty: Site, language: str) -> Iterator[tuple[str, Page | None]]:
     """One page of each kind, errors and a store without measurements among them."""
     events = [*site.events]
-    for path in ("index", "method", "IR/index", "IR/AS44244"):
+    for path in ("index", "method", "data", "IR/index", "IR/AS44244"):
         yield path, site.page(f"{language}/{path}.html")
     for name in events:
         yield name, site.page(f"{language}/events/{name}.html")

@@ -1,4 +1,5 @@
 import csv
+import datetime as dt
 import io
 import json
 import posixpath
@@ -17,6 +18,7 @@ from rozaneh.observatory.dashboard.exports import csv as as_csv
 from rozaneh.observatory.dashboard.figures import Part
 from rozaneh.observatory.dashboard.publish import publish
 from rozaneh.observatory.dashboard.site import Holdings, Site
+from rozaneh.observatory.events.event import Event, Found
 from tests.observatory.dashboard import autumn
 from tools import screens
 
@@ -148,6 +150,25 @@ def test_an_event_that_was_there_before_the_data_says_so() -> None:
         page = site.page(path)
         assert page is not None
         assert said in page.body.decode()
+
+
+def test_where_the_service_turns_people_away_the_charts_show_that() -> None:
+    """Nothing fails on the path then: charts of failures would be empty beside a claim of 100%."""
+    hours = [autumn.FIRST + dt.timedelta(hours=number) for number in range(100 * 24)]
+    rows = [autumn.row(hour, 44244, "gemini", source, refused=2, mechanism="service_refusal")
+            for hour in hours for source in "abc"]  # fmt: skip
+    refusal = Found(event=Event(
+        kind="refusal", country="IR", networks=("AS44244",), services=("gemini",), start=autumn.FIRST,
+        mechanism="service_refusal", confidence=0.9, samples=2000, sources=3, rule="service-states",
+    ))  # fmt: skip
+    site = Site(Holdings(*autumn.tables(rows), found=(refusal,), made=autumn.MADE))
+    (name,) = site.events
+    for path in (f"en/events/{name}.html", "en/IR/service/gemini.html"):
+        page = site.page(path)
+        assert page is not None
+        assert '<path class="s5"' in page.body.decode()
+        assert "turned many away" in page.body.decode()
+        assert ("its first 67 days" in page.body.decode()) == ("events" in path), "a hundred are known"
 
 
 @pytest.mark.parametrize(

@@ -36,11 +36,24 @@ def event(site: "Site", words: Words, name: str, path: str) -> Context:
         "zone_name": zone_of_country(code)[1], "stays": bool(site.holdings.where),
         "facts": [*_claimed(found, words, dates), *_evidence(found, words, dates)],
         "votes": [_vote(vote, words, dates) for vote in evidence.votes],
-        "view": hours(site, words, _part_of(claim, span)) if code in site.countries else None,
+        "view": _shown(site, words, claim, span), "first_days": _first_days(site, claim, span),
         "rule": event_rules().get(claim.rule), "because": say(RULES[claim.rule]) if claim.rule in RULES else "",
         "changes": [say(CHANGES[change]) for change in evidence.would_change],
         "citation": _citation(site, name, path),
     }  # fmt: skip
+
+
+def _shown(site: "Site", words: Words, claim: Event, span: Span) -> Context | None:
+    """Its charts: of what was turned away, where that is the claim."""
+    if claim.country not in site.countries:
+        return None
+    return hours(site, words, _part_of(claim, span), refused=claim.kind == "refusal")
+
+
+def _first_days(site: "Site", claim: Event, span: Span) -> int:
+    """How many days of an event that lasts its charts show; nought where they show all there are."""
+    more = claim.end is None and claim.country in site.countries and site.countries[claim.country].last >= span.end
+    return (_SHOWN + _AROUND).days if more else 0
 
 
 def _citation(site: "Site", name: str, path: str) -> str:

@@ -111,6 +111,7 @@ class Site:
                 (r"(en|fa)/index\.html", self._home),
                 (r"(en|fa)/search\.html", self._search),
                 (r"(en|fa)/method\.html", self._method),
+                (r"(en|fa)/data\.html", self._data),
                 (r"(en|fa)/events/([A-Za-z0-9-]{1,80})\.html", self._event),
                 (r"(en|fa)/([A-Z]{2})/index\.html", self._country),
                 (r"(en|fa)/([A-Z]{2})/(\d{4}-\d{2})\.html", self._month),
@@ -167,7 +168,7 @@ class Site:
             )
         for language in LANGUAGES:
             yield f"feed.{language}.atom"
-            yield from (f"{language}/{name}.html" for name in ("index", "search", "method"))
+            yield from (f"{language}/{name}.html" for name in ("index", "search", "method", "data"))
             yield from (f"{language}/events/{name}.html" for name in sorted(self.events))
             for code in sorted(self.countries):
                 yield f"{language}/{code}/index.html"
@@ -268,6 +269,9 @@ class Site:
 
     def _method(self, language: str) -> Page:
         return self._render(language, f"{language}/method.html", "method.html", **method(self.words[language]))
+
+    def _data(self, language: str) -> Page:
+        return self._render(language, f"{language}/data.html", "data.html", **views.data(self, self.words[language]))
 
     def _event(self, language: str, name: str) -> Page | None:
         if name not in self.events:

@@ -38,9 +38,14 @@ class _Item(TypedDict):
     end: dt.datetime | None
 
 
-_HEAT = mark("Failures by hour and day, from {first} to {last}. The same stands below as a table.")
-_TIMELINE = mark("Failures by day, from {first} to {last}. The same stands above as a table.")
-
+_HEAT = (
+    mark("Failures by hour and day, from {first} to {last}. The same stands below as a table."),
+    mark("Refusals by hour and day, from {first} to {last}. The same stands below as a table."),
+)
+_TIMELINE = (
+    mark("Failures by day, from {first} to {last}. The same stands above as a table."),
+    mark("Refusals by day, from {first} to {last}. The same stands above as a table."),
+)
 _HERE = "rozaneh.observatory.dashboard"
 _TROUBLE = 0.2
 _SHORT = dt.timedelta(days=2)
@@ -88,6 +93,14 @@ def home(site: "Site", words: Words) -> Context:
         "title": words.say("What is blocked, and where"), "countries": shown, "events": _events(site, words, ""),
         "few": site.figures.measured(), "sources": LEAST_SOURCES,
     }  # fmt: skip
+
+
+def data(site: "Site", words: Words) -> Context:
+    """What there is for spreadsheets and programs."""
+    return {
+        "title": words.say("Data and interface"),
+        "countries": [{"code": code, "name": country_name(code, words)} for code in site.countries],
+    }
 
 
 def country(site: "Site", words: Words, code: str) -> Context:
@@ -139,15 +152,19 @@ def service(site: "Site", words: Words, code: str, subject: str) -> Context:
     """One service in a country."""
     of_it = [item for item in _events(site, words, code) if subject in item["services"]]
     part = Part(code, site.newest(code), subjects=(subject,))
-    return _part(site, words, part, service_name(subject, words), of_it)
+    known = site.figures.subjects(part).get(subject)
+    refused = known is not None and known.refused > known.failing
+    return _part(site, words, part, service_name(subject, words), of_it, refused=refused)
 
 
 # -------------------------------------------------------------------------------------------------------------- parts
 
 
-def _part(site: "Site", words: Words, part: Part, title: Said, events: list[_Item]) -> Context:
+def _part(
+    site: "Site", words: Words, part: Part, title: Said, events: list[_Item], *, refused: bool = False
+) -> Context:
     code, dates = part.country, dates_of(words, part.country)
-    line, view = _age(site, dates, code), hours(site, words, part)
+    line, view = _age(site, dates, code), hours(site, words, part, refused=refused)
     return {
         "title": title, "code": code, "country": country_name(code, words), "line": line, "view": view,
         "cut": listed(words, [network_name(code, f"AS{n}", words) for n in part.asns]) if len(part.asns) > 1 else "",
@@ -160,14 +177,24 @@ def dates_of(words: Words, code: str) -> Dates:
     return Dates(words, zone_of_country(code)[0])
 
 
-def hours(site: "Site", words: Words, part: Part) -> Context:
-    """What happened hour by hour and day by day, as charts and as a table."""
+def hours(site: "Site", words: Words, part: Part, *, refused: bool = False) -> Context:
+    """What happened hour by hour and day by day, as charts and as a table.
+
+    Args:
+        site: whose figures.
+        words: the language.
+        part: what it is about.
+        refused: show what the service itself turned away, in the place of what failed on the path.
+    """
     code, span = part.country, part.span
     if usual := () if part.subjects else site.usual(code, span):
         part = msgspec.structs.replace(part, subjects=usual)
     dates, zone_name = dates_of(words, code), zone_of_country(code)[1]
     by_hour = site.figures.hours(part)
     by_day = site.figures.days(part)
+    if refused:
+        by_hour = {hour: msgspec.structs.replace(tally, failing=tally.refused) for hour, tally in by_hour.items()}
+        by_day = {day: msgspec.structs.replace(tally, failing=tally.refused) for day, tally in by_day.items()}
     blocks = charts.local_blocks(by_hour, dates.zone)
     known = site.countries[code]
     first = max(span.start, known.first).astimezone(dates.zone).date()
@@ -179,14 +206,12 @@ def hours(site: "Site", words: Words, part: Part) -> Context:
         for day in days
     ]  # fmt: skip
     offset = span.start.astimezone(dates.zone).utcoffset() or dt.timedelta()
-    halves = bool(offset % dt.timedelta(hours=1))
+    halves, ends = bool(offset % dt.timedelta(hours=1)), {"first": dates.both(first), "last": dates.both(last)}
     return {
-        "zone": zone_name, "halves": halves, "usual": bool(usual), "rows": rows,
-        "first": dates.both(first), "last": dates.both(last),
-        "heat": charts.heat_map(blocks, days, dates, words.say(_HEAT, first=dates.both(first), last=dates.both(last))),
-        "timeline": charts.timeline(
-            by_day, days, dates, words.say(_TIMELINE, first=dates.both(first), last=dates.both(last))
-        ),
+        "zone": zone_name, "halves": halves, "usual": bool(usual), "rows": rows, "refused": refused,
+        "first": ends["first"], "last": ends["last"],
+        "heat": charts.heat_map(blocks, days, dates, words.say(_HEAT[refused], **ends)),
+        "timeline": charts.timeline(by_day, days, dates, words.say(_TIMELINE[refused], **ends)),
     }  # fmt: skip
 
 
