@@ -383,6 +383,22 @@ class Nobody:
         raise AssertionError(size)
 
 
+def test_a_file_of_nothing_but_bad_lines_is_given_up_and_said_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a megabyte opens to hundreds of millions of them, each of which costs its time."""
+    monkeypatch.setattr(batches, "MOST_BAD", 100)
+    mixed = write(tmp_path / "a.jsonl", [b"{", web(1), b"x"] * 20 + [b"x"] * 60 + [web(2)])
+    bad = write(tmp_path / "b.jsonl.gz", [b"x"] * 5000 + [web(3)])
+    summary = into(tmp_path / "store", mixed, bad)
+    assert uids(tmp_path / "store") == [web(1)["measurement_uid"], web(2)["measurement_uid"]]
+    assert summary.rejected["unreadable"] == 1
+    assert summary.lines < 300
+    assert [row["detail"] for row in rows(tmp_path / "store", schema.QUARANTINE) if row["reason"] == "unreadable"] == [
+        "nearly all lines before are no measurements; the rest is not read"
+    ]
+
+
 @pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
 def test_the_mark_before_a_file_in_utf8_belongs_to_no_line(tmp_path: Path, name: str) -> None:
     lines = [b"\xef\xbb\xbf" + json.dumps(web(1)).encode(), web(2)]

@@ -32,6 +32,12 @@ def test_lines_are_the_same_however_they_come(packed: bytes, step: int) -> None:
     assert read(packed, step) == [Line(1, b"one"), Line(3, b"two\r", 5), Line(4, b"three", 10)]
 
 
+@pytest.mark.parametrize("step", [1, 2, 3, 7, 1000])
+def test_empty_lines_are_counted_and_cost_nothing(step: int) -> None:
+    assert read(b"\n\r\n  \none\n\n\t\n \n two\n\n", step) == [Line(4, b"one", 6), Line(8, b" two", 15)]
+    assert read(gzip.compress(b"\n" * (4 << 20) + b"x", 1)) == [Line((4 << 20) + 1, b"x", 4 << 20)]
+
+
 def test_nothing_gives_nothing() -> None:
     assert read(b"") == []
     assert read(b"\n\n") == []

@@ -43,6 +43,9 @@ _TOGETHER: Final = 1 << 18
 _GZIP: Final = 31
 _TOLD: Final = 100
 """Lines of one reason that are named one by one; the rest are counted."""
+MOST_BAD: Final = 1_000_000
+"""Lines that are set aside before a file that has little else is given up: what opens to billions would take days."""
+_FEW_GOOD: Final = 10
 MOST_DAYS: Final = 4096
 """Partitions that one file may write to: more is no archive, but somebody who wants many small files."""
 
@@ -168,6 +171,11 @@ class Reader:
             if isinstance(line, BadLine):
                 self.quarantine.add(line, "unreadable", line.reason)
                 continue
+            if self.quarantine.total >= MOST_BAD and self.quarantine.total > _FEW_GOOD * self.kept:
+                self.quarantine.add(
+                    line, "unreadable", "nearly all lines before are no measurements; the rest is not read"
+                )
+                break
             chunk.append(line)
             size += len(line.data)
             if len(chunk) >= _LINES or size >= _TOGETHER:
