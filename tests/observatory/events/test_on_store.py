@@ -218,6 +218,14 @@ def test_a_flood_of_clean_data_on_a_thin_network_leaves_an_outage_as_it_is() -> 
         assert abs(found.event.start - alone.event.start) <= dt.timedelta(hours=2)
 
 
+@pytest.mark.parametrize("rate", [0.05, 0.015], ids=["three-in-a-quarter", "one-in-a-quarter"])
+def test_ten_days_of_clean_data_on_a_thin_network_may_break_an_outage_but_hide_it_not(rate: float) -> None:
+    thin = _people(cut=dict.fromkeys(_ASNS, (0, 24)), rate=rate, home="", seed=13)
+    first, *_ = _found(thin, _clean(range(20 * 24, _DAYS * 24))).found
+    assert (first.event.kind, first.event.networks, first.event.end) == ("outage", ("AS44244", "AS58224"), None)
+    assert abs(first.event.start - _START - dt.timedelta(days=19)) <= dt.timedelta(hours=2)
+
+
 @pytest.mark.parametrize("subjects", [_SUBJECTS, ("instagram",)], ids=["of-everything", "of-what-is-blocked"])
 def test_a_flood_of_clean_data_on_a_thin_network_ends_no_block(subjects: Sequence[str]) -> None:
     thin = _people(block={"instagram": 18 * 24}, rate=0.05)
