@@ -1,11 +1,13 @@
 """Counts by hour out of a store: for each network and subject, how many measurements and how many failed how."""
 
 import datetime as dt
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from rozaneh.observatory.events.baseline import Array
@@ -60,13 +62,12 @@ def load_counts(connection: Any, country: str, rule: WeightSettings) -> Counts |
     """
     t = connection.table("hourly")
     t = t.filter(t.country == country)
-    bounds = t.aggregate(first=t.hour.min(), last=t.hour.max()).to_pyarrow().to_pylist()[0]
-    if bounds["first"] is None:
+    names = t.group_by(["asn", "subject"]).aggregate(first=t.hour.min(), last=t.hour.max()).to_pyarrow()
+    if not names.num_rows:
         return None
-    names = t.select("asn", "subject").distinct().to_pyarrow()
     series = sorted(zip(names.column("asn").to_pylist(), names.column("subject").to_pylist(), strict=True))
     places = {key: place for place, key in enumerate(series)}
-    start, end = _utc(bounds["first"]), _utc(bounds["last"])
+    start, end = _utc(pc.min(names.column("first")).as_py()), _utc(pc.max(names.column("last")).as_py())
     hours = int((end - start).total_seconds() // 3600) + 1
     made = Counts(
         country=country,
@@ -75,8 +76,16 @@ def load_counts(connection: Any, country: str, rule: WeightSettings) -> Counts |
         n=np.zeros((len(series), hours), np.uint16),
         kinds={kind: np.zeros((len(series), hours), np.uint16) for kind in KINDS},
     )
-    for first, after in _batches(t):
-        _take(made, _asked(t.filter((t.day >= first) & (t.day < after))), places, rule)
+    # The next rows are asked for while these are counted.
+    with ThreadPoolExecutor(1) as pool:
+        counting: Future[None] | None = None
+        for first, after in _batches(t):
+            rows = _asked(t.filter((t.day >= first) & (t.day < after)))
+            if counting:
+                counting.result()
+            counting = pool.submit(_take, made, rows, places, rule)
+        if counting:
+            counting.result()
     return made
 
 
@@ -116,7 +125,10 @@ def _take(made: Counts, table: pa.Table, places: dict[tuple[int, str], int], rul
     cell, source = cell[order], source[order]
     first = np.append(True, cell[1:] != cell[:-1])
     of_source = np.flatnonzero(first | np.append(True, source[1:] != source[:-1]))
-    said = {name: _added(table.column(name).to_numpy(), order, of_source) for name in ("n", *KINDS)}
+    # Most columns of most weeks hold nothing.
+    columns = {name: table.column(name).to_numpy() for name in ("n", *KINDS)}
+    kinds = [name for name in KINDS if columns[name].any()]
+    said = {name: _added(columns[name], order, of_source) for name in ("n", *kinds)}
     cell, source, starts = cell[of_source], source[of_source], np.flatnonzero(first[of_source])
     weight = weights(_said(made, cell, source, said["n"]), rule)
     if np.any(weight < 1):
@@ -127,11 +139,12 @@ def _take(made: Counts, table: pa.Table, places: dict[tuple[int, str], int], rul
     limit = np.maximum(rule.loudest_least, rule.loudest * (total["n"] - loud["n"]) / np.maximum(sources - 1, 1))
     cut = np.maximum(loud["n"] - limit, 0)
     share = cut / np.maximum(loud["n"], _TINY)
-    row, hour = np.divmod(cell[starts], made.hours)
+    at = cell[starts]
+    row = at // made.hours
     n = _whole(total["n"] - cut, row)
-    made.n[row, hour] = n
-    for kind in (kind for kind in KINDS if said[kind].any()):
-        made.kinds[kind][row, hour] = np.minimum(_whole(total[kind] - share * loud[kind], row), n)
+    made.n.reshape(-1)[at] = n
+    for kind in kinds:
+        made.kinds[kind].reshape(-1)[at] = np.minimum(_whole(total[kind] - share * loud[kind], row), n)
 
 
 def _said(made: Counts, cell: NDArray[np.int64], source: NDArray[np.int64], n: Array) -> Said:
@@ -151,8 +164,8 @@ def _order(cell: NDArray[np.int64], source: NDArray[np.int64]) -> NDArray[np.int
 
 
 def _added(values: NDArray[np.int64], order: NDArray[np.int64], starts: NDArray[np.int64]) -> Array:
-    """Sums of stretches of values in an order; most columns of most hours hold nothing."""
-    return np.add.reduceat(values[order], starts).astype(np.float64) if values.any() else np.zeros(len(starts))
+    """Sums of stretches of values in an order."""
+    return np.add.reduceat(values[order], starts).astype(np.float64)
 
 
 def _places(table: pa.Table, places: dict[tuple[int, str], int]) -> NDArray[np.int64]:
@@ -189,7 +202,7 @@ def _loudest(said: dict[str, Array], sources: NDArray[np.int64], least: float) -
     loud = said["n"] > least
     alone = np.repeat(sources == 1, sources)
     beside = np.flatnonzero(loud & ~alone)
-    last = beside[np.lexsort([*(said[name][beside] for name in (*reversed(KINDS), "n")), cell[beside]])]
+    last = beside[np.lexsort([*(said[name][beside] for name in reversed(said)), cell[beside]])]
     last = last[np.diff(cell[last], append=-1) != 0]
     rows = np.concatenate((np.flatnonzero(loud & alone), last))
     found = {name: np.zeros(len(sources)) for name in said}

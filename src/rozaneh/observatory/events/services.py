@@ -1,5 +1,6 @@
 """Blocks of one service on one network: stretches of hours in which it fails far more than its frozen baseline."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import msgspec
@@ -11,6 +12,7 @@ from rozaneh.observatory.events.baseline import DAY, Array, Baseline, fit
 _GAP = 6
 _STEPS = 2  # a block is no small step: the first ones are left out
 _CHUNK = 256
+_THREADS = 2  # each has the arrays of a chunk in memory
 _SUSPECT = 0.7  # of the nats that an event needs, by the first baseline: less than that is not looked at closely
 _BLOCKED_BEFORE = 0.5
 _RECOVERED = 20.0  # nats that must speak for a recovery between two stretches
@@ -72,16 +74,21 @@ def find_on_services(n: np.ndarray, k: np.ndarray, local: int, settings: Service
     """
     if n.shape[1] < DAY:
         return []
-    suspects: list[np.ndarray] = []
-    for rows in states.parts(np.arange(len(n)), _CHUNK):
+
+    def suspects(rows: np.ndarray) -> np.ndarray:
         some, failed = n[rows].astype(np.float64), k[rows].astype(np.float64)
         usual, before, enough = _first_baseline(some, failed, local, settings)
         gains = states.likelihoods(some, failed, usual, local, states.STEPS[_STEPS:])
-        suspects.append(rows[enough & (before | (states.most_for(gains) > _SUSPECT * settings.least))])
-    found: list[Stretch] = []
-    for rows in states.parts(np.concatenate([*suspects, np.empty(0, np.int64)]), _CHUNK):
-        found += _look_closely(rows, n[rows].astype(np.float64), k[rows].astype(np.float64), local, settings)
-    return found
+        return rows[enough & (before | (states.most_for(gains) > _SUSPECT * settings.least))]
+
+    def closely(rows: np.ndarray) -> list[Stretch]:
+        return _look_closely(rows, n[rows].astype(np.float64), k[rows].astype(np.float64), local, settings)
+
+    # Series know nothing of each other, and numpy leaves the interpreter alone while it computes.
+    with ThreadPoolExecutor(_THREADS) as pool:
+        near = pool.map(suspects, states.parts(np.arange(len(n)), _CHUNK))
+        some = np.concatenate([*near, np.empty(0, np.int64)])
+        return [stretch for part in pool.map(closely, states.parts(some, _CHUNK)) for stretch in part]
 
 
 def _look_closely(rows: np.ndarray, n: Array, k: Array, local: int, settings: ServiceSettings) -> list[Stretch]:
