@@ -85,7 +85,9 @@ def pages_ask(connection: Any) -> list[Any]:
     part = Part("IR", Span(dt.datetime(2022, 9, 21, tzinfo=dt.UTC), dt.datetime(2022, 9, 24, tzinfo=dt.UTC)))
     some = Part("IR", part.span, (1, 2), ("site.example",))
     return [
-        figures.countries(), figures.networks("IR"), figures.subjects(part), figures.matrix(part), figures.days(some),
+        figures.countries(), figures.networks("IR"), figures.subjects("IR", part.span),
+        figures.matrix("IR", part.span.start),
+        figures.days(some), figures.days(part),
         figures.hours(part), figures.hours(some),
     ]  # fmt: skip
 

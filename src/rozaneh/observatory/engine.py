@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import ibis
 import pyarrow as pa
@@ -132,6 +133,30 @@ def engine(text: str, place: Path, *, serving: bool = False) -> Any:
 def table(connection: Any, name: str) -> Any:
     """A table of an engine, as an Ibis expression."""
     return connection.table(name)
+
+
+def given(connection: Any, rows: pa.Table) -> Any:
+    """Rows of this process as a table that queries of an engine can use, as an Ibis expression.
+
+    Args:
+        connection: an Ibis backend.
+        rows: few.
+    """
+    name = f"given_{uuid4().hex}"
+    if connection.name == DUCKDB:
+        return connection.create_table(name, ibis.memtable(rows), temp=True)
+    if type(getattr(connection, "con", None)).__name__ == "ChdbClient":
+        made = connection.create_table(name, schema=ibis.Schema.from_pyarrow(rows.schema), engine="Memory")
+        connection.con.insert_arrow(name, rows)
+        return made
+    return ibis.memtable(rows)  # sent along with each query
+
+
+def named(connection: Any, query: Any) -> Any:
+    """A query as a table of its own, where the engine can keep it for us: then it is translated once."""
+    if connection.name != DUCKDB:
+        return query
+    return connection.create_view(f"named_{uuid4().hex}", query)
 
 
 def expression(name: str, called: str | None = None) -> Any:

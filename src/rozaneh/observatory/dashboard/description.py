@@ -38,8 +38,9 @@ def description(where: str = "") -> _Schema:
         "info": {
             "title": "Rozaneh observatory", "version": "1",
             "description": "Figures behind which fewer than five measurements or a single source stand are left out, "
-            "counts are rounded to fives, shares of fewer than fifty are shares of such counts, and there are at least "
-            "as many sources as is said. Times are ISO 8601, UTC.",
+            "counts are rounded to fives, shares are shares of such counts, there are at least as many sources as is "
+            "said, and what is too little beside what is shown of the same total counts nowhere. "
+            "Times are ISO 8601, UTC.",
         },
         "paths": _paths(),
         "components": {"schemas": _schemas()},

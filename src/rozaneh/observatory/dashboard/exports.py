@@ -10,7 +10,8 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 import msgspec
 
-from rozaneh.observatory.dashboard.figures import Country, Tally
+from rozaneh.observatory.dashboard.figures import Country
+from rozaneh.observatory.dashboard.tallies import Tally
 from rozaneh.observatory.events.event import Found
 from rozaneh.observatory.events.sentences import event_lines, what
 from rozaneh.words import Words

@@ -1,54 +1,33 @@
 """What pages and exports show, as plain structs: few rows, asked of the tables of cells and days through Ibis.
 
-Whatever leaves this module is fit to be published: cells behind which too little stands are left out, and counts are
-rounded, so that a total minus its parts does not give away what was left out.
+Whatever leaves this module is fit to be published: cells behind which too little stands are left out, counts are
+rounded (:mod:`rozaneh.observatory.dashboard.tallies`), and what could be told as a total minus its parts is counted
+nowhere (:mod:`rozaneh.observatory.dashboard.remainders`).
 """
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-import ibis
 import ibis.expr.types as ir
 import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rozaneh.observatory.dashboard.withhold import withheld, withheld_where
+from rozaneh.observatory import schema
+from rozaneh.observatory.dashboard.remainders import Counted, counted
+from rozaneh.observatory.dashboard.tallies import SUMS, published
+from rozaneh.observatory.dashboard.tallies import Tally as Tally  # noqa: PLC0414 - for who asks here, too
+from rozaneh.observatory.dashboard.withhold import withheld, withheld_of_each
 
-_STEP = 5
-_MANY = 50
-_STEPS = (2, 3, 5, *(digit * 10**power for power in range(1, 9) for digit in (1, 2, 5)))
 _REMEMBERED = 64
 _MOMENT = dt.timedelta(microseconds=1)
 _DAY = dt.timedelta(days=1)
-_SUMS = ("n", "failing", "blocked", "throttled", "refused")
+_BY_BANK = pa.schema([schema.CELL.field(name) for name in ("hour", "bank", *SUMS, "sources")])
 
 
 _Answer = TypeVar("_Answer")
-
-
-class Tally(msgspec.Struct, frozen=True, kw_only=True):
-    """How many verdicts there are of each kind. Counts are rounded to fives; shares of few are shares of such counts.
-
-    Attributes:
-        n: verdicts, about.
-        sources: independent sources that they come from, at least.
-        failing: share that does not get through, for a reason that lies on the path.
-        blocked: share that a rule calls blocked.
-        throttled: share that is slowed down.
-        refused: share that the service itself turns away.
-        mechanism: the most frequent mechanism of what does not get through; empty where everything does.
-    """
-
-    n: int
-    sources: int
-    failing: float
-    blocked: float
-    throttled: float
-    refused: float
-    mechanism: str = ""
 
 
 class Country(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,116 +74,159 @@ class Figures:
     """
 
     def __init__(self, cells: ir.Table, countrywide: ir.Table, daily: ir.Table) -> None:
-        self._cells = cells
-        self._countrywide = countrywide
-        self._daily = daily
+        self._tables = cells, countrywide, daily
+        self._counted: dict[str, Counted] = {}
         self._known: dict[tuple[object, ...], Any] = {}
 
     def countries(self) -> list[Country]:
-        """The countries about which enough is known, the best known first."""
+        """The countries about which enough is known, the best known first. Their totals are those of the hours."""
         return self._once(("countries",), self._countries)
 
     def measured(self) -> bool:
         """Whether anything was measured, also where it is too little to show."""
-        return self._once(("measured",), lambda: bool(self._daily.limit(1).count().to_pyarrow().as_py()))
+        *_, daily = self._tables
+        return self._once(("measured",), lambda: bool(daily.limit(1).count().to_pyarrow().as_py()))
 
     def networks(self, country: str) -> dict[int, Tally]:
         """The networks of a country about which enough is known."""
 
         def ask() -> dict[int, Tally]:
-            rows = _rows(_counted(self._daily.filter(self._daily.country == country), ["asn"]))
-            return {row["asn"]: tally for row, tally in _published(rows)}
+            rows = _rows(_counted(self._of(country).daily, ["asn"]))
+            return {row["asn"]: tally for row, tally in published(rows)}
 
         return self._once(("networks", country), ask)
 
     def hours(self, part: Part) -> dict[dt.datetime, Tally]:
         """Each hour."""
-        by_bank = self._by_bank(part)
-        hour = by_bank["hour"].to_numpy()
+        rows, _ = self._shown(part)
+        hour = _hour(rows)
         start, end = (np.datetime64(_of_store(moment), "us") for moment in (part.span.start, part.span.end))
         within = (hour >= start) & (hour < end)
-        found = _united(hour[within], by_bank.filter(pa.array(within)))
+        found = _united(hour[within], rows.filter(pa.array(within)))
         return {hour.replace(tzinfo=dt.UTC): tally for hour, tally in found.items()}
 
     def days(self, part: Part) -> dict[dt.date, Tally]:
-        """Each day (UTC) that the hours touch."""
-        by_bank = self._by_bank(part)
-        return _united(by_bank["hour"].to_numpy().astype("datetime64[D]"), by_bank)
+        """Each day (UTC) that the hours touch. Hours that are not shown count where they are enough together."""
+        rows, beside = self._shown(part)
+        if beside is not None:
+            # A day of all there is, by its hours; then that of the part, and what lies between the two.
+            inside = np.repeat([True, False], [rows.num_rows, beside.num_rows])
+            rows = pa.concat_tables([rows, beside])
+            counts = _counts_by_day(rows)
+            rows, inside = rows.filter(pa.array(counts)), inside[counts]
+            inside[inside] = _counts_by_day(rows.filter(pa.array(inside)))
+            outside = rows.filter(pa.array(~inside))
+            few = _day(outside)[~_enough(_day(outside), outside)]
+            rows = rows.filter(pa.array(inside | np.isin(_day(rows), few)))
+        else:
+            rows = rows.filter(pa.array(_counts_by_day(rows)))
+        return _united(_day(rows), rows)
 
-    def subjects(self, part: Part) -> dict[str, Tally]:
-        """The services, and host names that belong to none."""
+    def subjects(self, country: str, span: Span | None = None) -> dict[str, Tally]:
+        """The services, and host names that belong to none; of all days where no span is given."""
 
         def ask() -> dict[str, Tally]:
-            rows = _rows(_counted(_of(self._daily, part), ["subject"]))
-            return {row["subject"]: tally for row, tally in _published(rows)}
+            rows = _rows(_counted(_within(self._of(country).daily, span), ["subject"]))
+            return {row["subject"]: tally for row, tally in published(rows)}
 
-        return self._once(("subjects", part), ask)
+        return self._once(("subjects", country, span), ask)
 
-    def matrix(self, part: Part) -> dict[tuple[str, int], Tally]:
-        """Each service on each network, with the most frequent mechanism."""
+    def matrix(self, country: str, since: dt.datetime | None = None) -> dict[tuple[str, int], Tally]:
+        """Each service on each network, with the most frequent mechanism.
+
+        Args:
+            country: two capitals.
+            since: count from that day on; where too little lies before it, which the difference would tell, all counts.
+        """
 
         def ask() -> dict[tuple[str, int], Tally]:
-            found = _with_mechanism(_of(self._daily, part), ["subject", "asn"])
-            return {(row["subject"], row["asn"]): tally for row, tally in found}
+            keys, daily = ["subject", "asn"], self._of(country).daily
+            if since is None:
+                return {(row["subject"], row["asn"]): tally for row, tally in _with_mechanism(daily, keys)}
+            day = _of_store(since).date()
+            found = {
+                (row["subject"], row["asn"]): t for row, t in _with_mechanism(daily.filter(daily.day >= day), keys)
+            }
+            before = _rows(_counted(daily.filter(daily.day < day), keys))
+            few = {
+                (row["subject"], row["asn"]) for row in before if row["n"] > 0 and withheld(row["n"], row["sources"])
+            }
+            whole = self.matrix(country) if few else {}
+            return {key: whole.get(key, tally) if key in few else tally for key, tally in found.items()}
 
-        return self._once(("matrix", part), ask)
+        return self._once(("matrix", country, since), ask)
 
-    def _by_bank(self, part: Part) -> pa.Table:
-        """Hours and days come of the same cells, of all days that the hours touch."""
+    def _of(self, country: str) -> Counted:
+        """The rows of a country that count."""
+        if country not in self._counted:
+            self._counted[country] = counted(*self._tables, country, _asked)
+        return self._counted[country]
+
+    def _shown(self, part: Part) -> tuple[pa.Table, pa.Table | None]:
+        """The hours of a part, and what lies beside it on other pages, which counts with it where it is too little.
+
+        Beside some networks lie the same services on other ones; beside several services the other ones.
+        """
+        if not part.asns and len(part.subjects) < 2:
+            # What is beside one service is others that are shown, or what is enough together: see the remainders.
+            return self._by_bank(part), None
+
+        def ask() -> tuple[pa.Table, pa.Table]:
+            rows = self._by_bank(part)
+            if part.asns:
+                beside = _minus(self._by_bank(msgspec.structs.replace(part, asns=())), rows)
+            else:
+                beside = self._by_bank(part, others=True)
+            enough = _enough(_hour(beside), beside)
+            few = beside.filter(pa.array(~enough))
+            return pa.concat_tables([rows, few]), beside.filter(pa.array(enough))
+
+        return self._once(("shown", part), ask)
+
+    def _by_bank(self, part: Part, *, others: bool = False) -> pa.Table:
+        """Hours and days come of the same cells, of all days that the hours touch.
+
+        Args:
+            part: what is asked about.
+            others: ask for what is not among its services.
+        """
         first = _of_store(part.span.start).date()
         last = _of_store(part.span.end - _MOMENT).date() + _DAY
         midnights = (dt.datetime.combine(day, dt.time(), dt.UTC) for day in (first, last))
         wide = msgspec.structs.replace(part, span=Span(*midnights))
 
         def ask() -> pa.Table:
-            cells = _of(self._cells if part.asns else self._countrywide, wide)
-            return _asked(_of_banks(cells, ["hour"]))
+            of = self._of(part.country)
+            cells = _within(of.cells if part.asns else of.countrywide, wide.span)
+            if part.asns:
+                cells = cells.filter(cells.asn.isin(part.asns))
+            if part.subjects:
+                named = cells.subject.isin(part.subjects)
+                cells = cells.filter(~named if others else named)
+            return _asked(_of_banks(cells, ["hour"])).cast(_BY_BANK)
 
-        return self._once(("hours", wide), ask)
+        return self._once(("hours", wide, others), ask)
 
     def _countries(self) -> list[Country]:
-        by_day = _counted(self._daily, ["country", "day"])
-        shown = ibis.ifelse(withheld_where(by_day.n, by_day.sources), ibis.null("date"), by_day.day)
-        days = by_day.mutate(shown=shown).group_by("country")
-        rows = _rows(
-            days.aggregate(
-                **{name: by_day[name].sum() for name in _SUMS}, first=ibis._.shown.min(), last=ibis._.shown.max()
-            )
-        )
-        sources = (
-            self._daily.select("country", "source").distinct().group_by("country").aggregate(sources=ibis._.count())
-        )
-        behind = {row["country"]: row["sources"] for row in _rows(sources)}
-        known = [
-            (row, tally)
-            for row, tally in _published([{**row, "sources": behind[row["country"]]} for row in rows])
-            if row["first"] is not None
-        ]
-        edges = self._edges({row["country"]: (row["first"], row["last"]) for row, _ in known})
+        *_, daily = self._tables
         found = [
-            Country(code=code, tally=tally, first=edges[code][0], last=edges[code][1])
-            for code, tally in ((row["country"], tally) for row, tally in known)
+            self._country(code) for code in sorted(_asked(daily.select("country").distinct())["country"].to_pylist())
         ]
-        return sorted(found, key=lambda country: (-country.tally.n, country.code))
+        return sorted((one for one in found if one is not None), key=lambda one: (-one.tally.n, one.code))
 
-    def _edges(self, of: Mapping[str, tuple[dt.date, dt.date]]) -> dict[str, tuple[dt.datetime, dt.datetime]]:
-        """For each country the first and the last hour of which something may be shown, by the days of which it may.
-
-        The very first and last hour may be one volunteer's.
-        """
-        days = {day for both in of.values() for day in both}
-        cells = self._countrywide
-        some = _asked(
-            _of_banks(cells.filter(cells.country.isin(list(of)), cells.day.isin(list(days))), ["country", "hour"])
-        )
-        edges = {}
-        for code, (first, last) in of.items():
-            here = some.filter(pc.equal(some["country"], code))
-            hours = [hour.replace(tzinfo=dt.UTC) for hour in _united(here["hour"].to_numpy(), here)]
-            on = [[hour for hour in hours if hour.date() == day] for day in (first, last)]
-            begin, end = (dt.datetime.combine(day, dt.time(), dt.UTC) for day in (first, last))
-            edges[code] = min(on[0], default=begin), max(on[1], default=end + _DAY - dt.timedelta(hours=1))
-        return edges
+    def _country(self, code: str) -> Country | None:
+        """A country with the sums of its hours, as far as they are shown. None are those of one volunteer."""
+        of = self._of(code)
+        rows = _asked(_of_banks(of.countrywide, ["hour"])).cast(_BY_BANK)
+        rows = rows.filter(pa.array(_enough(_hour(rows), rows)))
+        if not rows.num_rows:
+            return None
+        (sources,) = _rows(of.daily.aggregate(sources=of.daily.source.nunique()))
+        sums = {name: pc.sum(rows[name]).as_py() for name in SUMS}
+        (tally,) = (tally for _, tally in published([{**sums, **sources}]))
+        edges = (pc.min(rows["hour"]).as_py(), pc.max(rows["hour"]).as_py())
+        first, last = (hour.replace(tzinfo=dt.UTC) for hour in edges)
+        return Country(code=code, tally=tally, first=first, last=last)
 
     def _once(self, key: tuple[object, ...], ask: Callable[[], _Answer]) -> _Answer:
         if key not in self._known:
@@ -215,41 +237,53 @@ class Figures:
         return found
 
 
-def _of(table: ir.Table, part: Part) -> ir.Table:
-    """What a part is about, of the days that it touches."""
-    span = part.span
-    found = table.filter(
-        table.country == part.country,
-        table.day >= _of_store(span.start).date(),
-        table.day <= _of_store(span.end - _MOMENT).date(),
-    )
-    if part.asns:
-        found = found.filter(found.asn.isin(part.asns))
-    return found.filter(found.subject.isin(part.subjects)) if part.subjects else found
+def _within(table: ir.Table, span: Span | None) -> ir.Table:
+    """The days that a span touches; all without."""
+    if span is None:
+        return table
+    return table.filter(table.day >= _of_store(span.start).date(), table.day <= _of_store(span.end - _MOMENT).date())
 
 
 def _counted(part: ir.Table, keys: Sequence[str]) -> ir.Table:
     """Sums, and the exact number of sources: a distinct count is an estimate on some engines."""
-    of_source = part.group_by([*keys, "source"]).aggregate(**{name: part[name].sum() for name in _SUMS})
-    sums = {name: of_source[name].sum() for name in _SUMS}
-    return of_source.group_by(keys).aggregate(**sums, sources=of_source.count())
+    of_source = part.group_by([*keys, "source"]).aggregate(**{name: part[name].sum() for name in SUMS})
+    sums = {name: of_source[name].sum() for name in SUMS}
+    return of_source.group_by(keys).aggregate(**sums, sources=of_source.source.count())
 
 
 def _of_banks(cells: ir.Table, keys: Sequence[str]) -> ir.Table:
     """Sums, and the sources behind them as bits."""
-    sums = {name: cells[name].sum() for name in _SUMS}
-    return cells.group_by([*keys, "bank"]).aggregate(**sums, sources=cells.sources.bit_or())
+    sums = {name: cells[name].sum() for name in SUMS}
+    banks = cells.group_by([*keys, "bank"]).aggregate(**sums, sources=cells.sources.bit_or())
+    return banks.select(*keys, "bank", *SUMS, "sources")
 
 
-def _united(moments: np.ndarray, by_bank: pa.Table) -> dict[Any, Tally]:
-    """What may be shown of each moment, of rows that each say a bank: their bits become a number of sources.
+def _hour(rows: pa.Table) -> np.ndarray:
+    hours: np.ndarray = rows["hour"].to_numpy()
+    return hours
+
+
+def _day(rows: pa.Table) -> np.ndarray:
+    return _hour(rows).astype("datetime64[D]")
+
+
+def _minus(rows: pa.Table, some: pa.Table) -> pa.Table:
+    """Rows of hours and banks without some that are in them, of networks that the rest has no part in."""
+    both = rows.join(some, ["hour", "bank"], right_suffix="_of_some")
+    columns = {name: both[name] for name in ("hour", "bank")}
+    columns |= {name: pc.subtract(both[name], pc.fill_null(both[f"{name}_of_some"], 0)) for name in SUMS}
+    others = pc.bit_wise_not(pc.fill_null(both["sources_of_some"], 0))
+    left = pa.table({**columns, "sources": pc.bit_wise_and(both["sources"], others)}).cast(_BY_BANK)
+    return left.filter(pc.greater(left["n"], 0))
+
+
+def _together(moments: np.ndarray, by_bank: pa.Table) -> dict[str, np.ndarray]:
+    """Each moment with its sums, of rows that each say a bank: their bits become a number of sources.
 
     Args:
         moments: of each row.
-        by_bank: the rows.
+        by_bank: the rows; at least one.
     """
-    if not by_bank.num_rows:
-        return {}
     bank = by_bank["bank"].to_numpy()
     order = np.lexsort((bank, moments))
     moments, bank = moments[order], bank[order]
@@ -257,55 +291,53 @@ def _united(moments: np.ndarray, by_bank: pa.Table) -> dict[Any, Tally]:
     of_bank = np.flatnonzero(begins | np.append(True, bank[1:] != bank[:-1]))
     bits = np.bitwise_count(np.bitwise_or.reduceat(by_bank["sources"].to_numpy()[order], of_bank))
     starts = np.flatnonzero(begins)
-    columns = {name: np.add.reduceat(by_bank[name].to_numpy()[order], starts).tolist() for name in _SUMS}
-    columns["sources"] = np.add.reduceat(bits.astype(np.int64), np.searchsorted(of_bank, starts)).tolist()
+    found = {name: np.add.reduceat(by_bank[name].to_numpy()[order], starts) for name in SUMS}
+    found["sources"] = np.add.reduceat(bits.astype(np.int64), np.searchsorted(of_bank, starts))
+    return {"moment": moments[starts], **found}
+
+
+def _united(moments: np.ndarray, by_bank: pa.Table) -> dict[Any, Tally]:
+    """What may be shown of each moment."""
+    if not by_bank.num_rows:
+        return {}
+    columns = {name: column.tolist() for name, column in _together(moments, by_bank).items()}
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    keyed = [{"moment": moment, **row} for moment, row in zip(moments[starts].tolist(), rows, strict=True)]
-    return {row["moment"]: tally for row, tally in _published(keyed)}
+    return {row["moment"]: tally for row, tally in published(rows)}
+
+
+def _enough(moments: np.ndarray, by_bank: pa.Table) -> np.ndarray:
+    """Of each row, whether there is enough to show in all rows of its moment together."""
+    if not by_bank.num_rows:
+        return np.zeros(0, bool)
+    found = _together(moments, by_bank)
+    shown = ~withheld_of_each(found["n"], found["sources"])
+    mask: np.ndarray = shown[np.searchsorted(found["moment"], moments)]
+    return mask
+
+
+def _counts_by_day(rows: pa.Table) -> np.ndarray:
+    """Of each row, whether it counts for its day: in an hour that is shown, or enough with the day's other ones."""
+    counts = _enough(_hour(rows), rows)
+    dark = rows.filter(pa.array(~counts))
+    counts[~counts] = _enough(_day(dark), dark)
+    return counts
 
 
 def _with_mechanism(part: ir.Table, keys: Sequence[str]) -> Iterator[tuple[Mapping[str, Any], Tally]]:
-    troubled = part.filter(part.mechanism != "")
-    by = troubled.group_by([*keys, "mechanism"]).aggregate(troubled=(troubled.failing + troubled.refused).sum())
+    troubled = part.filter(part.mechanism != "", part.source.notnull())
+    of_source = troubled.group_by([*keys, "mechanism", "source"]).aggregate(
+        troubled=(troubled.failing + troubled.refused).sum()
+    )
+    by = of_source.group_by([*keys, "mechanism"]).aggregate(
+        troubled=of_source.troubled.sum(), sources=of_source.count()
+    )
     worst: dict[tuple[Any, ...], tuple[int, str]] = {}
     for row in _rows(by):
-        key = tuple(row[name] for name in keys)
-        worst[key] = max(worst.get(key, (0, "")), (int(row["troubled"]), row["mechanism"]))
-    for row, tally in _published(_rows(_counted(part, keys))):
+        if not withheld(int(row["troubled"]), int(row["sources"])):
+            key = tuple(row[name] for name in keys)
+            worst[key] = max(worst.get(key, (0, "")), (int(row["troubled"]), row["mechanism"]))
+    for row, tally in published(_rows(_counted(part, keys))):
         yield row, msgspec.structs.replace(tally, mechanism=worst.get(tuple(row[name] for name in keys), (0, ""))[1])
-
-
-def _published(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any], Tally]]:
-    for row in rows:
-        n = int(row["n"])
-        if withheld(n, int(row["sources"])):
-            continue
-        yield (
-            row,
-            Tally(
-                n=fives(n),
-                sources=at_least(int(row["sources"])),
-                failing=_share(int(row["failing"]), n),
-                blocked=_share(int(row["blocked"]), n),
-                throttled=_share(int(row["throttled"]), n),
-                refused=_share(int(row["refused"]), n),
-            ),
-        )
-
-
-def at_least(sources: int) -> int:
-    """How many sources there are at least, in steps: one more of them must not show."""
-    return max((step for step in _STEPS if step <= sources), default=0)
-
-
-def fives(n: int) -> int:
-    """A count, rounded to fives."""
-    return max(_STEP * round(n / _STEP), _STEP)
-
-
-def _share(count: int, n: int) -> float:
-    """A share; of few, one of numbers rounded to fives: a total minus its parts must not tell the rest."""
-    return count / n if n >= _MANY else min(_STEP * round(count / _STEP) / fives(n), 1.0)
 
 
 def _of_store(moment: dt.datetime) -> dt.datetime:
@@ -320,7 +352,4 @@ def _asked(query: ir.Table) -> pa.Table:
 
 def _rows(table: ir.Table) -> list[Mapping[str, Any]]:
     rows: list[Mapping[str, Any]] = _asked(table).to_pylist()
-    return [
-        {name: value.replace(tzinfo=dt.UTC) if isinstance(value, dt.datetime) else value for name, value in row.items()}
-        for row in rows
-    ]
+    return rows

@@ -17,8 +17,9 @@ import msgspec
 from rozaneh.observatory.damage import told
 from rozaneh.observatory.dashboard import event_view, exports, searching, views
 from rozaneh.observatory.dashboard.description import description
-from rozaneh.observatory.dashboard.figures import Country, Figures, Part, Span, at_least, fives
+from rozaneh.observatory.dashboard.figures import Country, Figures, Part, Span
 from rozaneh.observatory.dashboard.method import method
+from rozaneh.observatory.dashboard.tallies import at_least, fives
 from rozaneh.observatory.events.event import Event, Found, Withheld
 from rozaneh.observatory.events.groups import domestic_subjects
 from rozaneh.words import LANGUAGES, Words
@@ -75,14 +76,22 @@ def event_id(event: Event) -> str:
 def coarse(found: Found) -> Found:
     """An event as it may be shown: to the last measurement, two copies of it would tell when somebody measured."""
     event, evidence = found.event, found.evidence
-    share = {name: None if (of := getattr(evidence, name)) is None else round(of, 2) for name in ("lowest", "usual")}
+    share = {name: None if (of := getattr(evidence, name)) is None else _twentieths(of) for name in ("lowest", "usual")}
     # Where signals alone show it, what counts are signals, which are public.
     counts = {} if event.rule.startswith("signal-") else {
         "samples": fives(event.samples), "sources": at_least(event.sources)
     }  # fmt: skip
+    # How sure it is comes of the exact number of sources; to three digits it would tell that.
+    sure = int(20 * event.confidence) / 20  # of nothing it is quite sure
     return msgspec.structs.replace(
-        found, event=msgspec.structs.replace(event, **counts), evidence=msgspec.structs.replace(evidence, **share)
+        found,
+        event=msgspec.structs.replace(event, confidence=sure, **counts),
+        evidence=msgspec.structs.replace(evidence, **share),
     )
+
+
+def _twentieths(share: float) -> float:
+    return round(20 * share) / 20
 
 
 def to(here: str, there: str) -> str:
@@ -205,7 +214,7 @@ class Site:
 
     def subjects(self, code: str) -> list[str]:
         """The services and host names of a country that have a page, the best known first."""
-        found = self.figures.subjects(Part(code, self.whole(code)))
+        found = self.figures.subjects(code)
         return sorted((name for name in found if re.fullmatch(_SUBJECT, name)), key=lambda name: (-found[name].n, name))
 
     def usual(self, code: str, span: Span) -> tuple[str, ...]:
@@ -213,7 +222,7 @@ class Site:
 
         What is at home works on through many a cut, and would hide it as well; so would what an event says is blocked.
         """
-        found, home = self.figures.subjects(Part(code, span)), domestic_subjects(code)
+        found, home = self.figures.subjects(code, span), domestic_subjects(code)
         blocked = {name for each in self._within(code, span) for name in each.event.services}
         usual = {n for n, tally in found.items() if tally.failing < _USUALLY_FAILS and not home(n)}
         return tuple(sorted(usual - blocked or usual))
@@ -234,7 +243,7 @@ class Site:
 
     def withheld(self, code: str) -> list[Withheld]:
         """Claims that there is not enough for, as far as their networks and services have enough to be shown at all."""
-        asns, cells = set(self.networks(code)), self.figures.matrix(Part(code, self.whole(code)))
+        asns, cells = set(self.networks(code)), self.figures.matrix(code)
 
         def shown(event: Event) -> bool:
             numbers = {int(text[2:]) for text in event.networks if re.fullmatch(r"AS\d{1,10}", text)}
@@ -325,11 +334,11 @@ class Site:
     def _country_data(self, code: str, what: str, form: str) -> Page | None:
         if code not in self.countries:
             return None
-        part = Part(code, self.whole(code))
         if what == "hours":
-            rows = [{"hour": hour, **exports.tally(t)} for hour, t in sorted(self.figures.hours(part).items())]
+            hours = self.figures.hours(Part(code, self.whole(code)))
+            rows = [{"hour": hour, **exports.tally(t)} for hour, t in sorted(hours.items())]
             return _data(form, rows, ("hour", *exports.TALLY_COLUMNS))
-        cells = sorted(self.figures.matrix(part).items())
+        cells = sorted(self.figures.matrix(code).items())
         rows = [{"subject": subject, "asn": asn, **exports.tally(t)} for (subject, asn), t in cells]
         return _data(form, rows, ("subject", "asn", *exports.TALLY_COLUMNS, "mechanism"))
 

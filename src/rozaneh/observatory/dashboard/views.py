@@ -9,7 +9,8 @@ import msgspec
 from rozaneh.diagnosis.sentences import HOW
 from rozaneh.diagnosis.verdict import Mechanism
 from rozaneh.observatory.dashboard import charts
-from rozaneh.observatory.dashboard.figures import Country, Part, Span, Tally
+from rozaneh.observatory.dashboard.figures import Country, Part, Span
+from rozaneh.observatory.dashboard.tallies import Tally
 from rozaneh.observatory.dashboard.withhold import LEAST_MEASUREMENTS, LEAST_SOURCES
 from rozaneh.observatory.events.event import Found
 from rozaneh.observatory.events.sentences import SHOWN_REASONS, what
@@ -152,7 +153,7 @@ def service(site: "Site", words: Words, code: str, subject: str) -> Context:
     """One service in a country."""
     of_it = [item for item in _events(site, words, code) if subject in item["services"]]
     part = Part(code, site.newest(code), subjects=(subject,))
-    known = site.figures.subjects(part).get(subject)
+    known = site.figures.subjects(code, part.span).get(subject)
     refused = known is not None and known.refused > known.failing
     return _part(site, words, part, service_name(subject, words), of_it, refused=refused)
 
@@ -216,7 +217,7 @@ def hours(site: "Site", words: Words, part: Part, *, refused: bool = False) -> C
 
 
 def _matrix(site: "Site", words: Words, code: str, span: Span) -> Context:
-    cells = site.figures.matrix(Part(code, span))
+    cells = site.figures.matrix(code, span.start)
     subjects = [name for name in site.subjects(code) if any(subject == name for subject, _ in cells)]
     asns = [asn for asn in site.networks(code) if any(network == asn for _, network in cells)][:_NETWORKS_SHOWN]
     return {

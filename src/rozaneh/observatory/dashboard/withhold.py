@@ -3,6 +3,7 @@
 from typing import Final
 
 import ibis.expr.types as ir
+import numpy as np
 
 LEAST_MEASUREMENTS: Final = 5
 """A cell with fewer measurements says nothing on any page, feed or export: not even how many they are."""
@@ -24,4 +25,10 @@ def withheld(measurements: int, sources: int) -> bool:
 def withheld_where(measurements: ir.IntegerColumn, sources: ir.IntegerColumn) -> ir.BooleanColumn:
     """The same of each row of a table."""
     too_small: ir.BooleanColumn = (measurements < LEAST_MEASUREMENTS) | (sources < LEAST_SOURCES)
+    return too_small
+
+
+def withheld_of_each(measurements: np.ndarray, sources: np.ndarray) -> np.ndarray:
+    """The same of each of many."""
+    too_small: np.ndarray = (measurements < LEAST_MEASUREMENTS) | (sources < LEAST_SOURCES)
     return too_small
