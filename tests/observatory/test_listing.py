@@ -3,14 +3,17 @@
 import csv
 import datetime as dt
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from rozaneh.cli.main import dispatch
 from rozaneh.core import LocalFault
-from rozaneh.observatory import schema
+from rozaneh.observatory import listing, schema
 from rozaneh.observatory.ingest import ingest
 from rozaneh.observatory.judging import judge_stale
 from rozaneh.observatory.store import Store
@@ -101,3 +104,20 @@ def test_where_there_is_no_store_the_file_that_would_be_written_stays(tmp_path: 
         with pytest.raises(LocalFault, match=said):
             dispatch(["observe", "verdicts", "--store", str(tmp_path / place), "--out", str(out)])
     assert out.read_text() == "of last week"
+
+
+def test_what_is_no_file_is_refused_and_a_broken_writing_leaves_what_was_there(tmp_path: Path) -> None:
+    pipe, old = tmp_path / "pipe.csv", tmp_path / "old.csv"
+    os.mkfifo(pipe)
+    with pytest.raises(LocalFault, match="is no file"):
+        listing.write(pipe, iter(()), schema.VERDICT)
+    old.write_text("what was there")
+
+    def broken() -> Iterator[pa.Table]:
+        yield schema.VERDICT.empty_table()
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(LocalFault, match="No space left"):
+        listing.write(old, broken(), schema.VERDICT)
+    assert old.read_text() == "what was there"
+    assert sorted(tmp_path.iterdir()) == [old, pipe]

@@ -7,6 +7,7 @@ import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -92,15 +93,24 @@ def plain(table: pa.Table) -> list[dict[str, Any]]:
 def write(place: Path, tables: Iterator[pa.Table], kind: pa.Schema) -> int:
     """Write rows into a file, as its name ends: ``.parquet`` or ``.csv``. Gives their number.
 
+    What was there is replaced as a whole, once all is written.
+
     Raises:
-        LocalFault: it ends otherwise, or cannot be written.
+        LocalFault: it ends otherwise, is there and no file, or cannot be written.
     """
     if place.suffix not in (".parquet", ".csv"):
         raise LocalFault(f"{place}: the name has to end in .parquet or .csv")
+    if place.exists() and not place.is_file():
+        raise LocalFault(f"{place}: is no file")  # a pipe that nobody reads would be waited for
+    fresh = place.with_name(f".{place.name}-{uuid4().hex[:8]}")
     try:
-        return _parquet(place, tables, kind) if place.suffix == ".parquet" else _csv(place, tables, kind)
+        rows = _parquet(fresh, tables, kind) if place.suffix == ".parquet" else _csv(fresh, tables, kind)
+        fresh.replace(place)
     except OSError as error:
         raise LocalFault(f"cannot write {place}: {error.strerror or error}") from None
+    finally:
+        fresh.unlink(missing_ok=True)
+    return rows
 
 
 def _parquet(place: Path, tables: Iterator[pa.Table], kind: pa.Schema) -> int:
