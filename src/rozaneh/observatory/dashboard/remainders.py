@@ -132,7 +132,8 @@ def _left_over(rows: ir.Table, whole: Sequence[str], part: str) -> ir.Table:
 def _hours(wide: ir.Table, days: ir.Table, ask: Ask) -> ir.Table | None:
     """The hours that are not shown, if they are too little together."""
     small = _parts(wide, ("day", "hour")).filter(~ibis._.shown)
-    by_day = ask(_parts(small, ("day",)).select("day", "n", "shown")).to_pylist()
+    parts = _parts(small, ("day",))
+    by_day = ask(parts.select("day", "n", shown=parts.shown.cast("int8"))).to_pylist()  # flags come as numbers anyway
     if not by_day or any(row["shown"] for row in by_day):
         return None
     # Only within a day can sources be told apart by their bits. Where no hour of a day is shown they are told by ids.
