@@ -63,6 +63,7 @@ def _shows_that_there_is_too_little(typed: list[list[str]], folder: Path) -> Non
     assert "Too little has been measured to tell whether anything happened." in english
     assert "چیزی خراب نیست" in persian
     assert "from 0 measurements" not in english
+    assert "nobody measured this" not in english
 
 
 def test_the_same_commands_on_a_folder_of_a_few_files_say_that_it_is_too_little(
@@ -106,6 +107,7 @@ def test_three_commands_show_the_curfew(
         pages = {tongue: _read(f"{home}{tongue}/IR/index.html") for tongue in ("en", "fa")}
     assert re.search(r"Curfew in Iran \([^)]*Irancell[^)]*\): connections were cut from 16:00 to 24:00", pages["en"])
     assert "قطعِ هرروزه" in pages["fa"]
+    assert "nobody measured this" in pages["en"], "a journalist must not take it for news"
     dark = [
         int(x)
         for part in re.findall(r'<path class="s[45]" d="([^"]+)"', pages["en"])

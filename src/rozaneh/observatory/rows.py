@@ -16,6 +16,7 @@ from rozaneh.diagnosis import signatures
 from rozaneh.observatory import ours, pages, schema
 from rozaneh.observatory.certificates import NO_CERTIFICATE, certificate_of
 from rozaneh.observatory.columns import Batch, Shared, table_of
+from rozaneh.observatory.simulated import BEHIND_SOFTWARE, ENGINE
 from rozaneh.observatory.subjects import is_domestic, service_of
 from rozaneh.ooni.dials import Dial, bogon, host_of, is_literal
 from rozaneh.ooni.own import Own
@@ -233,7 +234,7 @@ def head_of(
     if not EARLIEST <= began <= latest:
         raise Refused("impossible time", f"{began:%Y-%m-%d} is not between {EARLIEST:%Y-%m-%d} and {latest:%Y-%m-%d}")
     uid = measurement.measurement_uid or f"content-{blake2b(line, digest_size=16).hexdigest()}"
-    network_type, platform, uploader = _annotated(bytes(measurement.annotations)[:_LONGEST_ANNOTATIONS])
+    network_type, platform, uploader, simulated = _annotated(bytes(measurement.annotations)[:_LONGEST_ANNOTATIONS])
     software = _software(measurement.software_name or "", measurement.software_version or "", platform)
     country = measurement.country
     asn = measurement.asn
@@ -251,7 +252,7 @@ def head_of(
         began,
         _received(measurement.measurement_uid or ""),
         measurement.test_name[:80],
-        software,
+        software + BEHIND_SOFTWARE if simulated else software,
         _source(asn, software, uploader),
         asn_of(measurement.resolver_asn),
         *place,
@@ -259,10 +260,11 @@ def head_of(
 
 
 @lru_cache(maxsize=4096)
-def _annotated(raw: bytes) -> tuple[str, str, str]:
-    """Kind of network, platform and uploader; the same few annotations come over and over."""
+def _annotated(raw: bytes) -> tuple[str, str, str, bool]:
+    """Kind of network, platform, uploader, and whether it is simulated; the same few annotations come over and over."""
     told = annotations(Raw(raw))
-    return told.get("network_type", "")[:40], told.get("platform", "")[:40], told.get("uploader", "")[:128]
+    network_type, platform, uploader = (told.get(name, "") for name in ("network_type", "platform", "uploader"))
+    return network_type[:40], platform[:40], uploader[:128], told.get("engine_name") == ENGINE
 
 
 @lru_cache(maxsize=4096)

@@ -58,7 +58,7 @@ MEASUREMENT: Final = _schema({
     "time": (_MOMENT, "when the measurement began"),
     "received": (_MOMENT, "when the collector got it, where its id tells; else null"),
     "test_name": (_TEXT, "the experiment"),
-    "software": (_TEXT, "name, version and platform of the probe, separated by spaces"),
+    "software": (_TEXT, "name, version and platform of the probe, by spaces; 'simulated' behind them if it is"),
     "source": (pa.int64(), "digest of AS, software and uploader: measurements of one source are not independent"),
     "resolver_asn": (pa.int64(), "autonomous system of the probe's resolver, 0 where unknown"),
     "file": (_TEXT, "name of the file it came in, without its directories"),

@@ -24,6 +24,7 @@ from rozaneh.observatory.columns import Batch
 from rozaneh.observatory.doubles import Keys
 from rozaneh.observatory.partitions import parts
 from rozaneh.observatory.rows import Key, Rows
+from rozaneh.observatory.simulated import holds_simulated, note_simulated
 from rozaneh.observatory.store import Change, Input, Partition, new_file, staged
 
 WINDOW = 60_000
@@ -193,6 +194,8 @@ class Window:
             for partition, part in parts(table):
                 put.append((staged(self.place, part), new_file(self.place, schema.OBSERVATIONS, partition)))
                 touched.append(partition)
+            if holds_simulated(table):
+                note_simulated(self.place)
         if put or self._done:
             self.door.commit(Change(put=put, done=self._done, stale=touched))
         self._batches, self._keys, self._rows = [], [], 0

@@ -59,6 +59,8 @@ def _first_days(site: "Site", claim: Event, span: Span) -> int:
 def _citation(site: "Site", name: str, path: str) -> str:
     """How to cite it; an address only where it is one, since that of this machine leads nobody here."""
     cited = f"Rozaneh observatory, event {name}, made {site.holdings.made:%Y-%m-%d}."
+    if site.holdings.simulated:
+        cited = f"{cited} Simulated data."
     return f"{cited} {site.holdings.where}{path}" if site.holdings.where else cited
 
 

@@ -86,6 +86,8 @@ def atom(site: "Site", words: Words) -> bytes:
     where = site.holdings.where
     feed = Element("feed", {"xmlns": _ATOM, "xml:lang": words.language})
     SubElement(feed, "title").text = words.say("Rozaneh observatory: events")
+    if site.holdings.simulated:
+        SubElement(feed, "subtitle").text = words.say("Simulated: nobody measured this.")
     here = f"{where}feed.{words.language}.atom"
     SubElement(feed, "id").text = here if where else _urn(here)
     newest = sorted(site.events.items(), key=lambda item: (item[1].event.start, item[0]), reverse=True)[:_NEWEST]

@@ -12,6 +12,7 @@ from rozaneh.observatory.dashboard.site import Holdings, Site
 from rozaneh.observatory.engine import engine as open_engine
 from rozaneh.observatory.engine import table
 from rozaneh.observatory.events.stored import FILE, stored
+from rozaneh.observatory.simulated import is_simulated
 from rozaneh.observatory.store import check_store, files
 
 _ADDRESS: Final = re.compile(r"https?://[^\s\x00-\x20\x7f-\x9f\"<>\\^`{|}]{1,1000}")
@@ -45,6 +46,7 @@ def open_site(place: Path, engine: str = "duckdb", *, interactive: bool = False,
         withheld=events.withheld,
         where=where,
         place=place,
+        simulated=is_simulated(place),
     )
     return Site(holdings, interactive=interactive)
 

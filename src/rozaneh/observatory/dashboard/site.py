@@ -47,6 +47,7 @@ class Holdings:
         made: when it was put together.
         where: address under which the pages will stand, for feeds and citations; empty where it is not known.
         place: the store on disk, if it is one: what cannot be read there is named.
+        simulated: whether some of it was measured by nobody, which every page says.
     """
 
     cells: ir.Table
@@ -57,6 +58,7 @@ class Holdings:
     made: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
     where: str = ""
     place: Path | None = None
+    simulated: bool = False
 
 
 class Page(NamedTuple):

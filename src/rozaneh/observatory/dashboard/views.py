@@ -78,6 +78,7 @@ def render(site: "Site", words: Words, path: str, template: str, context: Contex
         policy=allowed,
         made=Dates(words, dt.UTC).moment(site.holdings.made),
         measurements=site.measurements,
+        simulated=site.holdings.simulated,
         least=LEAST_MEASUREMENTS,
         **context,
     )  # fmt: skip
