@@ -10,6 +10,7 @@ from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progres
 
 from rozaneh.cli.options import Engine, Json, Lang, console, print_json, words
 from rozaneh.observatory import ingest as reading
+from rozaneh.observatory.dashboard.foreseen import foresee
 from rozaneh.observatory.judging import judge_all, judge_stale
 from rozaneh.observatory.store import Store, check_store
 from rozaneh.words import Words, mark
@@ -127,7 +128,10 @@ def _judged(store: Store, said: Words, engine: str, *, everything: bool) -> int:
     with _progress(MofNCompleteColumn()) as progress:
         task = progress.add_task(said.say("judging"), total=None)
         run = judge_all if everything else judge_stale
-        return run(store, lambda done, total: progress.update(task, completed=done, total=total), engine)
+        verdicts = run(store, lambda done, total: progress.update(task, completed=done, total=total), engine)
+    with console(errors=True).status(said.say("looking for what may not be shown")):
+        foresee(store.place)
+    return verdicts
 
 
 def _progress(column: DownloadColumn | MofNCompleteColumn) -> Progress:

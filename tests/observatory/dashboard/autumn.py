@@ -1,6 +1,8 @@
 """A small store of hours in memory: an autumn with a curfew on one network and a blocked service on two."""
 
 import datetime as dt
+from collections.abc import Sequence
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import ibis
@@ -9,10 +11,11 @@ import pyarrow as pa
 
 from rozaneh.observatory.cells import cells, countrywide
 from rozaneh.observatory.dashboard.site import Holdings, Site
-from rozaneh.observatory.days import daily
+from rozaneh.observatory.days import count_days, daily
 from rozaneh.observatory.events.event import Event, Evidence, Forecast, Found, Vote, Withheld
 from rozaneh.observatory.partitions import parts
-from rozaneh.observatory.schema import CELL, COUNTRYWIDE_CELL, COUNTS, HOUR
+from rozaneh.observatory.schema import CELL, CELLS, COUNTRYWIDE_CELL, COUNTS, HOUR, HOURLY
+from rozaneh.observatory.store import Change, Partition, Store
 
 TEHRAN = ZoneInfo("Asia/Tehran")
 FIRST = dt.datetime(2022, 9, 10, tzinfo=dt.UTC)
@@ -110,3 +113,16 @@ def site(*, interactive: bool = False) -> Site:
     """The pages of all this."""
     holdings = Holdings(*tables(hours()), found=found(), withheld=withheld(), made=MADE)
     return Site(holdings, interactive=interactive)
+
+
+def on_disk(place: Path, rows: Sequence[dict[str, object]]) -> Path:
+    """A store with these hours, or with these as well."""
+    with Store(place) as opened:
+        for day in sorted({str(row["day"]) for row in rows}):
+            part = pa.Table.from_pylist([row for row in rows if str(row["day"]) == day], schema=HOUR)
+            where = Partition("IR", part["day"][0].as_py())
+            tables = ((HOURLY, part), (CELLS, cells(part)))
+            put = [(opened.stage(each), opened.new_file(name, where)) for name, each in tables]
+            opened.commit(Change(put=put, fresh=[where]))
+        count_days(opened)
+    return place

@@ -3,35 +3,22 @@ from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 from starlette.applications import Starlette
 
 from rozaneh.core import LocalFault
-from rozaneh.observatory.cells import cells
 from rozaneh.observatory.dashboard.opening import Current, open_site
 from rozaneh.observatory.dashboard.serve import application
 from rozaneh.observatory.dashboard.site import Site
-from rozaneh.observatory.days import count_days
 from rozaneh.observatory.events import Stored, keep, stored
-from rozaneh.observatory.schema import CELLS, HOUR, HOURLY
-from rozaneh.observatory.store import Change, Partition, Store, files
+from rozaneh.observatory.schema import CELLS
+from rozaneh.observatory.store import files
 from tests.observatory.dashboard import autumn
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
-    place = tmp_path / "store"
-    rows = autumn.hours()
-    with Store(place) as opened:
-        for day in sorted({str(row["day"]) for row in rows}):
-            part = pa.Table.from_pylist([row for row in rows if str(row["day"]) == day], schema=HOUR)
-            where = Partition("IR", part["day"][0].as_py())
-            tables = ((HOURLY, part), (CELLS, cells(part)))
-            put = [(opened.stage(each), opened.new_file(name, where)) for name, each in tables]
-            opened.commit(Change(put=put, fresh=[where]))
-        count_days(opened)
-    return place
+    return autumn.on_disk(tmp_path / "store", autumn.hours())
 
 
 def test_a_store_on_disk_shows_what_one_in_memory_shows(store: Path) -> None:

@@ -71,10 +71,18 @@ class Figures:
         cells: the table of cells.
         countrywide: the table of cells of all networks together.
         daily: the table of days.
+        out: gives what does not count of a country, where that is known.
     """
 
-    def __init__(self, cells: ir.Table, countrywide: ir.Table, daily: ir.Table) -> None:
-        self._tables = cells, countrywide, daily
+    def __init__(
+        self,
+        cells: ir.Table,
+        countrywide: ir.Table,
+        daily: ir.Table,
+        out: Callable[[str], pa.Table | None] = lambda _: None,
+    ) -> None:
+        self._tables = Counted(cells, countrywide, daily)
+        self._out = out
         self._counted: dict[str, Counted] = {}
         self._known: dict[tuple[object, ...], Any] = {}
 
@@ -159,7 +167,7 @@ class Figures:
     def _of(self, country: str) -> Counted:
         """The rows of a country that count."""
         if country not in self._counted:
-            self._counted[country] = counted(*self._tables, country, _asked)
+            self._counted[country] = counted(self._tables, country, _asked, self._out(country))
         return self._counted[country]
 
     def _shown(self, part: Part) -> tuple[pa.Table, pa.Table | None]:
@@ -172,28 +180,29 @@ class Figures:
             return self._by_bank(part), None
 
         def ask() -> tuple[pa.Table, pa.Table]:
-            rows = self._by_bank(part)
             if part.asns:
+                rows = self._by_bank(part)
                 beside = _minus(self._by_bank(msgspec.structs.replace(part, asns=())), rows)
             else:
-                beside = self._by_bank(part, others=True)
+                rows, beside = self._both(part)
             enough = _enough(_hour(beside), beside)
             few = beside.filter(pa.array(~enough))
             return pa.concat_tables([rows, few]), beside.filter(pa.array(enough))
 
         return self._once(("shown", part), ask)
 
-    def _by_bank(self, part: Part, *, others: bool = False) -> pa.Table:
-        """Hours and days come of the same cells, of all days that the hours touch.
+    def _both(self, part: Part) -> tuple[pa.Table, pa.Table]:
+        """The hours of some services on all networks, and those of all other services."""
+        wide = _of_whole_days(part)
+        cells = _within(self._of(part.country).countrywide, wide.span)
+        inside = cells.subject.isin(part.subjects).cast("int8")  # flags come as numbers from some engines
+        rows = _asked(_of_banks(cells.mutate(inside=inside), ["hour", "inside"]))
+        named, others = (rows.filter(pc.equal(rows["inside"], flag)).drop("inside").cast(_BY_BANK) for flag in (1, 0))
+        return named, others
 
-        Args:
-            part: what is asked about.
-            others: ask for what is not among its services.
-        """
-        first = _of_store(part.span.start).date()
-        last = _of_store(part.span.end - _MOMENT).date() + _DAY
-        midnights = (dt.datetime.combine(day, dt.time(), dt.UTC) for day in (first, last))
-        wide = msgspec.structs.replace(part, span=Span(*midnights))
+    def _by_bank(self, part: Part) -> pa.Table:
+        """Hours and days come of the same cells, of all days that the hours touch."""
+        wide = _of_whole_days(part)
 
         def ask() -> pa.Table:
             of = self._of(part.country)
@@ -201,11 +210,10 @@ class Figures:
             if part.asns:
                 cells = cells.filter(cells.asn.isin(part.asns))
             if part.subjects:
-                named = cells.subject.isin(part.subjects)
-                cells = cells.filter(~named if others else named)
+                cells = cells.filter(cells.subject.isin(part.subjects))
             return _asked(_of_banks(cells, ["hour"])).cast(_BY_BANK)
 
-        return self._once(("hours", wide, others), ask)
+        return self._once(("hours", wide), ask)
 
     def _countries(self) -> list[Country]:
         *_, daily = self._tables
@@ -235,6 +243,13 @@ class Figures:
             self._known[key] = ask()
         found: _Answer = self._known[key]
         return found
+
+
+def _of_whole_days(part: Part) -> Part:
+    first = _of_store(part.span.start).date()
+    last = _of_store(part.span.end - _MOMENT).date() + _DAY
+    midnights = (dt.datetime.combine(day, dt.time(), dt.UTC) for day in (first, last))
+    return msgspec.structs.replace(part, span=Span(*midnights))
 
 
 def _within(table: ir.Table, span: Span | None) -> ir.Table:

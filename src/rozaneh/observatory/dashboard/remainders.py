@@ -32,14 +32,15 @@ Here = Callable[[pa.Table], ir.Table]
 """Makes a table of the engine of some rows."""
 
 _ATOM: Final = ("day", "hour", "asn", "subject")
-_GONE: Final = pa.schema([schema.CELL.field(name) for name in (*_ATOM, *SUMS)])
+GONE: Final = pa.schema([schema.CELL.field(name).remove_metadata() for name in (*_ATOM, *SUMS)])
+"""The columns of what counts nowhere."""
 _DAILY: Final = ("day", "asn", "subject", "source", "mechanism", *SUMS)
 _BY_HOUR: Final = ((("day", "hour"), "asn"), (("day", "hour"), "subject"))
 _BY_DAY: Final = ((("day",), "asn"), (("day",), "subject"), (("asn",), "subject"), (("subject",), "asn"))
 
 
 class Counted(NamedTuple):
-    """The rows of a country that count.
+    """Rows that count: all, or those of a country that do.
 
     Attributes:
         cells: of the table of cells.
@@ -52,31 +53,46 @@ class Counted(NamedTuple):
     daily: ir.Table
 
 
-def counted(cells: ir.Table, countrywide: ir.Table, daily: ir.Table, country: str, ask: Ask) -> Counted:
+def counted(tables: Counted, country: str, ask: Ask, out: pa.Table | None = None) -> Counted:
     """The rows of a country that count.
 
     Args:
-        cells: the table of cells.
-        countrywide: the table of cells of all networks together.
-        daily: the table of days.
+        tables: those of the store.
         country: two capitals.
         ask: gives the rows of a query.
+        out: what :func:`left_out` gave, where it is known.
     """
-    every = Counted(
-        cells.filter(cells.country == country),
-        countrywide.filter(countrywide.country == country),
-        daily.filter(daily.country == country).select(*_DAILY),
-    )
-    backend = cells.get_backend()
-    out, kept = _too_little(every, ask), every
+    every = _every(tables, country)
+    if out is None:
+        return _settled(every, ask)[1]
+    return _kept(every, out, ask) if out.num_rows else every
+
+
+def left_out(tables: Counted, country: str, ask: Ask) -> pa.Table:
+    """What does not count, by day, hour, network and subject. The arguments are those of :func:`counted`."""
+    return _settled(_every(tables, country), ask)[0]
+
+
+def _every(tables: Counted, country: str) -> Counted:
+    cells, countrywide, daily = (rows.filter(rows.country == country) for rows in tables)
+    return Counted(cells, countrywide, daily.select(*_DAILY))
+
+
+def _settled(every: Counted, ask: Ask) -> tuple[pa.Table, Counted]:
+    """What has to go for nothing to be left over that is too little, and what is kept."""
+    kept, out = every, _too_little(every, ask)
     more = out
     while more.num_rows:
-        without = _without(every, out, ask, lambda rows: given(backend, rows))
-        kept = Counted(*(named(backend, table) for table in without))
+        kept = _kept(every, out, ask)
         # Of days of which nothing was left out now everything is known.
         more = _too_little(kept, ask, pc.unique(more["day"]).to_pylist())
         out = pa.concat_tables([out, more])
-    return kept
+    return out, kept
+
+
+def _kept(every: Counted, out: pa.Table, ask: Ask) -> Counted:
+    backend = every.cells.get_backend()
+    return Counted(*(named(backend, table) for table in _without(every, out, ask, lambda rows: given(backend, rows))))
 
 
 def _too_little(kept: Counted, ask: Ask, on: Sequence[dt.date] | None = None) -> pa.Table:
@@ -156,7 +172,7 @@ def _atoms(cells: ir.Table) -> ir.Table:
 
 def _each_once(atoms: pa.Table) -> pa.Table:
     once = atoms.group_by(list(_ATOM)).aggregate([(name, "max") for name in SUMS])
-    return once.rename_columns([*_ATOM, *SUMS]).cast(_GONE)
+    return once.rename_columns([*_ATOM, *SUMS]).cast(GONE)
 
 
 def _without(every: Counted, out: pa.Table, ask: Ask, here: Here) -> Counted:

@@ -18,6 +18,7 @@ from rozaneh.observatory.damage import told
 from rozaneh.observatory.dashboard import event_view, exports, searching, views
 from rozaneh.observatory.dashboard.description import description
 from rozaneh.observatory.dashboard.figures import Country, Figures, Part, Span
+from rozaneh.observatory.dashboard.foreseen import foreseen
 from rozaneh.observatory.dashboard.method import method
 from rozaneh.observatory.dashboard.tallies import at_least, fives
 from rozaneh.observatory.events.event import Event, Found, Withheld
@@ -111,7 +112,8 @@ class Site:
 
     def __init__(self, holdings: Holdings, *, interactive: bool = False) -> None:
         self.holdings = holdings
-        self.figures = Figures(holdings.cells, holdings.countrywide, holdings.daily)
+        tables = holdings.cells, holdings.countrywide, holdings.daily
+        self.figures = Figures(*tables, foreseen(holdings.place)) if holdings.place else Figures(*tables)
         self.interactive = interactive
         self.words = {language: Words(language) for language in LANGUAGES}
         self.events = {event_id(found.event): coarse(found) for found in holdings.found}

@@ -218,7 +218,7 @@ def hours(site: "Site", words: Words, part: Part, *, refused: bool = False) -> C
 
 
 def _matrix(site: "Site", words: Words, code: str, span: Span) -> Context:
-    cells = site.figures.matrix(code, span.start)
+    cells = site.figures.matrix(code, span.start if span.start > site.whole(code).start else None)
     subjects = [name for name in site.subjects(code) if any(subject == name for subject, _ in cells)]
     asns = [asn for asn in site.networks(code) if any(network == asn for _, network in cells)][:_NETWORKS_SHOWN]
     return {
