@@ -19,6 +19,7 @@ from rozaneh.finder import Finder
 from rozaneh.gateway import Closed, Opened, Refused, control
 from rozaneh.gateway.control import Answer, Question
 from rozaneh.gateway.desk import Desk
+from rozaneh.gateway.handing import NAME
 from rozaneh.gateway.state import State
 from rozaneh.gateway.switch import Switch
 from rozaneh.net.memory import MemoryNetwork, resets
@@ -75,7 +76,7 @@ async def test_why_is_answered_by_the_gateway_that_runs(tmp_path: Path) -> None:
         listening = control.listen(tmp_path)
         stack.enter_context(listening)
         tasks.start_soon(control.serve, listening, desk(found, network), lambda: "a link")
-        assert (tmp_path / control.NAME).stat().st_mode & 0o777 == 0o600
+        assert (tmp_path / NAME).stat().st_mode & 0o777 == 0o600
         answer = await asked(tmp_path, Question(ask="why", host="blocked.example"))
         assert answer is not None
         assert [(why.port, why.obstacle) for why in answer.why] == [(443, "tls_name_reset")]
@@ -103,7 +104,7 @@ async def test_without_a_gateway_there_is_no_answer_and_a_socket_left_behind_is_
     assert await asked(tmp_path, Question(ask="state")) is None
     with control.listen(tmp_path):
         pass
-    assert (tmp_path / control.NAME).exists()
+    assert (tmp_path / NAME).exists()
     assert await asked(tmp_path, Question(ask="state")) is None
     with control.listen(tmp_path):
         pass

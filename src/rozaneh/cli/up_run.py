@@ -16,7 +16,7 @@ from rozaneh.cli.up_view import LOOPBACK, Screen
 from rozaneh.core import LocalFault
 from rozaneh.gateway import Event, Gateway, Limits, control
 from rozaneh.gateway.desk import Desk
-from rozaneh.gateway.handing import Taken
+from rozaneh.gateway.handing import NAME, Taken
 from rozaneh.gateway.page.guard import Guard
 from rozaneh.gateway.page.server import Page, place_of
 from rozaneh.net import ByteStream
@@ -156,7 +156,7 @@ class Run:
                 await control.serve(listening, self.desk, page.guard.link, doors)
             finally:
                 if not doors.left.is_set():  # else another process listens there by now
-                    (folder / control.NAME).unlink(missing_ok=True)
+                    (folder / NAME).unlink(missing_ok=True)
 
 
 class _Doors:

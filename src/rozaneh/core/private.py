@@ -1,5 +1,6 @@
 """Folders and files that nobody else on this machine looks into."""
 
+import fcntl
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -21,7 +22,7 @@ def private_folder(folder: Path) -> None:
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Write a file for its owner alone: beside its place, and moved there once it is on the disk.
+    """Write a file for its owner alone: beside its place, moved there once it is on the disk; one process at a time.
 
     An end at any moment, or a disk that is full, leaves what was there before, and no half of what is new.
 
@@ -30,6 +31,16 @@ def write_private(path: Path, data: bytes) -> None:
     """
     fresh = path.with_suffix(".new")
     private_folder(path.parent)
+    turn = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with suppress(OSError):  # some file systems know no locks; then it is as if there were no other process
+            fcntl.flock(turn, fcntl.LOCK_EX)  # or two would have the same file beside it, and move half of one
+        _write(path, fresh, data)
+    finally:
+        os.close(turn)
+
+
+def _write(path: Path, fresh: Path, data: bytes) -> None:
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

@@ -22,7 +22,7 @@ from rozaneh.gateway.state import Snapshot
 from rozaneh.gateway.wiping import Wiped
 from rozaneh.net.sockets import accepted
 
-__all__ = ["NAME", "Answer", "Question", "answer", "ask", "listen", "serve"]
+__all__ = ["Answer", "Question", "answer", "ask", "listen", "serve"]
 
 _LONGEST_QUESTION = 1 << 16
 _LONGEST_ANSWER = 4 << 20

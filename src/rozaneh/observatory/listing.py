@@ -6,7 +6,7 @@ For whoever holds the store. Nothing here withholds small cells, so what comes o
 import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import pyarrow as pa
@@ -14,13 +14,12 @@ import pyarrow.parquet as pq
 
 from rozaneh.core import LocalFault
 from rozaneh.observatory import schema
-from rozaneh.observatory.dashboard.exports import csv
 from rozaneh.observatory.engine import duckdb, expression, show
 from rozaneh.observatory.judging import grouped
 from rozaneh.observatory.layers import layered
+from rozaneh.observatory.spreadsheet import csv
 from rozaneh.observatory.store import Partition, check_store, files, partitions_of
-
-_ORDER: Final = ("country", "day", "asn", "domain", "time", "measurement", "target")
+from rozaneh.observatory.wording import ORDER
 
 
 class Asked(NamedTuple):
@@ -70,7 +69,7 @@ def _listed(place: Path, asked: Asked) -> Iterator[pa.Table]:
         show(connection, name, files(place, name, group))
         found = connection.con.sql(query).to_arrow_table().select(asked.kind.names).cast(asked.kind)
         if found.num_rows:
-            yield found.sort_by([(column, "ascending") for column in _ORDER])
+            yield found.sort_by([(column, "ascending") for column in ORDER])
 
 
 def _query(rows: Any, asked: Asked) -> Any:

@@ -14,11 +14,11 @@ import pytest
 from rozaneh.core import LocalFault
 from rozaneh.observatory.dashboard import exports
 from rozaneh.observatory.dashboard.charts import dark_spans, local_blocks
-from rozaneh.observatory.dashboard.exports import csv as as_csv
 from rozaneh.observatory.dashboard.figures import Part
 from rozaneh.observatory.dashboard.publish import publish
 from rozaneh.observatory.dashboard.site import Holdings, Site
 from rozaneh.observatory.events.event import Event, Found
+from rozaneh.observatory.spreadsheet import csv as as_csv
 from tests.observatory.dashboard import autumn
 from tools import screens
 

@@ -1,9 +1,6 @@
-"""What machines read: JSON, CSV that a spreadsheet cannot be tricked with, and an Atom feed."""
+"""What machines read: JSON, the columns of CSV, and an Atom feed."""
 
-import csv as csv_module
 import datetime as dt
-import io
-from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 from uuid import NAMESPACE_URL, uuid5
 from xml.etree.ElementTree import Element, SubElement, tostring
@@ -15,7 +12,7 @@ from rozaneh.observatory.dashboard.tallies import Tally
 from rozaneh.observatory.events.event import Found
 from rozaneh.observatory.events.sentences import event_lines, what
 from rozaneh.words import Words
-from rozaneh.words.foreign import escaped, unsteered
+from rozaneh.words.foreign import escaped
 
 if TYPE_CHECKING:
     from rozaneh.observatory.dashboard.site import Site
@@ -26,8 +23,6 @@ EVENT_COLUMNS: Final = (
     "sources", "rule",
 )  # fmt: skip
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""The last four are the wide forms, which some spreadsheets take for the same."""
 
 _NEWEST = 50
 _ATOM = "http://www.w3.org/2005/Atom"
@@ -56,29 +51,6 @@ def as_json(value: object) -> bytes:
     """JSON, the same bytes for the same value, which a terminal may be shown; times in ISO 8601, UTC."""
     text = msgspec.json.format(msgspec.json.encode(value, order="deterministic"), indent=1).decode()
     return escaped(text).encode() + b"\n"
-
-
-def csv(rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> bytes:
-    """CSV (RFC 4180). A cell that a spreadsheet would take for a formula is quoted with an apostrophe (CWE-1236).
-
-    What would steer a terminal, or turn a line around, is written out.
-    """
-    out = io.StringIO()
-    writer = csv_module.writer(out)
-    writer.writerow(columns)
-    writer.writerows([[_cell(row.get(column)) for column in columns] for row in rows])
-    return out.getvalue().encode()
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, dt.datetime):
-        return value.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    if isinstance(value, tuple | list):
-        return _cell(" ".join(map(str, value)))
-    text = str(value)
-    return unsteered(f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA) else text)
 
 
 def atom(site: "Site", words: Words) -> bytes:

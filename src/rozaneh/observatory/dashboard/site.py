@@ -23,6 +23,7 @@ from rozaneh.observatory.dashboard.method import method
 from rozaneh.observatory.dashboard.tallies import at_least, fives
 from rozaneh.observatory.events.event import Event, Found, Withheld
 from rozaneh.observatory.events.groups import domestic_subjects
+from rozaneh.observatory.spreadsheet import csv
 from rozaneh.words import LANGUAGES, Words
 
 FIRST = "fa"
@@ -349,7 +350,7 @@ class Site:
 
 def _data(form: str, rows: list[dict[str, object]], columns: tuple[str, ...]) -> Page:
     if form == "csv":
-        return Page("text/csv; charset=utf-8", exports.csv(rows, columns))
+        return Page("text/csv; charset=utf-8", csv(rows, columns))
     return Page("application/json", exports.as_json(rows))
 
 
