@@ -55,6 +55,15 @@ def ordered(table: pa.Table, keys: tuple[str, ...]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: [str(row[key]) for key in keys])
 
 
+def layers_of_duckdb(given: dict[str, Path]) -> list[dict[str, Any]]:
+    """Verdicts of each layer, of which there are some."""
+    here = engine.duckdb(threads=1)
+    engine.show(here, schema.OBSERVATIONS, [given[schema.OBSERVATIONS]])
+    rows = engine.fetch(here, layered(engine.expression(schema.OBSERVATIONS)), schema.LAYERED)
+    assert rows.num_rows > MEASUREMENTS
+    return ordered(rows, (*_VERDICT_KEYS, "layer"))
+
+
 _VERDICT_KEYS = ("measurement", "target")
 _HOUR_KEYS = ("hour", "subject", "mechanism", "reading", "source", "network_type")
 
@@ -67,13 +76,8 @@ def test_clickhouse_judges_and_counts_as_duckdb(given: dict[str, Path], library:
         connection.con.command(view)
     verdicts = engine.fetch(connection, judged(engine.expression(schema.OBSERVATIONS)), schema.VERDICT)
     assert ordered(verdicts, _VERDICT_KEYS) == ordered(pq.read_table(given[schema.VERDICTS]), _VERDICT_KEYS)
-    here = engine.duckdb(threads=1)
-    engine.show(here, schema.OBSERVATIONS, [given[schema.OBSERVATIONS]])
-    query = layered(engine.expression(schema.OBSERVATIONS))
-    layers = [
-        ordered(engine.fetch(one, query, schema.LAYERED), (*_VERDICT_KEYS, "layer")) for one in (connection, here)
-    ]
-    assert layers[0] == layers[1] != []
+    layers = engine.fetch(connection, layered(engine.expression(schema.OBSERVATIONS)), schema.LAYERED)
+    assert ordered(layers, (*_VERDICT_KEYS, "layer")) == layers_of_duckdb(given)
     hours = engine.fetch(connection, hourly(engine.expression(schema.VERDICTS)), schema.HOUR)
     assert ordered(hours, _HOUR_KEYS) == ordered(pq.read_table(given[schema.HOURLY]), _HOUR_KEYS)
     assert sum(hours["n"].to_pylist()) == MEASUREMENTS
@@ -139,7 +143,9 @@ def test_a_store_is_judged_and_asked_in_clickhouse(
 # Spark's driver leaves its sockets to the collector.
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.timeout(500)
-def test_a_spark_cluster_counts_as_duckdb(given: dict[str, Path], library: Library, peer: Callable[[str], str]) -> None:
+def test_a_spark_cluster_judges_and_counts_as_duckdb(
+    given: dict[str, Path], library: Library, peer: Callable[[str], str]
+) -> None:
     peer("java")
     home = Path(str(library("pyspark").__file__)).parent
     ibis = library("ibis")
@@ -147,8 +153,13 @@ def test_a_spark_cluster_counts_as_duckdb(given: dict[str, Path], library: Libra
         connection = ibis.pyspark.connect(session)
         connection.read_parquet(str(given[schema.VERDICTS]), table_name=schema.VERDICTS)
         hours = engine.fetch(connection, hourly(engine.expression(schema.VERDICTS)), schema.HOUR)
+        connection.read_parquet(str(given[schema.OBSERVATIONS]), table_name=schema.OBSERVATIONS)
+        verdicts = engine.fetch(connection, judged(engine.expression(schema.OBSERVATIONS)), schema.VERDICT)
+        layers = engine.fetch(connection, layered(engine.expression(schema.OBSERVATIONS)), schema.LAYERED)
         workers = session.sparkContext._jsc.sc().statusTracker().getExecutorInfos()
     assert ordered(hours, _HOUR_KEYS) == ordered(pq.read_table(given[schema.HOURLY]), _HOUR_KEYS)
+    assert ordered(verdicts, _VERDICT_KEYS) == ordered(pq.read_table(given[schema.VERDICTS]), _VERDICT_KEYS)
+    assert ordered(layers, (*_VERDICT_KEYS, "layer")) == layers_of_duckdb(given)
     assert len(workers) > 1  # the driver, and at least one executor in a worker's process
 
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import ibis
+import ibis.expr.types as ir
 import pyarrow as pa
 
 from rozaneh.core import LocalFault
@@ -30,6 +31,20 @@ TABLES: Final = {
 
 DUCKDB: Final = "duckdb"
 """The engine that everybody has."""
+
+
+def _named_by_the_engine(bits: int) -> int:
+    raise AssertionError(bits)  # the engine has it
+
+
+# Ibis has a word for it, which it cannot say in Spark's SQL; all three engines call their own function so.
+_BIT_OR: Final[Any] = ibis.udf.agg.builtin(name="bit_or", signature=(("int64",), "int64"))(_named_by_the_engine)
+
+
+def united(bits: ir.IntegerColumn) -> ir.IntegerScalar:
+    """All bits that are set in any row."""
+    return _BIT_OR(bits.cast("int64"))
+
 
 _MEMORY: Final = "320MB"
 _AS_TEXT: Final = {"output_format_arrow_string_as_string": 1}

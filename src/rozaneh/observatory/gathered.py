@@ -22,6 +22,7 @@ from rozaneh.diagnosis.evidence import Role
 from rozaneh.diagnosis.readings import MANNERS, STAGES, manner_of
 from rozaneh.diagnosis.worked import BEHIND, PAGED
 from rozaneh.observatory import schema
+from rozaneh.observatory.engine import united
 
 Table = Any
 """An Ibis table."""
@@ -62,7 +63,7 @@ def gathered(observations: Table, wanted: Iterable[str]) -> Table:
     counted = _of_views(names, lambda rest: rest in _COUNTED)
     # How the path and the system's own dials ended is always told.
     ends = {"path", "system", *counted, *_of_views(names, lambda rest: "." in rest)}
-    found: dict[str, Column] = {"views": _views(rows).bit_or(), "marks": _marks(rows, names).bit_or()}
+    found: dict[str, Column] = {"views": united(_views(rows)), "marks": united(_marks(rows, names))}
     for view in VIEWS:
         lost = _inside(rows, view) & ~rows.worked
         if view in ends:

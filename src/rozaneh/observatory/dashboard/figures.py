@@ -20,6 +20,7 @@ from rozaneh.observatory.dashboard.remainders import Counted, counted
 from rozaneh.observatory.dashboard.tallies import SUMS, published
 from rozaneh.observatory.dashboard.tallies import Tally as Tally  # noqa: PLC0414 - for who asks here, too
 from rozaneh.observatory.dashboard.withhold import withheld, withheld_of_each
+from rozaneh.observatory.engine import united
 
 _REMEMBERED = 64
 _MOMENT = dt.timedelta(microseconds=1)
@@ -269,7 +270,7 @@ def _counted(part: ir.Table, keys: Sequence[str]) -> ir.Table:
 def _of_banks(cells: ir.Table, keys: Sequence[str]) -> ir.Table:
     """Sums, and the sources behind them as bits."""
     sums = {name: cells[name].sum() for name in SUMS}
-    banks = cells.group_by([*keys, "bank"]).aggregate(**sums, sources=cells.sources.bit_or())
+    banks = cells.group_by([*keys, "bank"]).aggregate(**sums, sources=united(cells.sources))
     return banks.select(*keys, "bank", *SUMS, "sources")
 
 

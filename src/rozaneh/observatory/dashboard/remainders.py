@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 from rozaneh.observatory import schema
 from rozaneh.observatory.dashboard.tallies import SUMS
 from rozaneh.observatory.dashboard.withhold import LEAST_SOURCES, withheld, withheld_where
-from rozaneh.observatory.engine import given, named
+from rozaneh.observatory.engine import given, named, united
 
 Ask = Callable[[ir.Table], pa.Table]
 """Gives the rows of a query."""
@@ -126,7 +126,7 @@ def _seen(rows: ir.Table, ids: ir.Column, bits: ir.IntegerValue) -> ir.Table:
 def _parts(rows: ir.Table, keys: Sequence[str]) -> ir.Table:
     """Rows put together, as far as there are any; ``shown`` says whether that is enough to show."""
     sums = rows.group_by(list(keys)).aggregate(
-        n=rows.n.sum(), low=rows.low.min(), high=rows.high.max(), bits=rows.bits.bit_or()
+        n=rows.n.sum(), low=rows.low.min(), high=rows.high.max(), bits=united(rows.bits)
     )
     return sums.filter(sums.n > 0).mutate(shown=_shown)
 
@@ -181,7 +181,7 @@ def _without(every: Counted, out: pa.Table, ask: Ask, here: Here) -> Counted:
     cells = every.cells.anti_join(gone, keys)
     touched = gone.select("hour", "subject").distinct()
     added = cells.semi_join(touched, touched.columns).group_by("country", "day", "subject", "hour", "bank").aggregate(
-        sources=ibis._.sources.bit_or(), **{name: ibis._[name].sum() for name in SUMS}
+        sources=lambda rows: united(rows.sources), **{name: ibis._[name].sum() for name in SUMS}
     )  # fmt: skip
     mended = ask(added).select(schema.COUNTRYWIDE_CELL.names).cast(schema.COUNTRYWIDE_CELL)
     wide = every.countrywide.select(*schema.COUNTRYWIDE_CELL.names)
