@@ -1,24 +1,16 @@
 """What files hold, and how it is written in them: documents over many lines, lists, and handshakes over QUIC."""
 
-import datetime as dt
 import json
 from pathlib import Path
-from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 
 from rozaneh.observatory import schema
 from rozaneh.observatory.ingest import ingest
 from rozaneh.observatory.judging import judge_stale
-from rozaneh.observatory.store import Store, files
+from rozaneh.observatory.store import Store
 from tests.observatory.made import web, write
-
-NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-
-
-def rows(place: Path, table: str) -> list[dict[str, Any]]:
-    return [row for path in files(place, table) for row in pq.read_table(path, partitioning=None).to_pylist()]
+from tests.observatory.stored import NOW, into, rows
 
 
 def test_a_folder_of_files_however_they_are_written(tmp_path: Path) -> None:
@@ -38,8 +30,7 @@ def test_a_folder_of_files_however_they_are_written(tmp_path: Path) -> None:
     for name, text in given.items():
         (tmp_path / "in" / name).write_text(text, encoding="utf-8")
     write(tmp_path / "in" / "packed.json.gz", [json.dumps(web(8), indent=1).encode()])
-    with Store(tmp_path / "store") as store:
-        summary = ingest([tmp_path / "in"], store, NOW)
+    summary = into(tmp_path / "store", tmp_path / "in")
     found = {row["measurement_uid"]: (row["file"], row["line"]) for row in rows(tmp_path / "store", "observations")}
     second = json.dumps([web(3), {"broken": 1}], indent=1).count("\n") + 1
     expected = {0: ("eyes.json", 1), 1: ("two.json", 1), 3: ("list.json", 2), 4: ("list.json", second),

@@ -1,0 +1,69 @@
+"""Inputs that are not there, or cannot be read: each is named, and costs no other."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rozaneh.core import LocalFault
+from rozaneh.observatory import ingest as ingesting
+from rozaneh.observatory.doubles import Keys
+from rozaneh.observatory.ingest import ingest
+from rozaneh.observatory.store import Change, Store
+from rozaneh.observatory.window import Window
+from tests.observatory.made import web, write
+from tests.observatory.stored import NOW
+
+
+def test_missing_inputs_and_a_second_writer_are_told_in_one_line(tmp_path: Path) -> None:
+    with Store(tmp_path / "store") as store:
+        with pytest.raises(LocalFault, match="no file or directory"):
+            ingest([tmp_path / "nothing"], store, NOW)
+        with pytest.raises(LocalFault, match="another process"):
+            Store(tmp_path / "store")
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_input_that_cannot_be_read_is_named_and_costs_no_other(tmp_path: Path, jobs: int) -> None:
+    folder = tmp_path / "files"
+    write(folder / "a.jsonl", [web(1)])
+    (folder / "b.jsonl").symlink_to("/proc/self/mem")  # opens, and gives an error when it is read
+    write(folder / os.fsdecode(b"c\xff.jsonl"), [web(2)])
+    write(folder / "d.jsonl", [web(3)])
+    os.mkfifo(folder / "pipe")
+    with Store(tmp_path / "store") as store:
+        given = [folder, folder / "pipe", Path("/dev/zero")]
+        summary = ingest(given, store, NOW, jobs=jobs)
+        assert (summary.files, summary.kept) == (2, 2)
+        assert sorted(told.removeprefix(f"{folder}/") for told in summary.unread) == [
+            "/dev/zero: it is a pipe or a device, not a file",
+            "b.jsonl: Input/output error",
+            "c\\udcff.jsonl: the name is not text in UTF-8",
+            "pipe: it is a pipe or a device, not a file",
+        ]
+        assert (again := ingest(given, store, NOW)).skipped == 2
+        assert len(again.unread) == 4
+
+
+def test_a_file_that_goes_away_while_others_are_listed_is_not_there(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", [web(1)])
+    (found,) = ingesting.inputs([path])
+    path.unlink()
+    assert found.size
+    window = Window(tmp_path, Nobody(), NOW)
+    window.read([found])
+    assert window.summary.unread == [f"{path}: No such file or directory"]
+
+
+class Nobody:
+    """A door that nothing may go through."""
+
+    def new(self, keys: Keys) -> np.ndarray:
+        raise AssertionError(keys)
+
+    def commit(self, change: Change) -> None:
+        raise AssertionError(change)
+
+    def read(self, size: int) -> None:
+        raise AssertionError(size)
