@@ -13,7 +13,6 @@ reset, so that a client never takes a broken answer for a complete one.
 import asyncio
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 import anyio
@@ -163,10 +162,7 @@ class _Chunks:
                 at = ends[1]
                 await sink.send(data)
             at = ends[1]
-            # Python's TLS has no half-close, and anyio says so with this exception (``TLSStream.send_eof``): there the
-            # other direction ends by itself or by lingering.
-            with suppress(NotImplementedError):
-                await sink.send_eof()
+            await sink.send_eof()
             if not self.flow.half_closed:
                 self.flow.half_closed = True
                 await self._linger()

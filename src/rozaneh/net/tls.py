@@ -18,6 +18,14 @@ from rozaneh.net.trace import Step, Trace
 from rozaneh.net.trust import Trust
 
 
+class _Secured(TLSStream):
+    """Python's TLS cannot end one direction alone: what its ``unwrap`` says ends both."""
+
+    async def send_eof(self) -> None:
+        """Nothing is said; the other end learns of it when the connection is closed."""
+        await anyio.lowlevel.checkpoint()
+
+
 async def start_tls(
     stream: ByteStream,
     trace: Trace,
@@ -53,7 +61,7 @@ async def start_tls(
     async with trace.step(Op.TLS, peer=peer, sni=asked, verified=False) as step:
         # Many servers close without TLS's own goodbye; what ends a response is up to the protocol inside.
         try:
-            secured = await TLSStream.wrap(
+            secured = await _Secured.wrap(
                 stream, hostname=asked or None, ssl_context=context, server_side=False, standard_compatible=False
             )
             if verify and sni is not None:
