@@ -4,7 +4,9 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterable, Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 from tools import documented
@@ -30,6 +32,7 @@ _IGNORE = re.compile(r"#\s*type:\s*ig" r"nore")
 _IGNORE_WITH_REASON = re.compile(r"# type: ig" r"nore\[[a-z-]+(?:, ?[a-z-]+)*\]  # \S")
 _SKIP = re.compile(r"pytest\.(?:mark\.)?(?:skip|skipif|xfail|importorskip)\b|unittest\.skip")
 _SKIPS_LIVE_IN = {"tests/conftest.py", "tests/house/test_conftest.py"}
+_ASKED_FOR = re.compile(r"\b(?:peer|library)\(\"([^\"]+)\"\)")
 _MACHINE = re.compile(r"(?:^|[^A-Za-z0-9._/-])/(?:wo" r"rk|fa" r"rm|ro" r"ot|home/[a-z]+)/[A-Za-z.]")
 _INDEX = re.compile(r"^\s*(?:--(?:extra-)?index-url|-i |--find-links|--trusted-host)", re.MULTILINE)
 
@@ -63,6 +66,16 @@ def of_source(path: Path, text: str) -> Iterator[str]:
             yield f"{path}:{number}: a silenced type error carries its code and '  # ' and a reason"
         if _SKIP.search(line) and str(path) not in _SKIPS_LIVE_IN:
             yield f"{path}:{number}: tests are skipped by tests/conftest.py alone, after tests/skips.toml"
+
+
+def of_skips(path: Path, text: str, listed: Iterable[dict[str, str]]) -> Iterator[str]:
+    """Programs and modules that a file of tests asks for, and that no line of the list lets it do without.
+
+    Where all is installed nobody would notice; on a machine without them those tests fail.
+    """
+    mine = {line["needs"] for line in listed if fnmatch(str(path), line["test"].partition("::")[0])}
+    for name in sorted({*_ASKED_FOR.findall(text)} - mine):
+        yield f"{path}: asks for {name}, and tests/skips.toml does not list it for any test there"
 
 
 def of_page(path: Path, text: str) -> Iterator[str]:
@@ -126,6 +139,19 @@ def main() -> int:
             wrong += of_source(path, text)
         if path.suffix == ".md":
             wrong += of_page(path, text)
+    listed = tomllib.loads((TOP / "tests" / "skips.toml").read_text(encoding="utf-8"))["skip"]
+    tests = [
+        path
+        for path in files()
+        if path.parts[0] == "tests" and path.match("test_*.py") and str(path) not in _SKIPS_LIVE_IN
+    ]
+    for path in tests:
+        wrong += of_skips(path, (TOP / path).read_text(encoding="utf-8"), listed)
+    wrong += [
+        f"tests/skips.toml: there is no file for {line['test']}"
+        for line in listed
+        if not any(fnmatch(str(path), line["test"].partition("::")[0]) for path in tests)
+    ]
     wrong += of_records(record.name for record in (TOP / "docs" / "adr").glob("[0-9]*.md"))
     wrong += documented.findings()
     for line in wrong:

@@ -69,3 +69,10 @@ def test_a_decision_has_a_number_of_its_own() -> None:
     assert list(house.of_records(["0002-c.md", "0001-a.md", "0002-b.md"])) == [
         "docs/adr/0002-c.md: 0002-b.md has that number already"
     ]
+
+
+def test_what_tests_ask_for_may_be_absent() -> None:
+    listed = [{"test": "tests/a/*", "needs": "nginx"}, {"test": "tests/b/test_b.py::test_c*", "needs": "dig"}]
+    asks = "".join(f'{how}("{name}")\n' for how, name in (("peer", "nginx"), ("peer", "dig"), ("library", "chdb")))
+    assert [line.split()[3] for line in house.of_skips(Path("tests/a/test_a.py"), asks, listed)] == ["chdb,", "dig,"]
+    assert list(house.of_skips(Path("tests/b/test_b.py"), asks.splitlines()[1], listed)) == []

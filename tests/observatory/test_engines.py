@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -148,7 +149,6 @@ def test_a_spark_cluster_judges_and_counts_as_duckdb(
 ) -> None:
     peer("java")
     home = Path(str(library("pyspark").__file__)).parent
-    ibis = library("ibis")
     with _cluster(home) as master, _session(master) as session:
         connection = ibis.pyspark.connect(session)
         connection.read_parquet(str(given[schema.VERDICTS]), table_name=schema.VERDICTS)
