@@ -1,6 +1,6 @@
 """A file of a store that is cut off, or somebody else's, is named in a line by every command that meets it."""
 
-import datetime as dt
+import os
 import shutil
 import sys
 from collections.abc import MutableMapping
@@ -13,18 +13,19 @@ import pyarrow.parquet as pq
 import pytest
 
 from rozaneh.cli.main import main
-from rozaneh.core import DamagedFile
+from rozaneh.core import DamagedFile, LocalFault
 from rozaneh.observatory import schema
 from rozaneh.observatory.damage import all_told, told
+from rozaneh.observatory.dashboard.foreseen import foresee
 from rozaneh.observatory.dashboard.opening import Current
 from rozaneh.observatory.dashboard.serve import application
+from rozaneh.observatory.events import Stored, keep, stored
 from rozaneh.observatory.ingest import ingest
 from rozaneh.observatory.judging import judge_stale
 from rozaneh.observatory.listing import Asked, listed
 from rozaneh.observatory.store import Store, files
 from tests.observatory.made import reset, web, write
-
-NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+from tests.observatory.stored import NOW
 
 
 @pytest.fixture(scope="module")
@@ -141,3 +142,18 @@ def test_pages_that_meet_a_damaged_file_do_not_say_where_it_lies(store: Path) ->
 def test_what_fails_for_another_reason_stays_what_it_was(store: Path) -> None:
     with pytest.raises(KeyError, match="mine"), told(store):
         raise KeyError("mine")
+
+
+def test_a_file_where_a_folder_belongs_and_a_pipe_where_a_file_does_are_told(store: Path) -> None:
+    for name in (schema.EVENTS, "remainders"):
+        (store / name).touch()
+    with pytest.raises(LocalFault, match=f"^cannot write {store}/events/events.json: File exists$"):
+        keep(store, Stored())
+    with pytest.raises(LocalFault, match=f"^cannot write {store}/remainders/IR.parquet: File exists$"):
+        foresee(store)
+    (store / schema.EVENTS).unlink()
+    keep(store, Stored())
+    (store / schema.EVENTS / "events.json").unlink()
+    os.mkfifo(store / schema.EVENTS / "events.json")  # which would be waited for
+    with pytest.raises(LocalFault, match="it is a pipe or a device, not a file; find the events again"):
+        stored(store)

@@ -2,7 +2,6 @@
 
 import ast
 import base64
-import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,8 @@ from rozaneh.observatory.judging import judge_stale
 from rozaneh.observatory.store import Store, files
 from tests.codecs.test_certificate import OF_NO_VERSION
 from tests.observatory.made import web, write
+from tests.observatory.stored import NOW, rows
 
-NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 INJECTIONS = (
     "'; DROP TABLE hourly; --",
     '" OR ""="',
@@ -102,8 +101,7 @@ def test_a_request_without_an_answer_is_a_dial_without_one(tmp_path: Path, chang
 
 
 def test_fields_are_data_and_stay_in_their_place(place: Path) -> None:
-    tables = {name: [row for path in files(place, name) for row in pq.read_table(path, partitioning=None).to_pylist()]
-              for name in (schema.OBSERVATIONS, schema.VERDICTS, schema.HOURLY)}  # fmt: skip
+    tables = {name: rows(place, name) for name in (schema.OBSERVATIONS, schema.VERDICTS, schema.HOURLY)}
     assert sum(row["n"] for row in tables[schema.HOURLY]) == len(tables[schema.VERDICTS]) == 2 * len(INJECTIONS)
     assert {row["measurement_uid"] for row in tables[schema.OBSERVATIONS]} >= set(INJECTIONS)
     assert {path.name for path in place.iterdir()} <= {*engine.TABLES, schema.LEDGER, schema.QUARANTINE}

@@ -18,8 +18,8 @@ from rozaneh.observatory.days import daily
 from rozaneh.observatory.ingest import ingest
 from rozaneh.observatory.store import Change, Partition, Store, files
 from tests.observatory.made import reset, web, write
+from tests.observatory.stored import NOW, rows
 
-NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 FIRST = dt.date(2022, 9, 21)
 
 
@@ -36,8 +36,7 @@ def lines(day: int, number: int, first: int = 0) -> list[dict[str, Any]]:
 
 
 def table(place: Path, name: str) -> list[dict[str, Any]]:
-    rows = [row for path in files(place, name) for row in pq.read_table(path, partitioning=None).to_pylist()]
-    return sorted(rows, key=lambda row: [str(value) for value in row.values()])
+    return sorted(rows(place, name), key=lambda row: [str(value) for value in row.values()])
 
 
 @pytest.fixture(scope="module")

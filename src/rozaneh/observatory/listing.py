@@ -7,12 +7,12 @@ import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
-from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rozaneh.core import LocalFault
+from rozaneh.core.replaced import replaced
 from rozaneh.observatory import schema
 from rozaneh.observatory.engine import duckdb, expression, show
 from rozaneh.observatory.judging import grouped
@@ -101,15 +101,8 @@ def write(place: Path, tables: Iterator[pa.Table], kind: pa.Schema) -> int:
         raise LocalFault(f"{place}: the name has to end in .parquet or .csv")
     if place.exists() and not place.is_file():
         raise LocalFault(f"{place}: is no file")  # a pipe that nobody reads would be waited for
-    fresh = place.with_name(f".{place.name}-{uuid4().hex[:8]}")
-    try:
-        rows = _parquet(fresh, tables, kind) if place.suffix == ".parquet" else _csv(fresh, tables, kind)
-        fresh.replace(place)
-    except OSError as error:
-        raise LocalFault(f"cannot write {place}: {error.strerror or error}") from None
-    finally:
-        fresh.unlink(missing_ok=True)
-    return rows
+    with replaced(place) as fresh:
+        return _parquet(fresh, tables, kind) if place.suffix == ".parquet" else _csv(fresh, tables, kind)
 
 
 def _parquet(place: Path, tables: Iterator[pa.Table], kind: pa.Schema) -> int:

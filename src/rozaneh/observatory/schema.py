@@ -9,7 +9,8 @@
     STORE/countrywide/country=IR/month=2022-09/*.parquet     the same of all networks together
     STORE/daily/country=IR/month=2022-09/*.parquet           hours counted by day, network, subject and source
     STORE/signals/*.parquet                                  hourly series from elsewhere
-    STORE/events/*.parquet                                   what was found in the series
+    STORE/events/events.json                                 what was found in the series, and what was withheld
+    STORE/remainders/IR.parquet                              what counts on no page, lest a cell be found as a rest
     STORE/quarantine/*.parquet                               lines that were set aside, and why
     STORE/ledger/                                            which inputs are done, and what is being put in place
 

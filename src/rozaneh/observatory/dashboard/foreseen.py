@@ -7,17 +7,16 @@ never change, they are replaced by others. Where that file is not there, or is o
 
 import hashlib
 import io
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
-from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rozaneh.core import LocalFault
+from rozaneh.core.ordinary import read_ordinary
+from rozaneh.core.replaced import replaced
 from rozaneh.observatory import schema
 from rozaneh.observatory.damage import told
 from rozaneh.observatory.dashboard.remainders import GONE, Counted, left_out
@@ -64,13 +63,11 @@ def foreseen(place: Path) -> Callable[[str], pa.Table | None]:
 
 def _read(path: Path, state: bytes) -> pa.Table | None:
     try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST + 1)
-        read = pq.read_table(io.BytesIO(data))
+        read = pq.read_table(io.BytesIO(read_ordinary(path, _LARGEST)))
     except (OSError, pa.ArrowException):  # it is found again
         return None
     fits = (read.schema.metadata or {}).get(_STATE) == state and read.schema.equals(GONE)
-    return read.replace_schema_metadata(None) if fits and len(data) <= _LARGEST else None
+    return read.replace_schema_metadata(None) if fits else None
 
 
 def _file(place: Path, code: str) -> Path:
@@ -93,14 +90,6 @@ def _states(place: Path) -> dict[str, bytes]:
 
 def _keep(place: Path, code: str, rows: pa.Table, state: bytes) -> None:
     path = _file(place, code)
-    fresh = path.with_name(f".{uuid4().hex}")
-    made = io.BytesIO()
-    pq.write_table(rows.cast(GONE).replace_schema_metadata({_STATE: state}), made)
-    try:
+    with replaced(path) as fresh:
         path.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_bytes(made.getvalue())
-        fresh.replace(path)
-    except OSError as error:
-        raise LocalFault(f"{path}: {os.strerror(error.errno or 0)}") from error
-    finally:
-        fresh.unlink(missing_ok=True)
+        pq.write_table(rows.cast(GONE).replace_schema_metadata({_STATE: state}), fresh)

@@ -1,12 +1,12 @@
 """The events of a store, in a small file that is replaced as a whole."""
 
-import os
 from pathlib import Path
-from uuid import uuid4
 
 import msgspec
 
 from rozaneh.core import LocalFault
+from rozaneh.core.ordinary import read_ordinary
+from rozaneh.core.replaced import replaced
 from rozaneh.observatory.events.event import Found, Withheld
 from rozaneh.observatory.schema import EVENTS
 
@@ -36,14 +36,11 @@ def stored(place: Path) -> Stored:
     """
     path = place / EVENTS / FILE
     try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST + 1)
+        data = read_ordinary(path, _LARGEST)
     except FileNotFoundError:
         return Stored()
     except OSError as error:
-        raise LocalFault(f"{path}: {os.strerror(error.errno or 0)}") from error
-    if len(data) > _LARGEST:
-        raise LocalFault(f"{path}: larger than {_LARGEST} bytes; find the events again")
+        raise LocalFault(f"{path}: {error.strerror}; find the events again with 'rozaneh observe events'") from error
     try:
         return msgspec.json.decode(data, type=Stored)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
@@ -57,12 +54,6 @@ def keep(place: Path, what: Stored) -> None:
         LocalFault: they cannot be written.
     """
     path = place / EVENTS / FILE
-    fresh = path.with_name(f".{uuid4().hex}")
-    try:
+    with replaced(path) as fresh:
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh.write_bytes(msgspec.json.format(msgspec.json.encode(what, order="deterministic"), indent=1))
-        fresh.replace(path)
-    except OSError as error:
-        raise LocalFault(f"{path}: {os.strerror(error.errno or 0)}") from error
-    finally:
-        fresh.unlink(missing_ok=True)
