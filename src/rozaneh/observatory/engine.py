@@ -5,7 +5,8 @@ tables under the same names; ``docs/scale.md`` says how they get there, and how 
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -171,7 +172,8 @@ def named(connection: Any, query: Any) -> Any:
     """A query as a table of its own, where the engine can keep it for us: then it is translated once."""
     if connection.name != DUCKDB:
         return query
-    return connection.create_view(f"named_{uuid4().hex}", query)
+    with _as_written():
+        return connection.create_view(f"named_{uuid4().hex}", query)
 
 
 def expression(name: str, called: str | None = None) -> Any:
@@ -185,14 +187,24 @@ def expression(name: str, called: str | None = None) -> Any:
 
 
 def compiled(connection: Any, query: Any) -> str:
-    """A long query in the engine's SQL, for asking it more than once.
+    """A long query in the engine's SQL, for asking it more than once."""
+    with _as_written():
+        return str(connection.compile(query))
 
-    Ibis would merge selects that lie in each other, which takes it longer than everything else; engines do that anyway.
-    """
+
+def asked(query: Any) -> pa.Table:
+    """The answer to a query, with columns as the engine has them."""
+    with _as_written():
+        return query.to_pyarrow()
+
+
+@contextmanager
+def _as_written() -> Iterator[None]:
+    """Ibis would merge selects that lie in each other, which takes it longest of all; engines do that anyway."""
     settings = ibis.options.sql
     was, settings.fuse_selects = settings.fuse_selects, False
     try:
-        return str(connection.compile(query))
+        yield
     finally:
         settings.fuse_selects = was
 

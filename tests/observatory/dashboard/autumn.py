@@ -14,7 +14,7 @@ from rozaneh.observatory.dashboard.site import Holdings, Site
 from rozaneh.observatory.days import count_days, daily
 from rozaneh.observatory.events.event import Event, Evidence, Forecast, Found, Vote, Withheld
 from rozaneh.observatory.partitions import parts
-from rozaneh.observatory.schema import CELL, CELLS, COUNTRYWIDE_CELL, COUNTS, HOUR, HOURLY
+from rozaneh.observatory.schema import CELL, CELLS, COUNTRYWIDE_CELL, COUNTS, DAY, HOUR, HOURLY
 from rozaneh.observatory.store import Change, Partition, Store
 
 TEHRAN = ZoneInfo("Asia/Tehran")
@@ -74,7 +74,7 @@ def tables(rows: list[dict[str, object]]) -> tuple[ir.Table, ir.Table, ir.Table]
         ibis.memtable(pa.concat_tables([kind.empty_table(), *some]))
         for kind, some in ((CELL, of_days), (COUNTRYWIDE_CELL, map(countrywide, of_days)))
     )
-    return (*narrow, daily(ibis.memtable(hours)))
+    return (*narrow, ibis.memtable(daily(ibis.memtable(hours)).to_pyarrow().cast(DAY)))
 
 
 def found() -> tuple[Found, ...]:

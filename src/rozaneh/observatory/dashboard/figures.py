@@ -20,7 +20,7 @@ from rozaneh.observatory.dashboard.remainders import Counted, counted
 from rozaneh.observatory.dashboard.tallies import SUMS, published
 from rozaneh.observatory.dashboard.tallies import Tally as Tally  # noqa: PLC0414 - for who asks here, too
 from rozaneh.observatory.dashboard.withhold import withheld, withheld_of_each
-from rozaneh.observatory.engine import united
+from rozaneh.observatory.engine import asked, united
 
 _REMEMBERED = 64
 _MOMENT = dt.timedelta(microseconds=1)
@@ -168,7 +168,7 @@ class Figures:
     def _of(self, country: str) -> Counted:
         """The rows of a country that count."""
         if country not in self._counted:
-            self._counted[country] = counted(self._tables, country, _asked, self._out(country))
+            self._counted[country] = counted(self._tables, country, asked, self._out(country))
         return self._counted[country]
 
     def _shown(self, part: Part) -> tuple[pa.Table, pa.Table | None]:
@@ -197,7 +197,7 @@ class Figures:
         wide = _of_whole_days(part)
         cells = _within(self._of(part.country).countrywide, wide.span)
         inside = cells.subject.isin(part.subjects).cast("int8")  # flags come as numbers from some engines
-        rows = _asked(_of_banks(cells.mutate(inside=inside), ["hour", "inside"]))
+        rows = asked(_of_banks(cells.mutate(inside=inside), ["hour", "inside"]))
         named, others = (rows.filter(pc.equal(rows["inside"], flag)).drop("inside").cast(_BY_BANK) for flag in (1, 0))
         return named, others
 
@@ -212,21 +212,21 @@ class Figures:
                 cells = cells.filter(cells.asn.isin(part.asns))
             if part.subjects:
                 cells = cells.filter(cells.subject.isin(part.subjects))
-            return _asked(_of_banks(cells, ["hour"])).cast(_BY_BANK)
+            return asked(_of_banks(cells, ["hour"])).cast(_BY_BANK)
 
         return self._once(("hours", wide), ask)
 
     def _countries(self) -> list[Country]:
         *_, daily = self._tables
         found = [
-            self._country(code) for code in sorted(_asked(daily.select("country").distinct())["country"].to_pylist())
+            self._country(code) for code in sorted(asked(daily.select("country").distinct())["country"].to_pylist())
         ]
         return sorted((one for one in found if one is not None), key=lambda one: (-one.tally.n, one.code))
 
     def _country(self, code: str) -> Country | None:
         """A country with the sums of its hours, as far as they are shown. None are those of one volunteer."""
         of = self._of(code)
-        rows = _asked(_of_banks(of.countrywide, ["hour"])).cast(_BY_BANK)
+        rows = asked(_of_banks(of.countrywide, ["hour"])).cast(_BY_BANK)
         rows = rows.filter(pa.array(_enough(_hour(rows), rows)))
         if not rows.num_rows:
             return None
@@ -361,11 +361,6 @@ def _of_store(moment: dt.datetime) -> dt.datetime:
     return moment.astimezone(dt.UTC).replace(tzinfo=None)
 
 
-def _asked(query: ir.Table) -> pa.Table:
-    """The answer of an engine."""
-    return query.to_pyarrow()
-
-
 def _rows(table: ir.Table) -> list[Mapping[str, Any]]:
-    rows: list[Mapping[str, Any]] = _asked(table).to_pylist()
+    rows: list[Mapping[str, Any]] = asked(table).to_pylist()
     return rows

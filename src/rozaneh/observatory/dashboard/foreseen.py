@@ -20,8 +20,8 @@ from rozaneh.core.replaced import replaced
 from rozaneh.observatory import schema
 from rozaneh.observatory.damage import told
 from rozaneh.observatory.dashboard.remainders import GONE, Counted, left_out
+from rozaneh.observatory.engine import asked, table
 from rozaneh.observatory.engine import engine as open_engine
-from rozaneh.observatory.engine import table
 from rozaneh.observatory.store import files
 
 _FOLDER: Final = "remainders"
@@ -47,7 +47,7 @@ def foresee(place: Path) -> None:
         connection = open_engine("duckdb", place, serving=True)
         tables = Counted(*(table(connection, name) for name in _OF))
         for code in wanted:
-            _keep(place, code, left_out(tables, code, lambda query: query.to_pyarrow()), states[code])
+            _keep(place, code, left_out(tables, code, asked), states[code])
 
 
 def foreseen(place: Path) -> Callable[[str], pa.Table | None]:

@@ -75,7 +75,8 @@ def left_out(tables: Counted, country: str, ask: Ask) -> pa.Table:
 
 def _every(tables: Counted, country: str) -> Counted:
     cells, countrywide, daily = (rows.filter(rows.country == country) for rows in tables)
-    return Counted(cells, countrywide, daily.select(*_DAILY))
+    backend = cells.get_backend()
+    return Counted(*(named(backend, rows) for rows in (cells, countrywide, daily.select(*_DAILY))))
 
 
 def _settled(every: Counted, ask: Ask) -> tuple[pa.Table, Counted]:
@@ -110,12 +111,11 @@ def _too_little(kept: Counted, ask: Ask, on: Sequence[dt.date] | None = None) ->
     of_cells = _seen(kept.cells, kept.cells.bank, kept.cells.sources)
     wide = _seen(kept.countrywide, kept.countrywide.bank, kept.countrywide.sources)
     days = _seen(kept.daily, kept.daily.source, ibis.literal(1, "int64"))
-    found = [_left_over(some(of_cells if part == "asn" else wide), whole, part) for whole, part in _BY_HOUR]
-    found += [_left_over(some(days) if "day" in whole else days, whole, part) for whole, part in _BY_DAY]
-    if (hours := _hours(wide, days, ask)) is not None:
-        found.append(hours)
-    tables = [ask(_atoms(kept.cells.semi_join(few, few.columns))) for few in found]
-    return _each_once(pa.concat_tables(tables))
+    found = [_left_over(some(of_cells if part == "asn" else wide), whole, part, ask) for whole, part in _BY_HOUR]
+    found += [_left_over(some(days) if "day" in whole else days, whole, part, ask) for whole, part in _BY_DAY]
+    found.append(_hours(wide, days, ask))
+    tables = [ask(_atoms(kept.cells.semi_join(few, few.columns))).cast(GONE) for few in found if few is not None]
+    return _each_once(pa.concat_tables([GONE.empty_table(), *tables]))
 
 
 def _seen(rows: ir.Table, ids: ir.Column, bits: ir.IntegerValue) -> ir.Table:
@@ -123,10 +123,10 @@ def _seen(rows: ir.Table, ids: ir.Column, bits: ir.IntegerValue) -> ir.Table:
     return rows.mutate(low=ids, high=ids, bits=bits)
 
 
-def _parts(rows: ir.Table, keys: Sequence[str]) -> ir.Table:
+def _parts(rows: ir.Table, keys: Sequence[str], **more: ir.Scalar) -> ir.Table:
     """Rows put together, as far as there are any; ``shown`` says whether that is enough to show."""
     sums = rows.group_by(list(keys)).aggregate(
-        n=rows.n.sum(), low=rows.low.min(), high=rows.high.max(), bits=united(rows.bits)
+        n=rows.n.sum(), low=rows.low.min(), high=rows.high.max(), bits=united(rows.bits), **more
     )
     return sums.filter(sums.n > 0).mutate(shown=_shown)
 
@@ -137,12 +137,27 @@ def _shown(sums: ir.Table) -> ir.BooleanColumn:
     return ~withheld_where(sums.n, ibis.ifelse(several.fill_null(ibis.literal(value=False)), LEAST_SOURCES, 1))
 
 
-def _left_over(rows: ir.Table, whole: Sequence[str], part: str) -> ir.Table:
+def _left_over(rows: ir.Table, whole: Sequence[str], part: str, ask: Ask) -> ir.Table | None:
     """The parts that are not shown, of the wholes that are shown and in which they are too little together."""
+    # Nearly always there are none, which one pass over the parts finds; to join parts with parts takes three.
     parts = _parts(rows, [*whole, part])
-    small, large = parts.filter(~parts.shown), parts.filter(parts.shown)
-    few = _parts(small, whole).filter(~ibis._.shown).semi_join(large, whole)
-    return small.semi_join(few, whole).select(*whole, part)
+    shown, nothing = parts.shown, ibis.null("int64")
+    hidden = parts.select(
+        *whole,
+        n=ibis.ifelse(shown, 0, parts.n),
+        low=ibis.ifelse(shown, nothing, parts.low),
+        high=ibis.ifelse(shown, nothing, parts.high),
+        bits=ibis.ifelse(shown, 0, parts.bits),
+        beside=ibis.ifelse(shown, 1, 0),
+    )
+    few = ask(
+        _parts(hidden, whole, beside=hidden.beside.max()).filter(~ibis._.shown, ibis._.beside == 1).select(*whole)
+    )
+    if not few.num_rows:
+        return None
+    kind = pa.schema([GONE.field(name) for name in whole])
+    of_few = rows.semi_join(given(rows.get_backend(), few.cast(kind)), whole)
+    return _parts(of_few, [*whole, part]).filter(~ibis._.shown).select(*whole, part)
 
 
 def _hours(wide: ir.Table, days: ir.Table, ask: Ask) -> ir.Table | None:
