@@ -1,6 +1,8 @@
 """Inputs that are not there, or cannot be read: each is named, and costs no other."""
 
 import os
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +56,41 @@ def test_a_file_that_goes_away_while_others_are_listed_is_not_there(tmp_path: Pa
     window = Window(tmp_path, Nobody(), NOW)
     window.read([found])
     assert window.summary.unread == [f"{path}: No such file or directory"]
+
+
+@pytest.fixture
+def deep(tmp_path: Path) -> Iterator[Path]:
+    """Folders in one another: more than Python calls in one another, and of longer names than a path may have."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    nested(folder / "many", "d", 1200)
+    nested(folder / "long", "d" * 250, 20)
+    yield folder
+    subprocess.run(["rm", "-rf", folder], check=True)  # what pytest sweeps with calls itself for each
+
+
+def test_a_folder_that_cannot_be_looked_into_is_named_and_costs_no_other(deep: Path, tmp_path: Path) -> None:
+    write(deep / "a.jsonl", [web(1)])
+    (deep / "loop.jsonl").symlink_to("loop.jsonl")
+    with Store(tmp_path / "store") as store:
+        summary = ingest([deep], store, NOW)
+    assert (summary.files, summary.kept) == (1, 1)
+    assert sorted(told.rpartition(": ")[2] for told in summary.unread) == [
+        "File name too long",
+        "Too many levels of symbolic links",
+    ]
+
+
+def nested(folder: Path, name: str, deep: int) -> None:
+    """Folders in one another, and nothing in the last one."""
+    folder.mkdir()
+    at = os.open(folder, os.O_RDONLY)
+    for _ in range(deep):
+        os.mkdir(name, dir_fd=at)
+        inner = os.open(name, os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = inner
+    os.close(at)
 
 
 class Nobody:

@@ -7,7 +7,8 @@ may read side by side (:mod:`rozaneh.observatory.jobs`).
 """
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,8 @@ Progress = Callable[[int, Summary], None]
 def inputs(paths: Sequence[Path]) -> list[Found]:
     """The files below some paths, in order; a file that is named is taken whatever it is called.
 
-    What goes away meanwhile is not there.
+    What goes away meanwhile is not there. What cannot be looked at or into is among them, for whoever reads it is told
+    why it cannot be read.
 
     Raises:
         LocalFault: a path does not exist.
@@ -40,7 +42,7 @@ def inputs(paths: Sequence[Path]) -> list[Found]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found += sorted(x for x in path.rglob("*") if x.is_file() and x.name.endswith(_SUFFIXES))
+            found += sorted(_below(path))
         elif path.exists():
             found.append(path)
         else:
@@ -48,11 +50,31 @@ def inputs(paths: Sequence[Path]) -> list[Found]:
     return [seen for path in dict.fromkeys(found) if (seen := _seen(path))]
 
 
+def _below(folder: Path) -> Iterator[Path]:
+    """What is called as files of measurements are, and folders that cannot be looked into, however deep they lie."""
+    left = [folder]
+    while left:
+        at = left.pop()
+        try:
+            with os.scandir(at) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        left.append(Path(entry.path))
+                    elif entry.name.endswith(_SUFFIXES):
+                        yield Path(entry.path)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            yield at
+
+
 def _seen(path: Path) -> Found | None:
     try:
         status = path.stat()
     except FileNotFoundError:
         return None
+    except OSError:
+        return Found(str(path.absolute()), 0, 0)
     return Found(str(path.absolute()), status.st_size, status.st_mtime_ns)
 
 
