@@ -1,5 +1,7 @@
 """The file of ways: for its owner alone, whole or not at all, and one bad line loses nothing else."""
 
+import multiprocessing
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
@@ -104,3 +106,21 @@ def test_a_server_may_be_given_in_any_format() -> None:
     assert len(told) == 2
     with pytest.raises(SpecError, match="program of its own"):
         parse_way(f"vless://{UUID}@h.example:1?security=reality")
+
+
+def test_of_two_processes_that_add_at_once_neither_loses_a_way(tmp_path: Path) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    begin = spawn.Barrier(2)
+    both = [spawn.Process(target=_adds, args=(tmp_path, first, begin)) for first in (1, 101)]
+    for each in both:
+        each.start()
+    for each in both:
+        each.join()
+        assert each.exitcode == 0
+    assert len(kept(tmp_path).load()) == 40
+
+
+def _adds(folder: Path, first: int, begin: Barrier) -> None:
+    begin.wait(60)
+    for number in range(first, first + 20):
+        WayFile(folder / FILE).add([parse(f"socks5://192.0.2.{number}:1080")])

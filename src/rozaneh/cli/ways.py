@@ -83,8 +83,8 @@ def add(
         found, wrong = found + ways, wrong + left
         found = [with_plugin(way) for way in found] if plugins else found
         found = _with_key(found, key, tongue) if key is not None else found
-    found, unfit = sound(found, RealNetwork())
-    wrong += unfit
+    fit, unfit = sound(found, RealNetwork())
+    found, wrong = [each.way for each in fit], wrong + unfit
     kept = _file(state, tongue)
     there = {each.way.text for each in kept.load()}
     if dry_run:

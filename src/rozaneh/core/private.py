@@ -2,10 +2,11 @@
 
 import fcntl
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["private_folder", "write_private"]
+__all__ = ["private_folder", "turn", "write_in_turn", "write_private"]
 
 
 def private_folder(folder: Path) -> None:
@@ -29,18 +30,35 @@ def write_private(path: Path, data: bytes) -> None:
     Raises:
         OSError: it cannot be written.
     """
+    with turn(path.parent):
+        write_in_turn(path, data)
+
+
+@contextmanager
+def turn(folder: Path) -> Iterator[None]:
+    """Keep other processes from writing into a folder of its owner's, which is made. Not to be taken twice.
+
+    Whoever reads a file and writes what follows from it takes it around both, or the change of another is lost.
+    """
+    with ExitStack() as held:
+        # Some file systems know no locks, some folders may be written and not read, or cannot be made, which reading or
+        # writing says better: then it is as if there were no other process.
+        with suppress(OSError):
+            private_folder(folder)
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            held.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+
+
+def write_in_turn(path: Path, data: bytes) -> None:
+    """:func:`write_private` for who holds the folder's :func:`turn`.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     fresh = path.with_suffix(".new")
     private_folder(path.parent)
-    turn = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        with suppress(OSError):  # some file systems know no locks; then it is as if there were no other process
-            fcntl.flock(turn, fcntl.LOCK_EX)  # or two would have the same file beside it, and move half of one
-        _write(path, fresh, data)
-    finally:
-        os.close(turn)
-
-
-def _write(path: Path, fresh: Path, data: bytes) -> None:
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from rozaneh.core import Element, Spec, SpecError
+from rozaneh.core import Element, NotHere, Spec, SpecError
 from rozaneh.dialers import (
     browser,
     decoy,
@@ -109,4 +109,5 @@ def _named(element: Element, index: int, make: Callable[[], Dialer]) -> Dialer:
     try:
         return make()
     except SpecError as error:
-        raise type(error)(f"element {index} of the way, {element.redacted()[:60]!r}: {error}") from error
+        kind = NotHere if isinstance(error, NotHere) else SpecError
+        raise kind(f"element {index} of the way, {element.redacted()[:60]!r}: {error}") from error

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from rozaneh.core import LocalFault, NotHere, Spec, SpecError
-from rozaneh.dialers import build
+from rozaneh.core import LocalFault, Spec, SpecError
 from rozaneh.finder import Finder
 from rozaneh.finder.curfew import Curfew
 from rozaneh.gateway.curfew import CurfewMode
@@ -121,21 +120,16 @@ class Desk:
             SpecError: it is no list of links at all.
             LocalFault: they cannot be kept.
         """
-        read_ways, wrong = read(text)
-        found, unfit = sound(read_ways, self.network)
+        given, wrong = read(text)
+        found, unfit = sound(given, self.network)
         kept = self.folder is not None
         if self.folder is not None and found:
-            WayFile(self.folder / FILE, self.warn).add(found)
+            WayFile(self.folder / FILE, self.warn).add(each.way for each in found)
         usable: list[Given] = []
         unusable = []
-        for way in found:
-            if not way.way:
-                unusable.append(f"{way.shown}: only a program of its own can go this way")
-                continue
-            try:
-                spec = build(way.way, self.network).spec
-            except NotHere as error:
-                unusable.append(f"{way.shown}: {error}")
+        for way, spec, missing in found:
+            if spec is None:
+                unusable.append(f"{way.shown}: {missing}")
                 continue
             usable.append(way)
             if spec not in self._using:

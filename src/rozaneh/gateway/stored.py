@@ -5,15 +5,16 @@ battery leaves the old one. A line that cannot be read is named and kept as it i
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 
 from rozaneh.core import LocalFault, NotHere, Spec, SpecError
 from rozaneh.core.ordinary import read_ordinary
-from rozaneh.core.private import write_private
+from rozaneh.core.private import turn, write_in_turn
 from rozaneh.dialers import build
 from rozaneh.links import Given, Wrong, parse
 from rozaneh.links import given as as_way
@@ -75,25 +76,26 @@ class WayFile:
         Raises:
             LocalFault: the file cannot be written, or would hold too many.
         """
-        lines = self._lines()
-        there = [line for line in lines if isinstance(line, Stored)]
-        names = {each.name for each in there}
-        known = {each.way.text for each in there}
-        added = []
-        for way in ways:
-            if way.text not in known:
-                known.add(way.text)
-                added.append(Stored(name=_free(name or way.name or way.place or way.kind, names), way=way))
-                names.add(added[-1].name)
-        room = max(0, _MOST - len(there))
-        if len(added) > room:
-            if not room:
-                raise LocalFault(f"at most {_MOST} ways are kept; remove some first")
-            self._warn(f"at most {_MOST} ways are kept: the last {len(added) - room} of these are left out")
-            added = added[:room]
-        if added:
-            self._write([*lines, *added])
-        return added
+        with self._changing():
+            lines = self._lines()
+            there = [line for line in lines if isinstance(line, Stored)]
+            names = {each.name for each in there}
+            known = {each.way.text for each in there}
+            added = []
+            for way in ways:
+                if way.text not in known:
+                    known.add(way.text)
+                    added.append(Stored(name=_free(name or way.name or way.place or way.kind, names), way=way))
+                    names.add(added[-1].name)
+            room = max(0, _MOST - len(there))
+            if len(added) > room:
+                if not room:
+                    raise LocalFault(f"at most {_MOST} ways are kept; remove some first")
+                self._warn(f"at most {_MOST} ways are kept: the last {len(added) - room} of these are left out")
+                added = added[:room]
+            if added:
+                self._write([*lines, *added])
+            return added
 
     def remove(self, names: Iterable[str]) -> list[Stored]:
         """Remove ways by their names.
@@ -101,11 +103,14 @@ class WayFile:
         Raises:
             LocalFault: one of the names is unknown, or the file cannot be written. Nothing is removed then.
         """
-        lines = self._lines()
-        there = {line.name: line for line in lines if isinstance(line, Stored)}
-        gone = [self._found(there, name) for name in dict.fromkeys(names)]
-        self._write([line for line in lines if line not in gone])
-        return gone
+        names = [*names]
+        self.find(names)  # where there is nothing to remove, nothing is made either
+        with self._changing():
+            lines = self._lines()
+            there = {line.name: line for line in lines if isinstance(line, Stored)}
+            gone = [self._found(there, name) for name in dict.fromkeys(names)]
+            self._write([line for line in lines if line not in gone])
+            return gone
 
     def find(self, names: Iterable[str]) -> list[Stored]:
         """The ways with these names, or all without any.
@@ -145,14 +150,34 @@ class WayFile:
         data = b"".join((line if isinstance(line, bytes) else _printed(line)) + b"\n" for line in lines)
         if len(data) > _LONGEST_FILE:  # what is beyond that would not be read, and be gone with the next change
             raise LocalFault(f"the ways would take more than {_LONGEST_FILE >> 20} MiB; remove some, or add fewer")
+        write_in_turn(self.path, data)
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Of two that change it at once, as a command and the page may, the second reads what the first wrote."""
         try:
-            write_private(self.path, data)
+            with turn(self.path.parent):
+                yield
         except OSError as error:
             raise LocalFault(f"cannot write {self.path}: {error.strerror}") from error
 
 
-def sound(ways: Iterable[Given], network: Network) -> tuple[list[Given], list[Wrong]]:
-    """The ways that a dialer can be made of, here or where what they need is installed; of the others, why not.
+class Sound(NamedTuple):
+    """A way that is well written.
+
+    Attributes:
+        way: what was read.
+        spec: as it is dialled; none where it cannot be gone here.
+        missing: why not, or empty.
+    """
+
+    way: Given
+    spec: Spec | None
+    missing: str = ""
+
+
+def sound(ways: Iterable[Given], network: Network) -> tuple[list[Sound], list[Wrong]]:
+    """The ways that are well written, whether or not they can be gone here; of the others, what is wrong.
 
     Each part of a stack is judged by what dials it, so a parser of links cannot say this.
 
@@ -160,17 +185,17 @@ def sound(ways: Iterable[Given], network: Network) -> tuple[list[Given], list[Wr
         ways: what was read.
         network: what they would be dialled on.
     """
-    good, wrong = [], []
+    good, wrong = list[Sound](), list[Wrong]()
     for way in ways:
+        if not way.way:
+            good.append(Sound(way, None, "only a program of its own can go this way"))
+            continue
         try:
-            if way.way:
-                build(way.way, network)
-        except NotHere:
-            good.append(way)
+            good.append(Sound(way, build(way.way, network).spec))
+        except NotHere as error:
+            good.append(Sound(way, None, str(error)))
         except SpecError as error:
             wrong.append(Wrong(place=way.shown, reason=str(error)))
-        else:
-            good.append(way)
     return good, wrong
 
 
