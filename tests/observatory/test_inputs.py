@@ -58,6 +58,22 @@ def test_a_file_that_goes_away_while_others_are_listed_is_not_there(tmp_path: Pa
     assert window.summary.unread == [f"{path}: No such file or directory"]
 
 
+def test_a_clock_that_is_years_behind_loses_nothing(tmp_path: Path) -> None:
+    """What it takes for the future is read once the clock is right; a line of the future among others is set aside."""
+    ours = write(tmp_path / "ours.jsonl", [web(1), web(2)])
+    mixed = write(tmp_path / "mixed.jsonl", [web(3), web(4, measurement_start_time="2036-01-01 00:00:00")])
+    with Store(tmp_path / "store") as store:
+        early = ingest([ours, mixed], store, NOW.replace(year=2016))
+        assert (early.files, early.kept) == (0, 0)
+        assert early.unread == [
+            f"{path}: what it holds began later than it is now, which is 2016-01-01 by this machine's clock"
+            for path in (ours, mixed)
+        ]
+        right = ingest([ours, mixed], store, NOW)
+        assert (right.files, right.kept, right.rejected, right.unread) == (2, 3, {"impossible time": 1}, [])
+        assert ingest([ours, mixed], store, NOW.replace(year=2036)).skipped == 2
+
+
 @pytest.fixture
 def deep(tmp_path: Path) -> Iterator[Path]:
     """Folders in one another: more than Python calls in one another, and of longer names than a path may have."""

@@ -15,7 +15,7 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 from rozaneh.core import LocalFault
 from rozaneh.core.ordinary import open_ordinary
 from rozaneh.observatory import schema
-from rozaneh.observatory.rows import Refused, Rows, head_of
+from rozaneh.observatory.rows import NotYet, Refused, Rows, head_of
 from rozaneh.ooni import BadLine, BadMeasurement, Line, Lines, classic, decode, flatten, web_keys
 from rozaneh.ooni.decode import at_once, keys_of, sums_up
 from rozaneh.ooni.documents import documents
@@ -142,6 +142,7 @@ class Reader:
         quarantine: what was set aside.
         lines: how many lines were read.
         kept: how many of them became rows.
+        not_yet: how many say that they began later than it is now.
         read: bytes of the file that were read.
     """
 
@@ -149,6 +150,7 @@ class Reader:
         self.quarantine = Quarantine(name)
         self.lines = 0
         self.kept = 0
+        self.not_yet = 0
         self.read = 0
         self._latest = latest.astimezone(dt.UTC).replace(tzinfo=None)
         self._days: set[tuple[object, object]] = set()
@@ -223,6 +225,7 @@ class Reader:
         try:
             head = head_of(one.measurement, line.data, (self.quarantine.file, line.number), self._latest)
         except Refused as error:
+            self.not_yet += isinstance(error, NotYet)
             self.quarantine.add(line, error.reason, error.detail)
             return None
         place = (head[2], head[3])

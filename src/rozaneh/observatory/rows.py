@@ -39,6 +39,10 @@ class Refused(Exception):
         self.detail = detail
 
 
+class NotYet(Refused):
+    """It says that it began later than it is now: its clock is wrong, or the one of here."""
+
+
 Key = tuple[int, str, dt.date]
 """What names a measurement: its key, and the country and day that it lies in."""
 
@@ -232,7 +236,8 @@ def head_of(
     if began is None:
         raise Refused("no time", "neither measurement_start_time nor test_start_time can be read")
     if not EARLIEST <= began <= latest:
-        raise Refused("impossible time", f"{began:%Y-%m-%d} is not between {EARLIEST:%Y-%m-%d} and {latest:%Y-%m-%d}")
+        wrong = NotYet if began > latest else Refused
+        raise wrong("impossible time", f"{began:%Y-%m-%d} is not between {EARLIEST:%Y-%m-%d} and {latest:%Y-%m-%d}")
     uid = measurement.measurement_uid or f"content-{blake2b(line, digest_size=16).hexdigest()}"
     network_type, platform, uploader, simulated = _annotated(bytes(measurement.annotations)[:_LONGEST_ANNOTATIONS])
     software = _software(measurement.software_name or "", measurement.software_version or "", platform)

@@ -46,7 +46,7 @@ class Summary(msgspec.Struct):
         doubled: measurements that were there already.
         rows: rows that were written.
         rejected: lines that were set aside, by reason.
-        unread: inputs that could not be read, or not to their ends, each with the reason. They are not done.
+        unread: inputs that could not be read, not to their ends, or not yet, each with the reason. They are not done.
     """
 
     files: int = 0
@@ -174,7 +174,14 @@ class Window:
             self._flush()
 
     def _end(self, found: Found, reader: Reader) -> None:
-        """An input is complete."""
+        """An input is complete.
+
+        One that is all of the future is not done: it is this machine's clock that is wrong, and will be set right.
+        """
+        if reader.not_yet and not reader.kept:
+            why = f"what it holds began later than it is now, which is {self.now:%Y-%m-%d} by this machine's clock"
+            self.summary.add(Summary(unread=[f"{found.path}: {why}"]))
+            return
         rejected = reader.quarantine.total
         if rejected:
             self._rejected.append(reader.quarantine.table())
