@@ -2,8 +2,9 @@
 
 Theory of operation. ``figures`` asks the store's tables, through Ibis, for a few hundred rows at most, as plain
 structs. ``withhold`` blanks every cell that too few measurements or sources stand behind, *before* anything is drawn or
-exported, so that no page, feed or file can show what another one hides. ``site`` knows which addresses exist and makes
-the bytes of each: HTML from ``templates``, SVG from ``charts``, and the exports. ``serve`` answers requests with it and
+exported, so that no page, feed or file can show what another one hides. ``site`` knows which addresses exist
+(``addresses`` how they are written) and makes the bytes of each: HTML from ``templates``, SVG from ``charts``, and the
+exports. ``serve`` answers requests with it and
 ``publish`` writes the same addresses into a directory: a published site and a served one show the same.
 
 A page is one file. Its style is inside, named by its hash in the content policy; it runs no script, and asks no other

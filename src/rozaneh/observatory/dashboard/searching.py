@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from rozaneh.observatory.dashboard.addresses import of_service
 from rozaneh.observatory.names import country_name, network_name, service_name
 from rozaneh.words import Said, Words
 from rozaneh.words.foreign import shown
@@ -46,7 +47,7 @@ def _everything(site: "Site", words: Words) -> Iterator[_Entry]:
             yield _Entry(f"{tongue}/{code}/AS{asn}.html", network_name(code, f"AS{asn}", words), place, also)
         for subject in site.subjects(code):
             name, names = service_name(subject, words), (subject, service_name(subject, english))
-            yield _Entry(f"{tongue}/{code}/service/{subject}.html", name, place, names)
+            yield _Entry(of_service(tongue, code, subject), name, place, names)
 
 
 def _plain(text: str) -> str:

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import hashlib
-import posixpath
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ import msgspec
 
 from rozaneh.observatory.damage import told
 from rozaneh.observatory.dashboard import event_view, exports, searching, views
+from rozaneh.observatory.dashboard.addresses import name_of, of_service
 from rozaneh.observatory.dashboard.description import description
 from rozaneh.observatory.dashboard.figures import Country, Figures, Part, Span
 from rozaneh.observatory.dashboard.foreseen import foreseen
@@ -98,11 +98,6 @@ def _twentieths(share: float) -> float:
     return round(20 * share) / 20
 
 
-def to(here: str, there: str) -> str:
-    """A relative link, so that pages work wherever they are put, also as files."""
-    return posixpath.relpath(there, posixpath.dirname(here) or ".")
-
-
 class Site:
     """All pages of one state of a store.
 
@@ -130,7 +125,7 @@ class Site:
                 (r"(en|fa)/([A-Z]{2})/index\.html", self._country),
                 (r"(en|fa)/([A-Z]{2})/(\d{4}-\d{2})\.html", self._month),
                 (r"(en|fa)/([A-Z]{2})/AS(\d{1,10})\.html", self._network),
-                (rf"(en|fa)/([A-Z]{{2}})/service/({_SUBJECT})\.html", self._service),
+                (rf"(en|fa)/([A-Z]{{2}})/service/(_?{_SUBJECT})\.html", self._service),
                 (r"feed\.(en|fa)\.atom", self._feed),
                 (r"data/openapi\.json", self._openapi),
                 (r"data/countries\.json", self._countries_json),
@@ -188,7 +183,7 @@ class Site:
                 yield f"{language}/{code}/index.html"
                 yield from (f"{language}/{code}/{month}.html" for month in self.months(code))
                 yield from (f"{language}/{code}/AS{asn}.html" for asn in self.networks(code))
-                yield from (f"{language}/{code}/service/{name}.html" for name in self.subjects(code))
+                yield from (of_service(language, code, name) for name in self.subjects(code))
 
     # ---------------------------------------------------------------------------------------------- what there is
 
@@ -311,11 +306,12 @@ class Site:
         context = views.network(self, self.words[language], code, int(asn))
         return self._render(language, f"{language}/{code}/AS{asn}.html", "part.html", **context)
 
-    def _service(self, language: str, code: str, subject: str) -> Page | None:
-        if code not in self.countries or subject not in self.subjects(code):
+    def _service(self, language: str, code: str, name: str) -> Page | None:
+        subject = name.removeprefix("_")
+        if name != name_of(subject) or code not in self.countries or subject not in self.subjects(code):
             return None
         context = views.service(self, self.words[language], code, subject)
-        return self._render(language, f"{language}/{code}/service/{subject}.html", "part.html", **context)
+        return self._render(language, of_service(language, code, subject), "part.html", **context)
 
     # ----------------------------------------------------------------------------------------------------- exports
 

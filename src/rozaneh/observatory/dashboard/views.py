@@ -9,6 +9,7 @@ import msgspec
 from rozaneh.diagnosis.sentences import HOW
 from rozaneh.diagnosis.verdict import Mechanism
 from rozaneh.observatory.dashboard import charts
+from rozaneh.observatory.dashboard.addresses import of_service, to
 from rozaneh.observatory.dashboard.figures import Country, Part, Span
 from rozaneh.observatory.dashboard.tallies import Tally
 from rozaneh.observatory.dashboard.withhold import LEAST_MEASUREMENTS, LEAST_SOURCES
@@ -60,8 +61,6 @@ def policy() -> str:
 
 def render(site: "Site", words: Words, path: str, template: str, context: Context) -> bytes:
     """A page as bytes."""
-    from rozaneh.observatory.dashboard.site import to  # noqa: PLC0415 - the two need each other
-
     zone = context.pop("zone", dt.UTC)
     assert isinstance(zone, dt.tzinfo)  # noqa: S101 - for the type checker
     other = LANGUAGES[1 - LANGUAGES.index(words.language)]
@@ -244,7 +243,7 @@ def _row(words: Words, code: str, subject: str, tallies: list[Tally | None]) -> 
     same = next(iter(one)) if len(one) == 1 else ""
     return {
         "name": service_name(subject, words),
-        "page": f"{words.language}/{code}/service/{subject}.html",
+        "page": of_service(words.language, code, subject),
         "how": words.say(HOW[mechanism_of(same)]) if same else "",
         "cells": [
             None if tally is None else _cell(words, tally, "" if same else how)
