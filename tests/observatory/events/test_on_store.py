@@ -241,6 +241,21 @@ def test_who_is_alone_on_a_network_of_one_person_a_day_is_not_too_loud(blocked: 
     assert (found.event.kind, found.event.services) == ("block", ("instagram",))
 
 
+def test_a_third_of_the_sources_with_clocks_eleven_hours_off_leave_a_curfew_one_with_its_hours() -> None:
+    """Their curfew, at other hours, is a second one that too few say."""
+    rows = _people(cut={44244: (13, 21)}).to_pylist()
+    for row in rows:
+        if row["source"] % 100 < _SOURCES // 3:
+            row["hour"] += dt.timedelta(hours=11)
+            row["day"] = row["hour"].date()
+    findings = _found(pa.Table.from_pylist(rows, schema=schema.HOUR))
+    (found,) = findings.found
+    assert (found.event.kind, found.event.networks) == ("curfew", ("AS44244",))
+    assert found.event.hours is not None
+    assert (abs(found.event.hours[0] - 16) <= 1, found.event.hours[-1]) == (True, 23)
+    assert [each.reason for each in findings.withheld if each.event.kind == "curfew"] == ["sources"]
+
+
 def test_measurements_years_apart_are_asked_for_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
     real = loading._asked
