@@ -241,6 +241,12 @@ def test_who_is_alone_on_a_network_of_one_person_a_day_is_not_too_loud(blocked: 
     assert (found.event.kind, found.event.services) == ("block", ("instagram",))
 
 
+def test_a_clock_that_is_years_behind_hides_no_event(blocked: pa.Table) -> None:
+    """What is usual is learnt from the first days, which held nothing but one measurement of ten years before."""
+    weekly = [(_ASNS[0], "wikipedia", -hour, 7, -1, "none", "") for hour in (10 * 365 * 24, *range(400, 8000, 168))]
+    assert _found(blocked, _table(weekly)) == _found(blocked)
+
+
 def test_a_third_of_the_sources_with_clocks_eleven_hours_off_leave_a_curfew_one_with_its_hours() -> None:
     """Their curfew, at other hours, is a second one that too few say."""
     rows = _people(cut={44244: (13, 21)}).to_pylist()

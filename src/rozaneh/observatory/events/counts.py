@@ -11,11 +11,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from rozaneh.observatory.events.baseline import Array
+from rozaneh.observatory.events.weeks import WeekSettings, weeks_read
 from rozaneh.observatory.events.weights import Said, WeightSettings, weights
 from rozaneh.observatory.signals.signal import HOUR
 
-_WEEK = dt.timedelta(days=7)
-_ROWS = 1 << 18  # of the table of hours, that are asked for at once where more than a week has so few
 _MOST = 65_535
 _TINY = 1e-6
 KINDS = ("failed", "refused", "throttled", "compared")
@@ -53,18 +52,20 @@ def countries(connection: Any) -> list[str]:
     return sorted(found.column("country").to_pylist())
 
 
-def load_counts(connection: Any, country: str, rule: WeightSettings) -> Counts | None:
+def load_counts(connection: Any, country: str, begins: WeekSettings, rule: WeightSettings) -> Counts | None:
     """Read the counts of a country; none where it has no hours.
 
-    A source counts in a day no more than :mod:`~rozaneh.observatory.events.weights` lets it, and in an hour at most
-    ``loudest`` times the mean of the others, or ``loudest_least`` measurements if that is more: the loudest one is cut
-    down to that.
+    It begins where :mod:`~rozaneh.observatory.events.weeks` says. A source counts in a day no more than
+    :mod:`~rozaneh.observatory.events.weights` lets it, and in an hour at most ``loudest`` times the mean of the others,
+    or ``loudest_least`` measurements if that is more: the loudest one is cut down to that.
     """
     t = connection.table("hourly")
     t = t.filter(t.country == country)
-    names = t.group_by(["asn", "subject"]).aggregate(first=t.hour.min(), last=t.hour.max()).to_pyarrow()
-    if not names.num_rows:
+    weeks = weeks_read(t, begins)
+    if not weeks:
         return None
+    t = t.filter(t.day >= weeks[0][0])
+    names = t.group_by(["asn", "subject"]).aggregate(first=t.hour.min(), last=t.hour.max()).to_pyarrow()
     series = sorted(zip(names.column("asn").to_pylist(), names.column("subject").to_pylist(), strict=True))
     places = {key: place for place, key in enumerate(series)}
     start, end = _utc(pc.min(names.column("first")).as_py()), _utc(pc.max(names.column("last")).as_py())
@@ -79,33 +80,13 @@ def load_counts(connection: Any, country: str, rule: WeightSettings) -> Counts |
     # The next rows are asked for while these are counted.
     with ThreadPoolExecutor(1) as pool:
         counting: Future[None] | None = None
-        for first, after in _batches(t):
-            rows = _asked(t.filter((t.day >= first) & (t.day < after)))
+        for first, last in weeks:
+            rows = _asked(t.filter((t.day >= first) & (t.day <= last)))
             if counting:
                 counting.result()
             counting = pool.submit(_take, made, rows, places, rule)
         if counting:
             counting.result()
-    return made
-
-
-def _batches(t: Any) -> list[tuple[dt.date, dt.date]]:
-    """Whole weeks, as many as have few rows together: the first day, and the one after the last.
-
-    Measurements years apart would else be hundreds of questions, and a question costs more than its answer.
-    """
-    rows: dict[dt.date, int] = {}
-    for row in t.group_by("day").aggregate(rows=t.count()).order_by("day").to_pyarrow().to_pylist():
-        monday = row["day"] - dt.timedelta(days=row["day"].weekday())
-        rows[monday] = rows.get(monday, 0) + row["rows"]
-    made: list[tuple[dt.date, dt.date]] = []
-    so_far = 0
-    for monday, many in rows.items():
-        if made and so_far + many <= _ROWS:
-            made[-1], so_far = (made[-1][0], monday + _WEEK), so_far + many
-        else:
-            made.append((monday, monday + _WEEK))
-            so_far = many
     return made
 
 

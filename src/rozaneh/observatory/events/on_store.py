@@ -69,7 +69,7 @@ def store_events(
     seen: list[Seen] = []
     for country in countries(connection):
         progress(country)
-        counts = load_counts(connection, country, made.weights)
+        counts = load_counts(connection, country, made.weeks, made.weights)
         if counts is not None:
             for claim in claims_of(counts, made, result):
                 told = judged(connection, counts, claim, (made.gate, made.beside), marks)

@@ -100,6 +100,10 @@ RULES = {
         "What fails from the same hours on in most of the countries that measure it is down, or measured wrongly; no "
         "state did that."
     ),
+    "first-week": mark(
+        "Measurements by few that are dated long before all others, by clocks that are wrong or because they came "
+        "late, are no history."
+    ),
     "source-weights": mark(
         "One source, however loud, makes no event and ends none: beside others it counts at most about half of what "
         "they count together."

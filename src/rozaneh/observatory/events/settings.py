@@ -12,11 +12,12 @@ from rozaneh.observatory.events.networks import BreadthSettings
 from rozaneh.observatory.events.recurring import RecurrenceSettings
 from rozaneh.observatory.events.rules import EventRule
 from rozaneh.observatory.events.services import ServiceSettings
+from rozaneh.observatory.events.weeks import WeekSettings
 from rozaneh.observatory.events.weights import WeightSettings
 
-NETWORK, TOGETHER, SERVICE, BESIDE, EVERYWHERE, WEIGHTS, GATE, RECURRING, PROTOCOL = (
-    "network-states", "cut-together", "service-states", "works-beside", "same-everywhere", "source-weights",
-    "source-gate", "recurring-cuts", "protocol-groups",
+NETWORK, TOGETHER, SERVICE, BESIDE, EVERYWHERE, WEEKS, WEIGHTS, GATE, RECURRING, PROTOCOL = (
+    "network-states", "cut-together", "service-states", "works-beside", "same-everywhere", "first-week",
+    "source-weights", "source-gate", "recurring-cuts", "protocol-groups",
 )  # fmt: skip
 
 
@@ -30,6 +31,7 @@ class Settings:
     beside: BesideSettings
     everywhere: EverywhereSettings
     recurrence: RecurrenceSettings
+    weeks: WeekSettings
     weights: WeightSettings
     gate: GateSettings
     group: GroupSettings
@@ -44,6 +46,7 @@ def settings_of(known: Mapping[str, EventRule]) -> Settings:
         known[BESIDE].numbers(BesideSettings),
         known[EVERYWHERE].numbers(EverywhereSettings),
         known[RECURRING].numbers(RecurrenceSettings),
+        known[WEEKS].numbers(WeekSettings),
         known[WEIGHTS].numbers(WeightSettings),
         known[GATE].numbers(GateSettings),
         known[PROTOCOL].numbers(GroupSettings),
