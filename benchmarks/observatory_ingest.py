@@ -18,7 +18,6 @@ sorting, and it writes nothing.
 
 import gzip
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -28,6 +27,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from benchmarks._ingest import Row, beside, peer, row, run
 from benchmarks._measurements import Corpus
 from rozaneh.observatory.judging import judge_all
 from rozaneh.observatory.store import Store
@@ -41,8 +41,6 @@ _RUNS = 3
 _COPIES = {"typical": 8, "large": 5}
 _LOOPS = 20_000_000
 _PACKING: Any = import_module("isal.igzip")
-
-Row = dict[str, object]
 
 
 def main() -> list[Row]:
@@ -60,10 +58,10 @@ def main() -> list[Row]:
             said = f"gz to Parquet, measurements of {mean:.0f} kB"
             runs, theirs = [], []
             for run in range(_RUNS):
-                runs.append(_run(place, name, 1, run))
-                theirs.append(_peer("transform", place / name))
+                runs.append(run(place, name, 1, run))
+                theirs.append(peer("transform", place / name))
             many = _copied(place / name, _COPIES[name])
-            one, two = (_run(place, many, jobs) for jobs in (1, 2))
+            one, two = (run(place, many, jobs) for jobs in (1, 2))
             assert {run["kept"] for run in runs} == {count}
             assert one["kept"] == two["kept"] == count * _COPIES[name]
             memory = max(run["memory"] for run in (*runs, one))
@@ -71,17 +69,17 @@ def main() -> list[Row]:
             rows += [
                 _row(f"{said}, one core", ours, "measurements/s", target),
                 _row(f"{said}, one core, {one['kept']} of them", one["kept"] / one["cpu"], "measurements/s", target),
-                *_beside(f"{said}, one core", "decoding and transformation", ours, theirs, ">= 3.8"),
+                *beside(f"{said}, one core", "decoding and transformation", ours, theirs, ">= 3.8"),
                 _row(f"{said}, memory at most", memory / 1024, "MB", "< 500"),
                 _row(f"{said}, --jobs 2 against 1 in wall time", one["wall"] / two["wall"], "x", ">= 1.7"),
                 _row(f"{said}, --jobs 2, memory of each at most", two["reader"] / 1024, "MB", "< 500"),
             ]
             if name == "large":
-                scored = [_peer("score", place / name) for _ in range(_RUNS)]
-                rows += _beside(f"{said}, one core", "scoring with fingerprints", ours, scored, ">= 62")
+                scored = [peer("score", place / name) for _ in range(_RUNS)]
+                rows += beside(f"{said}, one core", "scoring with fingerprints", ours, scored, ">= 62")
         # So many rows that a window is filled, which takes more memory than anything else.
         _written(place / "small", SMALL, _small)
-        full = _run(place, "small", 1)
+        full = run(place, "small", 1)
         assert full["kept"] == SMALL
         rows.append(_row("gz to Parquet, a window filled, memory at most", full["memory"] / 1024, "MB", "< 500"))
         rows.append(_judge(place / "typical-1-0"))
@@ -134,38 +132,6 @@ def _gain() -> float:
     return wall(2 * _LOOPS, 1) / wall(_LOOPS, 2)
 
 
-def _run(place: Path, name: str, jobs: int, run: int = 0) -> dict[str, Any]:
-    """In an interpreter of its own."""
-    ran = subprocess.run(
-        [sys.executable, "-m", "benchmarks._ingest_run", str(place), name, str(jobs), str(run)],
-        stdout=subprocess.PIPE, text=True, check=True,
-    )  # fmt: skip
-    found: dict[str, Any] = json.loads(ran.stdout)
-    return found
-
-
-def _peer(what: str, folder: Path) -> float | str:
-    """How many a second OONI's own code does; where it is absent, what is."""
-    python = os.environ.get("ROZANEH_OONI_PYTHON")
-    if not python:
-        return "absent here: ROZANEH_OONI_PYTHON names no interpreter that has it"
-    script = Path(__file__).with_name("_ooni_peer.py")
-    ran = subprocess.run([python, str(script), what, str(folder)], stdout=subprocess.PIPE, text=True, check=True)
-    told = json.loads(ran.stdout)
-    return f"absent here: {told['absent']}" if "absent" in told else float(told["count"] / told["cpu"])
-
-
-def _beside(said: str, what: str, ours: float, theirs: list[float | str], target: str) -> list[Row]:
-    """Two rows: what the peer does, and ours beside it."""
-    best = max((value for value in theirs if isinstance(value, float)), default=None)
-    if best is None:
-        return [_row(f"{said}, OONI's {what}", theirs[0], "", "")]
-    return [
-        _row(f"{said}, OONI's {what} of the same, in the same run", best, "measurements/s", "") | {"peer": "OONI"},
-        _row(f"{said}, ours beside OONI's {what}", ours / best, "x", target) | {"peer": "OONI"},
-    ]
-
-
 def _judge(place: Path) -> Row:
     with Store(place) as store:
         judge_all(store)  # loads the engine
@@ -173,7 +139,3 @@ def _judge(place: Path) -> Row:
         verdicts = judge_all(store)
         seconds = time.perf_counter() - before
     return _row(f"judge {verdicts} measurements again, planning included", seconds, "s", "")
-
-
-def _row(name: str, value: float | str, unit: str, target: str) -> Row:
-    return {"name": f"observatory: {name}", "value": value, "unit": unit, "target": target, "command": COMMAND}

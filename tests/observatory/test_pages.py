@@ -25,6 +25,13 @@ def test_a_signature_far_down_is_named_and_decides_nothing() -> None:
         assert found["page_block"] is (before < 8192 - len(BLOCK))
 
 
+def test_what_is_far_down_does_not_hide_what_a_title_or_a_redirect_says() -> None:
+    far = b"x" * 40_000 + BLOCK.encode()
+    assert kinds_of(far, "", "") == (False, False, False, ["ir-iframe-v4"])
+    refused, known = "Not available in your country", ["country-unavailable", "ir-iframe-v4"]
+    assert kinds_of(far, refused, "") == kinds_of(far, "", refused) == (False, True, False, known)
+
+
 def test_a_body_of_nothing_but_signatures_is_searched_in_steps() -> None:
     texts = sorted(signatures().pages)
     body = "".join(texts) * ((2 * pages._STEP) // sum(map(len, texts)) + 1)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from rozaneh.core import LocalFault
@@ -29,6 +30,15 @@ def test_a_change_replaces_files(tmp_path: Path) -> None:
         assert store.stale() == []
         (new,) = files(tmp_path, schema.HOURLY, [DAY])
         assert new not in old
+
+
+def test_few_rows_and_many_are_packed_in_ways_of_their_own_and_read_alike(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        for rows, codec in ((1, "SNAPPY"), (511, "SNAPPY"), (512, "ZSTD"), (70_000, "ZSTD")):
+            table = pa.table({"n": list(range(rows)), "named": ["x" * (n % 7) for n in range(rows)]})
+            file = pq.ParquetFile(store.stage(table))
+            assert file.metadata.row_group(0).column(0).compression == codec
+            assert file.read().equals(table)
 
 
 @pytest.mark.parametrize("steps", range(6))

@@ -8,6 +8,7 @@ page it is, as in memory; what stands further down is named, and decides nothing
 """
 
 import re
+import sys
 from functools import cache
 from typing import Final, NamedTuple
 
@@ -88,20 +89,21 @@ class _Automaton(NamedTuple):
 
 def kinds_of(body: bytes, title: str, location: str) -> tuple[bool, bool, bool, list[str]]:
     """Whether an answer is a block page, a refusal or a challenge, and the ids of all signatures in it."""
-    found = _found(body)
-    if not found and not (location and _found(location.encode(errors="replace"))):
-        return _NO_KIND
-    head = "\n".join(filter(None, (title, location, body[:_HEAD_BYTES].decode(errors="replace")[:HEAD])))[:HEAD]
+    found, first = _found(body)
+    before = "\n".join(filter(None, (title, location)))
+    if first >= _HEAD_BYTES and (not before or _found(before.encode(errors="replace"))[1] == sys.maxsize):
+        return (False, False, False, found) if found else _NO_KIND  # further down they are named, and decide nothing
+    head = "\n".join(filter(None, (before, body[:_HEAD_BYTES].decode(errors="replace")[:HEAD])))[:HEAD]
     known = signatures().matches(head)
     kinds = {page.kind for page in known}
     return (*(kind in kinds for kind in _KINDS), list(dict.fromkeys((*(page.id for page in known), *found))))  # type: ignore[return-value]  # three flags and a list
 
 
-def _found(text: bytes) -> list[str]:
-    """The ids of the signatures in a text, each once."""
+def _found(text: bytes) -> tuple[list[str], int]:
+    """The ids of the signatures in a text, each once, and where the first that may be one begins."""
     find, texts, ids, room = _automaton()
     found: dict[str, None] = {}
-    start = 0
+    start, first = 0, sys.maxsize
     while start < len(text):
         behind = 0
         part = np.frombuffer(text, np.uint8, min(len(room), len(text) - start), start)
@@ -110,12 +112,14 @@ def _found(text: bytes) -> list[str]:
             if begin >= _STEP:  # in what the next step begins with
                 break
             behind = start + end
+            if first == sys.maxsize:
+                first = start + begin
             if ids[number] not in found:
                 shown = text[start + begin : behind].decode(errors="replace")
                 if shown.lower() == texts[number]:
                     found[ids[number]] = None
         start = max(start + _STEP, behind)
-    return list(found)
+    return list(found), first
 
 
 @cache

@@ -27,6 +27,8 @@ from rozaneh.ooni.records import Handshake, HttpTransaction, Query, TcpConnect
 from rozaneh.ooni.values import depth
 from rozaneh.ooni.webkeys import ControlEndpoint, HelperAnswer, WebKeys
 
+_HOPS = {f"depth={hop}": hop for hop in range(32)}
+"""What tags nearly always say."""
 _CONTROL_DENIES = frozenset(("dns_nxdomain_error", "dns_name_error", "dns_no_answer"))
 
 
@@ -117,7 +119,7 @@ def page_of_web(url: str, keys: WebKeys) -> Sight:
     for record in tagged:
         tags = record.tags
         if tags and "depth=0" not in tags:
-            hop = max(hop, depth(tags) or 0)
+            hop = max(hop, _hop(record))
     if hop:
         queries = [x for x in queries if _hop(x) == hop]
         connects = [x for x in connects if _hop(x) == hop]
@@ -153,7 +155,12 @@ def _hop(record: Any) -> int:
     tags: list[str] | None = record.tags
     if not tags or "depth=0" in tags:
         return 0
-    return max(depth(tags) or 0, 0)
+    for tag in reversed(tags):
+        if tag in _HOPS:
+            return _HOPS[tag]
+        if tag.startswith("depth="):
+            return max(depth(tags) or 0, 0)
+    return 0
 
 
 def _believed(names: Names, helped: Helped, control: HelperAnswer | None) -> frozenset[str]:
