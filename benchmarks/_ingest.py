@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -34,17 +35,22 @@ def peer(what: str, folder: Path) -> float | str:
     return f"absent here: {told['absent']}" if "absent" in told else float(told["count"] / told["cpu"])
 
 
-def beside(said: str, what: str, ours: float, theirs: list[float | str], target: str, command: str) -> list[Row]:
+def beside(said: str, what: str, ours: float, theirs: list[float | str], target: str) -> list[Row]:
     """Two rows: what the peer does, and ours beside it."""
     best = max((value for value in theirs if isinstance(value, float)), default=None)
     if best is None:
-        return [row(f"{said}, OONI's {what}", theirs[0], "", "", command)]
+        return [row(f"{said}, OONI's {what}", theirs[0], "", "")]
     return [
-        row(f"{said}, OONI's {what} of the same, in the same run", best, "measurements/s", "", command)
-        | {"peer": "OONI"},
-        row(f"{said}, ours beside OONI's {what}", ours / best, "x", target, command) | {"peer": "OONI"},
+        row(f"{said}, OONI's {what} of the same, in the same run", best, "measurements/s", "") | {"peer": "OONI"},
+        row(f"{said}, ours beside OONI's {what}", ours / best, "x", target) | {"peer": "OONI"},
     ]
 
 
-def row(name: str, value: float | str, unit: str, target: str, command: str) -> Row:
-    return {"name": f"observatory: {name}", "value": value, "unit": unit, "target": target, "command": command}
+def row(name: str, value: float | str, unit: str, target: str) -> Row:
+    """A figure, without the command that gives it."""
+    return {"name": f"observatory: {name}", "value": value, "unit": unit, "target": target}
+
+
+def by(command: str, rows: Iterable[Row]) -> list[Row]:
+    """Rows with what to type to get them again."""
+    return [each | {"command": command} for each in rows]

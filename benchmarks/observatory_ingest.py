@@ -27,7 +27,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from benchmarks._ingest import Row, beside, peer, row, run
+from benchmarks._ingest import Row, beside, by, peer, row, run
 from benchmarks._measurements import Corpus
 from rozaneh.observatory.judging import judge_all
 from rozaneh.observatory.store import Store
@@ -50,29 +50,29 @@ def main() -> list[Row]:
         warm = _written(place / "warm", 20, corpus.typical)
         assert warm
         rows: list[Row] = []
-        rows.append(_row("two processes that only compute, against one: all that this machine gives", _gain(), "x", ""))
+        rows.append(row("two processes that only compute, against one: all that this machine gives", _gain(), "x", ""))
         for name, count, make, target in (
             ("typical", TYPICAL, corpus.typical, ">= 8000"), ("large", LARGE, corpus.large, ">= 500"),
         ):  # fmt: skip
             mean = _written(place / name, count, make) / 1000
             said = f"gz to Parquet, measurements of {mean:.0f} kB"
             runs, theirs = [], []
-            for run in range(_RUNS):
-                runs.append(run(place, name, 1, run))
+            for number in range(_RUNS):
+                runs.append(run(place, name, 1, number))
                 theirs.append(peer("transform", place / name))
             many = _copied(place / name, _COPIES[name])
             one, two = (run(place, many, jobs) for jobs in (1, 2))
-            assert {run["kept"] for run in runs} == {count}
+            assert {each["kept"] for each in runs} == {count}
             assert one["kept"] == two["kept"] == count * _COPIES[name]
-            memory = max(run["memory"] for run in (*runs, one))
-            ours = count / min(run["cpu"] for run in runs)
+            memory = max(each["memory"] for each in (*runs, one))
+            ours = count / min(each["cpu"] for each in runs)
             rows += [
-                _row(f"{said}, one core", ours, "measurements/s", target),
-                _row(f"{said}, one core, {one['kept']} of them", one["kept"] / one["cpu"], "measurements/s", target),
+                row(f"{said}, one core", ours, "measurements/s", target),
+                row(f"{said}, one core, {one['kept']} of them", one["kept"] / one["cpu"], "measurements/s", target),
                 *beside(f"{said}, one core", "decoding and transformation", ours, theirs, ">= 3.8"),
-                _row(f"{said}, memory at most", memory / 1024, "MB", "< 500"),
-                _row(f"{said}, --jobs 2 against 1 in wall time", one["wall"] / two["wall"], "x", ">= 1.7"),
-                _row(f"{said}, --jobs 2, memory of each at most", two["reader"] / 1024, "MB", "< 500"),
+                row(f"{said}, memory at most", memory / 1024, "MB", "< 500"),
+                row(f"{said}, --jobs 2 against 1 in wall time", one["wall"] / two["wall"], "x", ">= 1.7"),
+                row(f"{said}, --jobs 2, memory of each at most", two["reader"] / 1024, "MB", "< 500"),
             ]
             if name == "large":
                 scored = [peer("score", place / name) for _ in range(_RUNS)]
@@ -81,9 +81,9 @@ def main() -> list[Row]:
         _written(place / "small", SMALL, _small)
         full = run(place, "small", 1)
         assert full["kept"] == SMALL
-        rows.append(_row("gz to Parquet, a window filled, memory at most", full["memory"] / 1024, "MB", "< 500"))
+        rows.append(row("gz to Parquet, a window filled, memory at most", full["memory"] / 1024, "MB", "< 500"))
         rows.append(_judge(place / "typical-1-0"))
-        return rows
+        return by(COMMAND, rows)
 
 
 def _small(number: int) -> dict[str, Any]:
@@ -138,4 +138,4 @@ def _judge(place: Path) -> Row:
         before = time.perf_counter()
         verdicts = judge_all(store)
         seconds = time.perf_counter() - before
-    return _row(f"judge {verdicts} measurements again, planning included", seconds, "s", "")
+    return row(f"judge {verdicts} measurements again, planning included", seconds, "s", "")

@@ -34,7 +34,7 @@ def test_a_change_replaces_files(tmp_path: Path) -> None:
 
 def test_few_rows_and_many_are_packed_in_ways_of_their_own_and_read_alike(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
-        for rows, codec in ((1, "SNAPPY"), (511, "SNAPPY"), (512, "ZSTD"), (70_000, "ZSTD")):
+        for rows, codec in ((1, "SNAPPY"), (1023, "SNAPPY"), (1024, "ZSTD"), (70_000, "ZSTD")):
             table = pa.table({"n": list(range(rows)), "named": ["x" * (n % 7) for n in range(rows)]})
             file = pq.ParquetFile(store.stage(table))
             assert file.metadata.row_group(0).column(0).compression == codec
