@@ -113,6 +113,31 @@ def test_bad_rows_are_set_aside_with_their_line_and_lose_nothing_else(tmp_path: 
 
 
 @pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        ('2022-01-02,"2', "a quote that nothing closes within 16 lines"),  # and no other line has one
+        ('2022-01-02,"2\n2022-01-03,"3"', "a quote that nothing closes within 16 lines"),
+        ('2022-01-02,"2\n2022-01-03,3"', "no number: '2\\n2022-01-03,3'"),  # a cell of two lines, as it may be
+        ('"2022-01-02,2\n2022-01-03,3"', "1 cells where the header has 2"),
+    ],
+)
+def test_an_open_quote_costs_its_own_row_and_no_other(tmp_path: Path, broken: str, reason: str) -> None:
+    after = "".join(f"2022-02-{day:02},{day}\n" for day in range(1, 25))
+    reading = _read(tmp_path, f"time,x\n2022-01-01,1\n{broken}\n{after}", "x")
+    assert {1, *range(1, 25)} <= {*reading.signals[0].values.tolist()}
+    assert (3, reason) in [(each.line, each.reason.removeprefix("column 'x': ")) for each in reading.rejected]
+    assert all(each.line in (3, 4) for each in reading.rejected)
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\n", "\n"])
+def test_cells_with_quotes_and_lines_in_them_whatever_ends_a_line(tmp_path: Path, end: str) -> None:
+    rows = ["time,x,note", '2022-01-01,1,"said ""no""', '# and more"', '2022-01-02,2,a 5" disk', "", "2022-01-03,3,"]
+    for data in (text := end.join(rows).encode()), gzip.compress(text):
+        reading = _read(tmp_path, data, "x")
+        assert (reading.signals[0].values.tolist(), reading.rejected) == ([1, 2, 3], [])
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         (b"", "a.csv: empty"),
@@ -128,7 +153,13 @@ def test_bad_rows_are_set_aside_with_their_line_and_lose_nothing_else(tmp_path: 
         (b"time (+0275),x\n2022-01-01,1\n", "column 'time (+0275)': '+0275' is no distance from UTC"),
         (b"time (Asia/Nowhere),x\n2022-01-01,1\n", "column 'time (Asia/Nowhere)': this machine knows no time zone"),
         (b",".join(b"c%d" % n for n in range(300)) + b"\n", "a.csv:1: 300 columns; the most is 200"),
-        (gzip.compress(b"time,x", mtime=0), "a.csv"),
+        (gzip.compress(b"time,x", mtime=0), "a.csv: no rows"),
+        (gzip.compress(b"time,x\n2022-01-01,1\n")[:-9], "a.csv: the gzip file is cut off"),
+        (gzip.compress(b"time,x\n2022-01-01,1\n")[:9] + b"\xff" * 9, "a.csv: broken gzip: "),
+        (gzip.compress(bytes((64 << 20) + 1), 1), "a.csv: larger than 64 MiB"),
+        (gzip.compress(gzip.compress(b"time,x")), "a.csv: a packed file or a spreadsheet; give its tables as CSV"),
+        (b"PK\x03\x04\x14\x00", "a.csv: a packed file or a spreadsheet; give its tables as CSV or JSON"),
+        (b'"time,x\n2022-01-01,1\n', "a.csv:1: a quote that nothing closes within 16 lines"),
     ],
 )  # fmt: skip
 def test_a_file_that_is_wrong_gives_one_line_that_names_the_place(tmp_path: Path, text: bytes, said: str) -> None:

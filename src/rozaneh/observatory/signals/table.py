@@ -1,7 +1,12 @@
-"""Files of series as tables: CSV, JSON records, JSON columns, lines of JSON, IODA's and Radar's answers. Bounded."""
+"""Files of series as tables: CSV, JSON records, JSON columns, lines of JSON, IODA's and Radar's answers, in gzip too.
+
+Everything is bounded.
+"""
 
 import csv
 import io
+import zlib
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +24,10 @@ COLUMNS = 200
 _LONGEST_LINE = 64 << 10
 _SAID = 1000  # rejected rows that are kept with their reasons
 _DELIMITERS = ",;\t|"
+_GZIP = b"\x1f\x8b"
+_PACKED = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", _GZIP, b"BZh", b"\xfd7zXZ", b"%PDF", b"PAR1")  # zip and xlsx, xls
+_QUOTE = '"'
+_MOST_LINES = 16  # of one row of CSV
 _DEPTH = 6
 
 
@@ -78,9 +87,13 @@ def parse_table(data: bytes, place: str) -> Table:
     Raises:
         LocalFault: as :func:`read_table`.
     """
+    if data.startswith(_GZIP):
+        data = _unpacked(data, place)
     if len(data) > LARGEST:
         raise LocalFault(f"{place}: larger than {LARGEST >> 20} MiB")
     utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff")
+    if data.startswith(_PACKED):
+        raise LocalFault(f"{place}: a packed file or a spreadsheet; give its tables as CSV or JSON")
     text = data.decode("utf-16" if utf16 else "utf-8-sig", "replace")
     table = _json(text, place) if text.lstrip()[:1] in ("{", "[") else _csv(text, place)
     if not table.rows:
@@ -89,44 +102,98 @@ def parse_table(data: bytes, place: str) -> Table:
     return table
 
 
+def _unpacked(data: bytes, place: str) -> bytes:
+    member = zlib.decompressobj(wbits=31)
+    try:
+        found = member.decompress(data, LARGEST + 1)
+    except zlib.error as error:
+        raise LocalFault(f"{place}: broken gzip: {error}") from None
+    if not member.eof and len(found) <= LARGEST:
+        raise LocalFault(f"{place}: the gzip file is cut off")
+    return found
+
+
 def _csv(text: str, place: str) -> Table:
     table = Table()
-    numbered = enumerate(io.StringIO(text, newline=""), 1)
-    kept = [0]
-
-    def lines() -> Iterator[str]:
-        for number, line in numbered:
-            kept[0] = number
-            if len(line) > _LONGEST_LINE:
-                table.reject(number, f"longer than {_LONGEST_LINE} characters")
-            elif line.strip() and not line.startswith("#"):
-                yield line
-
-    source = lines()
-    head = next(source, "")
-    if not head:
+    lines = _Ahead(text)
+    if not (head := lines.next_row(table)):
         raise LocalFault(f"{place}: empty")
     delimiter = max(_DELIMITERS, key=head.count)
-    try:
-        table.header = [cell.strip() for cell in next(csv.reader([head], delimiter=delimiter), [])]
-    except csv.Error as error:
-        raise LocalFault(f"{place}:{kept[0]}: {error}") from None
-    _check_header(table.header, f"{place}:{kept[0]}")
-    reader = csv.reader(source, delimiter=delimiter)
-    while (cells := _next(reader, table, kept)) is not None:
-        if len(cells) == len(table.header):
-            table.add(kept[0], cells, place)
-        elif cells:
-            table.reject(kept[0], f"{len(cells)} cells where the header has {len(table.header)}")
+    where = f"{place}:{lines.number}"
+    header, taken = lines.cells(delimiter)
+    if isinstance(header, str):
+        raise LocalFault(f"{where}: {header}")
+    table.header = [cell.strip() for cell in header]
+    _check_header(table.header, where)
+    lines.skip(taken)
+    while lines.next_row(table):
+        cells, taken = lines.cells(delimiter)
+        if isinstance(cells, str):
+            table.reject(lines.number, cells)
+        elif len(cells) == len(table.header):
+            table.add(lines.number, cells, place)
+        else:
+            table.reject(lines.number, f"{len(cells)} cells where the header has {len(table.header)}")
+            taken = 1  # what looked like one row on several lines is none: the others are looked at by themselves
+        lines.skip(taken)
     return table
 
 
-def _next(reader: Iterator[list[str]], table: Table, kept: Sequence[int]) -> list[str] | None:
-    try:
-        return next(reader, None)
-    except csv.Error as error:
-        table.reject(kept[0], str(error))
-        return []
+class _Ahead:
+    """The lines of a text of CSV, whatever ends them, with a look at those that follow."""
+
+    def __init__(self, text: str) -> None:
+        self._source = io.StringIO(text, newline=None)
+        self._ahead: deque[str] = deque()
+        self.number = 1
+
+    def next_row(self, table: Table) -> str:
+        """Go on to a line that begins a row: no comment, not empty, not too long. Empty at the end."""
+        while line := self._look(1):
+            if len(line) > _LONGEST_LINE:
+                table.reject(self.number, f"longer than {_LONGEST_LINE} characters")
+            elif line.strip() and not line.startswith("#"):
+                return line
+            self.skip(1)
+        return ""
+
+    def cells(self, delimiter: str) -> tuple[list[str] | str, int]:
+        """The cells of the row that begins here, and on how many lines it stands; or why it is none.
+
+        A quote that nothing closes would take all lines behind it into its cell: it costs its own line.
+        """
+        first = self._look(1)
+        if first.count(_QUOTE) % 2 == 0:
+            return _cells(first, delimiter), 1
+        self._look(_MOST_LINES)
+        text = ""
+        for taken, line in enumerate(self._ahead, 1):
+            text += line
+            try:
+                return _cells(text, delimiter, strict=True), taken
+            except csv.Error as error:
+                if "unexpected end" in str(error):
+                    continue
+                if taken == 1:  # nothing is open, and text behind a quote is taken as it stands
+                    return _cells(first, delimiter), 1
+                break
+        return f"a quote that nothing closes within {_MOST_LINES} lines", 1
+
+    def skip(self, count: int) -> None:
+        """Go on by some lines."""
+        for _ in range(count):
+            self._ahead.popleft()
+        self.number += count
+
+    def _look(self, count: int) -> str:
+        """The line that is next, with so many held; empty at the end."""
+        while len(self._ahead) < count and (line := self._source.readline()):
+            self._ahead.append(line)
+        return self._ahead[0] if self._ahead else ""
+
+
+def _cells(text: str, delimiter: str, *, strict: bool = False) -> list[str]:
+    return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=strict), [])
 
 
 def _check_header(header: list[str], place: str) -> None:
