@@ -43,9 +43,10 @@ def strings(value: Any, evil: str) -> Any:
 _KEPT = {"measurement_start_time", "measurement_uid", "test_name", "engine", "failure"}
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    """A store of measurements that have an injection in every field."""
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of measurements that have an injection in every field; tests read it."""
+    tmp_path = tmp_path_factory.mktemp("hostile")
     lines = [strings(web(number), evil) for number, evil in enumerate(INJECTIONS)]
     lines += [{**web(100 + number), "measurement_uid": evil} for number, evil in enumerate(INJECTIONS)]
     with Store(tmp_path / "store") as store:

@@ -26,7 +26,7 @@ In TOML::
 
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import resources
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Annotated
@@ -164,6 +164,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         Raises:
             LocalFault: the sum is not a world, see :meth:`checked`.
         """
+        if addition == World():
+            return self
         return World(
             network={**self.network, **addition.network},
             host={**self.host, **addition.host},
@@ -262,8 +264,9 @@ def parse_world(text: str | bytes, place: str) -> World:
         raise LocalFault(f"{place}: {error}") from error
 
 
+@cache
 def default_world() -> World:
-    """The world that ships with the lab."""
+    """The world that ships with the lab, read once: every scenario is checked against it."""
     file = resources.files("rozaneh.lab.world").joinpath("world.toml")
     return parse_world(file.read_bytes(), "world.toml")
 

@@ -6,6 +6,7 @@ so a kill between the two leaves a month that is older than its hours, until som
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +18,7 @@ import pyarrow.parquet as pq
 
 from rozaneh.observatory import schema
 from rozaneh.observatory.cells import countrywide
-from rozaneh.observatory.engine import duckdb, expression, show
+from rozaneh.observatory.engine import compiled, duckdb, expression, show
 from rozaneh.observatory.mechanisms import mechanism_column
 from rozaneh.observatory.store import Change, Month, Partition, Store, files
 
@@ -78,17 +79,21 @@ class _Counting:
         self._store = store
         self._connection = duckdb()
         show(self._connection, schema.HOURLY, [])
-        self._query = str(self._connection.compile(daily(expression(schema.HOURLY))))
 
     def days(self, days: Sequence[Partition]) -> Iterator[pa.Table]:
         for some in _groups(self._store, days):
             show(self._connection, schema.HOURLY, some)
-            yield self._connection.con.sql(self._query).to_arrow_table().select(schema.DAY.names).cast(schema.DAY)
+            yield self._connection.con.sql(_to_days()).to_arrow_table().select(schema.DAY.names).cast(schema.DAY)
 
     def hours(self, days: Sequence[Partition]) -> Iterator[pa.Table]:
         for day in days:
             if found := files(self._store.place, schema.CELLS, [day]):
                 yield countrywide(pa.concat_tables([pq.read_table(path, partitioning=None) for path in found]))
+
+
+@cache
+def _to_days() -> str:
+    return compiled(daily(expression(schema.HOURLY)))
 
 
 def _others(table: pa.Table, days: Sequence[Partition]) -> pa.Table:

@@ -186,10 +186,10 @@ def expression(name: str, called: str | None = None) -> Any:
     return ibis.table(ibis.Schema.from_pyarrow(TABLES[name]), name=called or name)
 
 
-def compiled(connection: Any, query: Any) -> str:
-    """A long query in the engine's SQL, for asking it more than once."""
+def compiled(query: Any) -> str:
+    """A long query of tables by their schema alone in DuckDB's SQL, for asking it more than once."""
     with _as_written():
-        return str(connection.compile(query))
+        return str(ibis.duckdb.compile(query))
 
 
 def asked(query: Any) -> pa.Table:

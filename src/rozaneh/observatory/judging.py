@@ -7,7 +7,7 @@ a ClickHouse that holds the tables too (:mod:`rozaneh.observatory.warehouse`).
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
@@ -178,9 +178,6 @@ class _Here:
         self._other = self._connection.con.cursor()
         self._piece: _Piece | None = None
         self._wording = Wording(rules())
-        # Compiling costs more than a small query does, so it is done once.
-        self._to_decide = compiled(self._connection, decided(expression(schema.OBSERVATIONS, _PIECE)))
-        self._to_hours = compiled(self._connection, hourly(expression(schema.VERDICTS, _IN_HAND)))
 
     def judge(self, group: Sequence[Partition]) -> Iterator[Judged]:
         paths = files(self._place, schema.OBSERVATIONS, group)
@@ -202,17 +199,16 @@ class _Here:
             rows = piece.of(self._connection.table(schema.OBSERVATIONS))
             self._connection.create_view(_PIECE, rows, overwrite=True)
             self._piece = piece
-        numbers = self._connection.con.sql(self._to_decide).to_arrow_table()
+        numbers = self._connection.con.sql(_to_decide()).to_arrow_table()
         return partial(self._worded, paths, piece, numbers)
 
     def _worded(self, paths: Sequence[Path], piece: _Piece, numbers: pa.Table) -> tuple[pa.Table, pa.Table]:
         verdicts = self._wording.verdicts(piece.first_of(paths), numbers)
-        return verdicts, self._counted(self._to_hours, verdicts)
+        return verdicts, self._counted(_to_hours(), verdicts)
 
     def _together(self, halves: Sequence[pa.Table]) -> tuple[pa.Table, pa.Table]:
         """The hours of a network that was judged in buckets."""
-        query = compiled(self._connection, summed(expression(schema.HOURLY, _IN_HAND)))
-        return schema.VERDICT.empty_table(), self._counted(query, pa.concat_tables(halves))
+        return schema.VERDICT.empty_table(), self._counted(_to_sum(), pa.concat_tables(halves))
 
     def _counted(self, query: str, given: pa.Table) -> pa.Table:
         # Lent, not given: what Ibis is given it keeps, and history would pile up in memory.
@@ -220,6 +216,24 @@ class _Here:
         found = self._other.sql(query).to_arrow_table().select(schema.HOUR.names).cast(schema.HOUR)
         self._other.unregister(_IN_HAND)
         return found
+
+
+# Compiling costs a second, more than a small query does, so it is done once.
+
+
+@cache
+def _to_decide() -> str:
+    return compiled(decided(expression(schema.OBSERVATIONS, _PIECE)))
+
+
+@cache
+def _to_hours() -> str:
+    return compiled(hourly(expression(schema.VERDICTS, _IN_HAND)))
+
+
+@cache
+def _to_sum() -> str:
+    return compiled(summed(expression(schema.HOURLY, _IN_HAND)))
 
 
 def _half(judged: Judged, halves: list[pa.Table]) -> tuple[pa.Table, pa.Table]:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -77,6 +78,12 @@ def tables(rows: list[dict[str, object]]) -> tuple[ir.Table, ir.Table, ir.Table]
     return (*narrow, ibis.memtable(daily(ibis.memtable(hours)).to_pyarrow().cast(DAY)))
 
 
+@cache
+def own_tables() -> tuple[ir.Table, ir.Table, ir.Table]:
+    """The tables of all hours of the autumn, made once: who asks does not change them."""
+    return tables(hours())
+
+
 def found() -> tuple[Found, ...]:
     """The curfew and the block."""
     at = dt.datetime(2022, 9, 21, 12, 30, tzinfo=dt.UTC)
@@ -109,10 +116,15 @@ def withheld() -> tuple[Withheld, ...]:
     return (Withheld(event=event, reason="sources", wanted=3, had=1),)
 
 
+@cache
 def site(*, interactive: bool = False) -> Site:
-    """The pages of all this."""
-    holdings = Holdings(*tables(hours()), found=found(), withheld=withheld(), made=MADE)
-    return Site(holdings, interactive=interactive)
+    """The pages of all this, made once."""
+    return made_again(own_tables(), interactive=interactive)
+
+
+def made_again(of: tuple[ir.Table, ir.Table, ir.Table], *, interactive: bool = False) -> Site:
+    """The same pages, of tables that others may have made."""
+    return Site(Holdings(*of, found=found(), withheld=withheld(), made=MADE), interactive=interactive)
 
 
 def on_disk(place: Path, rows: Sequence[dict[str, object]]) -> Path:

@@ -32,7 +32,7 @@ def test_the_most_frequent_mechanism_is_named_and_what_works_has_none() -> None:
 
 
 def test_one_source_however_loud_and_few_measurements_show_nothing() -> None:
-    figures = Figures(*autumn.tables(autumn.hours()))
+    figures = Figures(*autumn.own_tables())
     assert set(figures.networks("IR")) == {44244, 58224}, "AS31549 has one source, AS16322 has two measurements"
     assert "signal" in figures.subjects("IR"), "together they are enough"
     assert ("signal", 31549) not in figures.matrix("IR")

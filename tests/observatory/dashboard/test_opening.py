@@ -1,4 +1,5 @@
 import asyncio
+import shutil
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,15 @@ from rozaneh.observatory.store import files
 from tests.observatory.dashboard import autumn
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return autumn.on_disk(tmp_path_factory.mktemp("autumn") / "store", autumn.hours())
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Path:
-    return autumn.on_disk(tmp_path / "store", autumn.hours())
+def store(written: Path, tmp_path: Path) -> Path:
+    """The autumn on disk, for this test alone."""
+    return shutil.copytree(written, tmp_path / "store")
 
 
 def test_a_store_on_disk_shows_what_one_in_memory_shows(store: Path) -> None:

@@ -33,7 +33,7 @@ def test_a_claim_that_is_not_made_is_told_without_how_few_say_so() -> None:
     held = autumn.withheld()[0]
     known = msgspec.structs.replace(held, event=msgspec.structs.replace(held.event, networks=("AS44244",),
                                                                         services=("instagram",)))  # fmt: skip
-    page = Site(Holdings(*autumn.tables(autumn.hours()), withheld=(known,), made=autumn.MADE)).page("en/IR/index.html")
+    page = Site(Holdings(*autumn.own_tables(), withheld=(known,), made=autumn.MADE)).page("en/IR/index.html")
     assert page is not None
     assert "Not enough independent sources say so." in page.body.decode()
     assert "1 independent" not in page.body.decode()
@@ -56,7 +56,7 @@ def test_two_copies_of_an_event_do_not_tell_when_one_more_measured() -> None:
             block, event=msgspec.structs.replace(block.event, samples=samples, sources=sources),
             evidence=msgspec.structs.replace(block.evidence, lowest=round(0.93 + samples / 1e7, 4)),
         )  # fmt: skip
-        site = Site(Holdings(*autumn.tables(autumn.hours()), found=(curfew, more), made=autumn.MADE))
+        site = Site(Holdings(*autumn.own_tables(), found=(curfew, more), made=autumn.MADE))
         about = [path for path in site.paths() if "event" in path or path.endswith(("atom", "en/IR/index.html"))]
         return {path: page.body for path in about if (page := site.page(path)) is not None}
 

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, time, timedelta, tzinfo
 
 import msgspec
 import numpy as np
-import ruptures
 
 from rozaneh.observatory.events import folding, states
 from rozaneh.observatory.events.baseline import DAY, Array, Baseline, fit
@@ -176,6 +175,8 @@ def _second_opinion(series: _Series, local: int, nights: list[tuple[int, int]]) 
     share = usual.over(len(n), local)[0]
     noise = n * share * (1 - share) * (1 + np.maximum(n - 1, 0) * usual.spread[0])
     score = np.where(n > 0, (k - n * share) / np.sqrt(np.maximum(noise, 1e-9)), 0.0)
+    import ruptures  # noqa: PLC0415 - a second, of which a store without a curfew needs nothing
+
     breaks = ruptures.KernelCPD(kernel="linear", min_size=3).fit(score[:, None]).predict(pen=8.0)
     high = np.zeros(len(n), dtype=bool)
     begin = 0
