@@ -98,7 +98,7 @@ class Lines:
         self._member: Decompressor | None = None
         self._head = b""
         self._plain: bool | None = None
-        self._parts: list[bytes] = []
+        self._parts: list[bytes | memoryview] = []
         self._held = 0
         self._number = 1
         self._offset = 0
@@ -193,7 +193,8 @@ class Lines:
                 start = blank.end()
                 self._offset = before + start
                 continue
-            whole = self._take(data[start:stop])
+            # What is joined to what came before is copied then, and not before.
+            whole = self._take(memoryview(data)[start:stop] if self._parts else data[start:stop])
             if whole is not None:
                 if whole.strip():
                     yield self._line(whole)
@@ -203,7 +204,7 @@ class Lines:
             self._skipping = False
             start = stop + 1
             self._offset = before + start
-        rest = data[start:]
+        rest = memoryview(data)[start:]
         if self._skipping or not rest:
             return
         if self._held + len(rest) > self._longest:
@@ -213,13 +214,13 @@ class Lines:
         self._parts.append(rest)
         self._held += len(rest)
 
-    def _take(self, last: bytes) -> bytes | None:
+    def _take(self, last: bytes | memoryview) -> bytes | None:
         """The line that ends with these bytes; none when it is too long."""
         if self._skipping or self._held + len(last) > self._longest:
             self._parts, self._held = [], 0
             return None
         if not self._parts:
-            return last
+            return bytes(last)
         self._parts.append(last)
         whole = b"".join(self._parts)
         self._parts, self._held = [], 0
