@@ -232,8 +232,10 @@ def _asked(requests: Iterable[HttpTransaction]) -> tuple[dict[int, HttpTransacti
 def _leading_nowhere(names: Names, dials: Sequence[Dial]) -> Sequence[Query]:
     """Lookups that no dial followed: failed ones, and answers that the probe did not want to dial."""
     if names.system:
-        followed = any(dial.lookup is not None for dial in dials)
-        return () if followed else [next(iter(names.system.values()))]
+        for dial in dials:
+            if dial.lookup is not None:
+                return ()
+        return [next(iter(names.system.values()))]
     # A name may have addresses of one family only.
     return [x for x in names.failed if x.query_type != "AAAA"] or names.failed[:1]
 

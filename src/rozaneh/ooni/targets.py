@@ -48,8 +48,11 @@ class Helped(msgspec.Struct, gc=False, kw_only=True):
     @property
     def works(self) -> bool | None:
         """Whether the furthest step that the control took worked; none where it took none."""
-        taken = [step for step in (self.http, self.quic, self.tls, self.tcp, self.dns) if step is not None]
-        return taken[0] if taken and self.asked else None
+        if self.asked:
+            for step in (self.http, self.quic, self.tls, self.tcp, self.dns):
+                if step is not None:
+                    return step
+        return None
 
 
 class Sight(msgspec.Struct, gc=False, kw_only=True):
