@@ -39,7 +39,7 @@ Command = Annotated[
 ]
 
 
-app = typer.Typer()
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 
 @app.command("run", help=mark("Run a program in a home behind the censors of a scenario."))
