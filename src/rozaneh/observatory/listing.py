@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from rozaneh.core import LocalFault
 from rozaneh.core.replaced import replaced
 from rozaneh.observatory import schema
-from rozaneh.observatory.engine import duckdb, expression, show
+from rozaneh.observatory.engine import compiled, duckdb, expression, show
 from rozaneh.observatory.judging import grouped
 from rozaneh.observatory.layers import layered
 from rozaneh.observatory.spreadsheet import csv
@@ -64,7 +64,7 @@ def listed(place: Path, asked: Asked) -> Iterator[pa.Table]:
 def _listed(place: Path, asked: Asked) -> Iterator[pa.Table]:
     name = schema.OBSERVATIONS if asked.layers else schema.VERDICTS
     connection = duckdb(threads=1)
-    query = str(connection.compile(_query(expression(name), asked)))
+    query = compiled(_query(expression(name), asked))
     for group in grouped(place, [p for p in partitions_of(place, name) if asked.has(p)], name):
         show(connection, name, files(place, name, group))
         found = connection.con.sql(query).to_arrow_table().select(asked.kind.names).cast(asked.kind)

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from rozaneh.diagnosis import Mechanism
+from rozaneh.observatory.engine import asked
 from rozaneh.observatory.events.claims import Claim
 from rozaneh.observatory.events.counts import Counts
 from rozaneh.observatory.mechanisms import mechanism_of
@@ -85,9 +86,9 @@ def support(connection: Any, counts: Counts, claim: Claim, settings: GateSetting
     # Only those who compare can tell whether something is slowed down.
     t = t.mutate(says=t[_SAYS[claim.kind]], asked=t.compared if claim.kind == "throttling" else t.n - t.void)
     keys = ["asn", "source", "mechanism", "reading"]
-    rows = t.group_by(keys).aggregate(n=t.asked.sum(), says=t.says.sum()).to_pyarrow()
+    rows = asked(t.group_by(keys).aggregate(n=t.asked.sum(), says=t.says.sum()))
     first = _within(t, counts, (claim.start, claim.start + 24))
-    came = t.filter(first).received.max().to_pyarrow().as_py()
+    came = asked(t.filter(first).aggregate(last=t.received.max()))["last"][0].as_py()
     n: Counter[int] = Counter()
     says: Counter[int] = Counter()
     how: Counter[str] = Counter()
@@ -129,7 +130,7 @@ def _before(connection: Any, counts: Counts, claim: Claim, settings: GateSetting
     t = connection.table("hourly")
     t = t.filter((t.country == counts.country) & t.asn.isin(list(claim.networks)))
     t = t.filter(_within(t, counts, (claim.start - settings.known_hours, claim.start)))
-    return set(t.select("source").distinct().to_pyarrow().column("source").to_pylist())
+    return set(asked(t.select("source").distinct())["source"].to_pylist())
 
 
 def _within(t: Any, counts: Counts, window: tuple[int, int]) -> Any:
