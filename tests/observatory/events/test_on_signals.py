@@ -190,3 +190,26 @@ def test_a_sample_that_is_missing_where_a_cut_ends_does_not_end_it_earlier(missi
     times = np.arange(0, len(values) * _HOUR, _HOUR).astype(np.float64) + _START.timestamp()
     (found,) = signal_events([Signal(name="x", country="IR", times=times, values=values)]).found
     assert _hours(found) == (400, 701 if 700 in missing else 700)
+
+
+@pytest.mark.parametrize("missing", [0.2, 0.3])
+def test_nights_of_a_curfew_stay_apart_where_many_samples_between_them_are_missing(missing: float) -> None:
+    random = np.random.default_rng(7)
+    signal = _signal(days=60)
+    hours = (signal.times - signal.times[0]) / _HOUR
+    nights = (hours % 24 >= 13) & (hours % 24 < 21) & (hours >= 35 * 24) & (hours < 47 * 24)
+    signal.values[nights] *= 0.03
+    signal.values[random.random(len(hours)) < missing] = np.nan
+    (found,) = signal_events([signal]).found
+    assert found.event.kind == "curfew"
+    assert len(found.evidence.days) >= 11
+    assert found.event.end is not None
+    assert (found.event.end - found.event.start) / timedelta(days=1) > 10
+
+
+def test_what_is_back_for_two_samples_in_a_day_of_missing_ones_is_not_back() -> None:
+    signal = _signal([(400, 500)])
+    signal.values[502:524] = np.nan
+    signal.values[524:] *= 0.05
+    (found,) = signal_events([signal]).found
+    assert found.event.end is None

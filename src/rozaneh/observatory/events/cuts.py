@@ -25,6 +25,7 @@ _ENOUGH = 0.7  # of the samples of a window must be there
 _LEAST_NOISE = 0.01
 _ROUGHLY = 2.0
 _AS_LOW = 0.9
+_STRETCHED = 3  # times as long may a window be whose samples are missing
 _LEFT_NOISE = 3.0  # standard deviations
 _MAD = 1.4826  # median absolute deviation to standard deviation, of a normal distribution
 
@@ -238,19 +239,22 @@ def _follow(
     share = np.where(np.isnan(seen), np.nan, seen / np.maximum(base, 1e-12))
     lowest = float(np.nanmean(share[: at - onset + 1]))
     over: int | None = None
+    here = np.cumsum(~np.isnan(share))
     for now in range(at - onset, len(share)):
-        recent = share[max(0, now - hold + 1) : now + 1]
+        begin = _since(here, now, hold)
+        recent = share[begin : now + 1]
         there = recent[~np.isnan(recent)]
         if len(there) < min(max(2, _ENOUGH * hold), len(recent)):
             continue
-        window = seen[max(0, now - hold + 1) : now + 1]
-        weight = base[max(0, now - hold + 1) : now + 1][~np.isnan(window)]
+        window = seen[begin : now + 1]
+        weight = base[begin : now + 1][~np.isnan(window)]
         mean = float(np.nansum(window) / max(weight.sum(), 1e-12))
         lowest = min(lowest, mean)
         bar = min(lowest + settings.back_share * (1 - lowest), bars.calm)
         middle = (1 + lowest) / 2
-        if len(recent) == hold and mean >= bar and (there >= middle).mean() >= 5 / 6 and share[now] >= middle:
-            over = _first_back(share, now, now - hold + 1, bar - 2 * bars.noise)
+        if len(recent) >= hold and mean >= bar and (there >= middle).mean() >= 5 / 6 and share[now] >= middle:
+            earliest = begin if len(recent) == hold else max(begin - hold, 0)
+            over = _first_back(share, now, earliest, bar - 2 * bars.noise)
             break
     stop = len(share) if over is None else over
     tail = share[max(0, stop - 4 * hold) : stop] if over is None else share[stop : stop + hold]
@@ -267,6 +271,20 @@ def _follow(
         bar=max((1 + max(lowest, 0.0)) / 2, 1 - 2 * _LEFT_NOISE * bars.noise),
         usual=usual,
     )
+
+
+def _since(here: NDArray[np.int_], now: int, hold: int) -> int:
+    """Where a window begins that ends with ``now``: ``hold`` samples back, or as many more as are missing of them.
+
+    Args:
+        here: how many samples are there up to each.
+        now: the last sample.
+        hold: how long it must stay back.
+    """
+    begin, wanted = max(0, now - hold + 1), max(2, _ENOUGH * hold)
+    while begin > max(0, now - _STRETCHED * hold + 1) and here[now] - (here[begin - 1] if begin else 0) < wanted:
+        begin -= 1
+    return begin
 
 
 def _first_back(share: Values, now: int, begin: int, bar: float) -> int:
