@@ -126,7 +126,7 @@ def _base(place: Path) -> Path:
 
 def _page(place: Path, name: str, path: str) -> list[Row]:
     asked: list[float] = []
-    answer = vars(figures)["_asked"]
+    answer = vars(figures)["asked"]
 
     def timed(table: Any) -> Any:
         began = time.perf_counter()
@@ -135,7 +135,7 @@ def _page(place: Path, name: str, path: str) -> list[Row]:
         return found
 
     site = open_site(place, interactive=True)
-    with patch.object(figures, "_asked", timed):
+    with patch.object(figures, "asked", timed):
         began = time.perf_counter()
         page = site.page(path)
         took = time.perf_counter() - began

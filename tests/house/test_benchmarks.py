@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as bench
+from benchmarks import observatory_scale
+from tests.observatory.dashboard import autumn
 
 
 def _row(value: object, target: str = "") -> bench.Row:
@@ -47,6 +49,14 @@ def test_the_page_gets_the_table_and_keeps_its_text(tmp_path: Path, monkeypatch:
         "| x | 7 s |  |  |  | 2026-11-25 | `other` |",
         "| x | 0.5 s | <= 0.3 | NO |  | 2026-11-26 | `make bench` |",
     ]
+
+
+def test_the_queries_of_a_page_are_measured(tmp_path: Path) -> None:
+    hours = [autumn.row(autumn.FIRST, 44244, "wikipedia", source, ok=3) for source in "ab"]
+    place = autumn.on_disk(tmp_path, hours)
+    queries, whole = observatory_scale._page(place, "services", "data/IR/services.json")
+    assert "its 0 queries" not in str(queries["name"])
+    assert 0 < float(str(queries["value"])) < float(str(whole["value"]))
 
 
 def test_a_page_without_its_markers_is_not_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,6 +48,14 @@ def test_an_input_that_cannot_be_read_is_named_and_costs_no_other(tmp_path: Path
         assert len(again.unread) == 4
 
 
+def test_a_file_of_a_later_century_is_read_once(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", [web(1)])
+    os.utime(path, ns=(0, 10_500_000_000 * 10**9))
+    with Store(tmp_path / "store") as store:
+        assert ingest([path], store, NOW).kept == 1
+        assert ingest([path], store, NOW).skipped == 1
+
+
 def test_a_file_that_goes_away_while_others_are_listed_is_not_there(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", [web(1)])
     (found,) = ingesting.inputs([path])

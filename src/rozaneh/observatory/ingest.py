@@ -26,6 +26,9 @@ __all__ = ["Progress", "Summary", "ingest", "inputs"]
 
 _SUFFIXES = (".json", ".jsonl", ".json.gz", ".jsonl.gz", ".ndjson", ".ndjson.gz")
 
+_LATEST = (1 << 63) - 1
+"""What a ledger can hold: file systems know times of later centuries."""
+
 Progress = Callable[[int, Summary], None]
 """Is told how many bytes of the inputs were read since the last time, and the summary so far."""
 
@@ -75,7 +78,7 @@ def _seen(path: Path) -> Found | None:
         return None
     except OSError:
         return Found(str(path.absolute()), 0, 0)
-    return Found(str(path.absolute()), status.st_size, status.st_mtime_ns)
+    return Found(str(path.absolute()), status.st_size, min(status.st_mtime_ns, _LATEST))
 
 
 def ingest(

@@ -1,9 +1,11 @@
 import asyncio
+import json
 import shutil
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from starlette.applications import Starlette
 
@@ -11,7 +13,7 @@ from rozaneh.core import LocalFault
 from rozaneh.observatory.dashboard.opening import Current, open_site
 from rozaneh.observatory.dashboard.serve import application
 from rozaneh.observatory.dashboard.site import Site
-from rozaneh.observatory.events import Stored, keep, stored
+from rozaneh.observatory.events import Event, Found, Stored, keep, stored
 from rozaneh.observatory.schema import CELLS
 from rozaneh.observatory.store import files
 from tests.observatory.dashboard import autumn
@@ -56,13 +58,44 @@ def test_without_a_store_the_command_that_makes_one_is_named(tmp_path: Path) -> 
         open_site(tmp_path / "none")
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"found": 1}', '{"found": [{"event": {}}]}', "[" * 100_000])
+CLAIM = {
+    "kind": "outage", "country": "IR", "start": "2022-09-20T00:00:00Z", "mechanism": "whole_outage", "confidence": 0.9,
+    "samples": 100, "sources": 2, "rule": "signal-outage-frozen",
+}  # fmt: skip
+HELD = {"event": CLAIM, "reason": "because", "wanted": 1, "had": 0}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "[]", '{"found": 1}', '{"found": [{"event": {}}]}', "[" * 100_000,
+        json.dumps({"found": [{"event": CLAIM | {"kind": "sabotage"}}]}),
+        json.dumps({"found": [{"event": CLAIM | {"start": "0001-01-01T00:00:00Z"}}]}),
+        json.dumps({"found": [{"event": CLAIM | {"end": "9999-12-31T23:00:00Z"}}]}),
+        json.dumps({"found": [{"event": CLAIM | {"start": "2022-09-20T00:00:00"}}]}),
+        json.dumps({"found": [{"event": CLAIM, "evidence": {"state": "who knows"}}]}),
+        json.dumps({"found": [{"event": CLAIM, "evidence": {"would_change": ["nothing"]}}]}),
+        json.dumps({"withheld": [HELD]}),
+    ],
+)  # fmt: skip
 def test_a_file_of_events_that_is_none_is_said_in_a_line(store: Path, text: str) -> None:
     (store / "events").mkdir(exist_ok=True)
     (store / "events" / "events.json").write_text(text)
     with pytest.raises(LocalFault, match="find the events again") as told:
         stored(store)
     assert "\n" not in str(told.value)
+
+
+def test_a_network_that_a_signal_calls_by_a_word_ends_no_page(store: Path) -> None:
+    event = msgspec.convert(CLAIM | {"networks": ["MCI", "AS44244", "AS12345678901"]}, Event)
+    keep(store, Stored(found=(Found(event=event),)))
+    site = open_site(store)
+    assert event.asns == (44244,)
+    (name,) = site.events
+    for path in ("en/IR/index.html", "en/IR/2022-09.html", f"en/events/{name}.html"):
+        page = site.page(path)
+        assert page is not None
+        assert b"MCI" in page.body
 
 
 def status(app: Starlette, path: str) -> int:

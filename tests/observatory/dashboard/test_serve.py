@@ -14,9 +14,10 @@ from urllib.parse import urlsplit
 import pytest
 import uvicorn
 
+from rozaneh.core import LocalFault
 from rozaneh.observatory.dashboard.patience import Patience
 from rozaneh.observatory.dashboard.publish import publish
-from rozaneh.observatory.dashboard.serve import application
+from rozaneh.observatory.dashboard.serve import application, serve
 from rozaneh.observatory.dashboard.site import Site
 from tests.browser import chromium
 from tests.observatory.dashboard import autumn
@@ -94,6 +95,13 @@ def test_what_is_not_there_or_not_ours_is_refused_in_a_line(
     assert got == status
     assert len(body) < 100
     assert not headers.get("location", "/").startswith("//")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "999.1.1.1"])
+def test_where_nobody_can_listen_it_is_said_in_a_line(address: str, site: Site, host: str) -> None:
+    with pytest.raises(LocalFault, match="cannot listen there: ") as told:
+        serve(lambda: site, host, int(urlsplit(address).port or 0), print, print)
+    assert "\n" not in str(told.value)
 
 
 def test_those_who_say_nothing_or_a_part_keep_nobody_out(address: str) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rozaneh.core import LocalFault
-from rozaneh.observatory.signals import Reading, read_signals
+from rozaneh.observatory.signals import Reading, read_signals, table
 from rozaneh.observatory.signals.signal import HOUR, Signal, grid
 
 
@@ -167,6 +167,27 @@ def test_a_file_that_is_wrong_gives_one_line_that_names_the_place(tmp_path: Path
         _read(tmp_path, text)
     assert str(caught.value).startswith(said)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"time,x\n" + b"\n" * 90, "a.csv: more than 80 lines"),
+        (b"time,x\n" + b"1\n" * 90, "a.csv: more than 80 lines"),
+        (b"{}\n" + b"1\n" * 30, "a.csv:22: more lines than are read"),
+        (b"{}\n{}" + b"\n" * 90, "a.csv:81: more lines than are read"),
+        (b"[1" + b",1" * 30 + b"]", "a.csv: more than 20 rows"),
+        (b"[[]" + b",[]" * 50 + b"]", "a.csv: more than 40 values"),
+    ],
+)
+def test_what_fills_memory_or_takes_hours_is_not_read_to_its_end(
+    tmp_path: Path, text: bytes, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, bound in (("ROWS", 20), ("_LINES", 80), ("_COMMAS", 40)):
+        monkeypatch.setattr(table, name, bound)
+    with pytest.raises(LocalFault) as caught:
+        _read(tmp_path, text)
+    assert str(caught.value) == said
 
 
 @pytest.mark.parametrize("cell", ["1e999", "9" * 5000, "nan", "0x10", "١", "=1+1"])

@@ -1,7 +1,6 @@
 """The page of an event: what is claimed, what it rests on, what would change it, and how to cite it."""
 
 import datetime as dt
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -119,5 +118,4 @@ def _vote(vote: Vote, words: Words, dates: Dates) -> Context:
 
 
 def _part_of(claim: Event, span: Span) -> Part:
-    numbers = tuple(int(text[2:]) for text in claim.networks if re.fullmatch(r"AS\d{1,10}", text))
-    return Part(claim.country, span, numbers, claim.services)
+    return Part(claim.country, span, claim.asns, claim.services)

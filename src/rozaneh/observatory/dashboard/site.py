@@ -238,7 +238,7 @@ class Site:
     def cut_networks(self, code: str, span: Span) -> tuple[int, ...]:
         """The networks on which all was cut at some time of a span, by the events; those that have a page."""
         whole = [found.event for found in self._within(code, span) if found.event.kind in _OF_ALL]
-        asns = {int(network.removeprefix("AS")) for event in whole for network in event.networks}
+        asns = {asn for event in whole for asn in event.asns}
         return tuple(asn for asn in self.networks(code) if asn in asns)
 
     def withheld(self, code: str) -> list[Withheld]:
@@ -246,8 +246,9 @@ class Site:
         asns, cells = set(self.networks(code)), self.figures.matrix(code)
 
         def shown(event: Event) -> bool:
-            numbers = {int(text[2:]) for text in event.networks if re.fullmatch(r"AS\d{1,10}", text)}
-            return numbers <= asns and all((name, asn) in cells for name in event.services for asn in numbers)
+            return asns.issuperset(event.asns) and all(
+                (name, asn) in cells for name in event.services for asn in event.asns
+            )
 
         return [held for held in self.holdings.withheld if held.event.country == code and shown(held.event)]
 

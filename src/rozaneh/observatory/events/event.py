@@ -1,11 +1,11 @@
 """An event: a claim about a series, with what it rests on."""
 
+import re
 from datetime import datetime
 
 import msgspec
 
-UNKNOWN_COUNTRY = "ZZ"
-"""As OONI has it."""
+_ASN = re.compile(r"AS(\d{1,10})", re.ASCII)
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,7 +15,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         kind: ``outage``, ``domestic_only``, ``curfew``, ``block``, ``throttling``, ``protocol_block``, ``refusal`` or
             ``silence`` (measurements that stopped coming, which by itself is no outage).
         country: two capitals; ``ZZ`` where it is not known.
-        networks: autonomous systems such as ``AS44244``; empty where the series does not tell networks apart.
+        networks: autonomous systems such as ``AS44244``, or what signals from elsewhere call them; empty where the
+            series does not tell networks apart.
         services: services, or host names where the catalogue has none; empty where it is everything.
         start: when it began, UTC.
         end: when it ended, UTC; none while it lasts.
@@ -39,6 +40,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     samples: int
     sources: int
     rule: str
+
+    @property
+    def asns(self) -> tuple[int, ...]:
+        """The numbers of its networks, as far as they are called by them."""
+        return tuple(int(number[1]) for name in self.networks if (number := _ASN.fullmatch(name)))
 
 
 class Vote(msgspec.Struct, frozen=True, kw_only=True):

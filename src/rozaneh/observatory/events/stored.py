@@ -8,12 +8,15 @@ from rozaneh.core import LocalFault
 from rozaneh.core.ordinary import read_ordinary
 from rozaneh.core.replaced import replaced
 from rozaneh.observatory.events.event import Found, Withheld
+from rozaneh.observatory.events.sentences import CHANGES, KINDS, REASONS, STATES
 from rozaneh.observatory.schema import EVENTS
 
 FILE = "events.json"
 """Its name, below the store's directory of events."""
 
 _LARGEST = 64 << 20
+_YEARS = range(1990, 2101)
+"""Of which signals have times; measurements have those of fewer."""
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,9 +45,30 @@ def stored(place: Path) -> Stored:
     except OSError as error:
         raise LocalFault(f"{path}: {error.strerror}; find the events again with 'rozaneh observe events'") from error
     try:
-        return msgspec.json.decode(data, type=Stored)
+        read = msgspec.json.decode(data, type=Stored)
+        _check(read)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise LocalFault(f"{path}: {error}; find the events again with 'rozaneh observe events'") from error
+    return read
+
+
+def _check(read: Stored) -> None:
+    """Refuse what no version writes: whoever hands a store on can write there what he likes.
+
+    Raises:
+        ValueError: a word that has no sentence, or a time that none can be.
+    """
+    for event in (*(found.event for found in read.found), *(held.event for held in read.withheld)):
+        if event.kind not in KINDS:
+            raise ValueError(f"no event is called {event.kind[:40]!r}")
+        for moment in (event.start, event.end):
+            if moment is not None and (moment.tzinfo is None or moment.year not in _YEARS):
+                raise ValueError(f"no event begins or ends at {moment.isoformat()}")
+    for found in read.found:
+        if found.evidence.state not in STATES or not CHANGES.keys() >= set(found.evidence.would_change):
+            raise ValueError("it says of an event what has no meaning")
+    if any(withheld.reason not in REASONS for withheld in read.withheld):
+        raise ValueError("it says why a claim is not made in a word that has no meaning")
 
 
 def keep(place: Path, what: Stored) -> None:

@@ -28,6 +28,8 @@ _GZIP = b"\x1f\x8b"
 _PACKED = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", _GZIP, b"BZh", b"\xfd7zXZ", b"%PDF", b"PAR1")  # zip and xlsx, xls
 _QUOTE = '"'
 _MOST_LINES = 16  # of one row of CSV
+_LINES = 4 * ROWS  # of a file: comments, empty and bad ones among them
+_COMMAS = 8 << 20  # of a JSON document: each stands between two values, and a value takes ten times its bytes of memory
 _DEPTH = 6
 
 
@@ -115,7 +117,7 @@ def _unpacked(data: bytes, place: str) -> bytes:
 
 def _csv(text: str, place: str) -> Table:
     table = Table()
-    lines = _Ahead(text)
+    lines = _Ahead(text, place)
     if not (head := lines.next_row(table)):
         raise LocalFault(f"{place}: empty")
     delimiter = max(_DELIMITERS, key=head.count)
@@ -142,7 +144,8 @@ def _csv(text: str, place: str) -> Table:
 class _Ahead:
     """The lines of a text of CSV, whatever ends them, with a look at those that follow."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, place: str) -> None:
+        self._place = place
         self._source = io.StringIO(text, newline=None)
         self._ahead: deque[str] = deque()
         self.number = 1
@@ -180,10 +183,16 @@ class _Ahead:
         return f"a quote that nothing closes within {_MOST_LINES} lines", 1
 
     def skip(self, count: int) -> None:
-        """Go on by some lines."""
+        """Go on by some lines.
+
+        Raises:
+            LocalFault: there are too many.
+        """
         for _ in range(count):
             self._ahead.popleft()
         self.number += count
+        if self.number > _LINES:
+            raise LocalFault(f"{self._place}: more than {_LINES} lines")
 
     def _look(self, count: int) -> str:
         """The line that is next, with so many held; empty at the end."""
@@ -207,6 +216,8 @@ def _check_header(header: list[str], place: str) -> None:
 
 
 def _json(text: str, place: str) -> Table:
+    if text.count(",") > _COMMAS:
+        raise LocalFault(f"{place}: more than {_COMMAS} values")
     try:
         read = msgspec.json.decode(text.encode("utf-8", "replace"))
     except RecursionError:
@@ -227,8 +238,14 @@ def _json(text: str, place: str) -> Table:
         if len(inner) == 1:
             read = inner[0]
     if isinstance(read, list):
-        return _records(list(enumerate(read, 1)), place)
+        return _listed(read, place)
     return _columns(read, place)
+
+
+def _listed(read: list[object], place: str) -> Table:
+    if len(read) > ROWS:
+        raise LocalFault(f"{place}: more than {ROWS} rows")
+    return _records(list(enumerate(read, 1)), place)
 
 
 def _columns(read: Any, place: str) -> Table:
@@ -246,7 +263,9 @@ def _columns(read: Any, place: str) -> Table:
 def _json_lines(text: str, place: str) -> Table | None:
     records: list[tuple[int, object]] = []
     broken: list[int] = []
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate(io.StringIO(text, newline="\n"), 1):
+        if number > _LINES or len(records) > ROWS:
+            raise LocalFault(f"{place}:{number}: more lines than are read")
         if not line.strip():
             continue
         try:
