@@ -31,6 +31,8 @@ _PO = _SOURCE / "words" / "locale" / "fa" / "LC_MESSAGES" / "rozaneh.po"
 _KEYWORDS = {"say": (1,), "say_n": (1, 2), "mark": (1,)}
 _ARABIC = "\u064a\u0643"  # yeh and kaf as Arabic writes them; Persian has its own
 _BIDI = "\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+_BEGINNING = 24
+"""Characters of a translation that come once; a tool that fills in translations has set one ten times."""
 _HEADER = "# Persian for Rozaneh. Written by `make words`; translations are edited here by hand."
 
 Id = str | tuple[str, str]
@@ -115,6 +117,8 @@ def findings(made: Catalog) -> Iterator[str]:
                 yield f"{name!r} has the places {sorted(asked)}, its translation {sorted(_places(text))}"
             if wrong := sorted({f"U+{ord(c):04X}" for c in text if c in _ARABIC + _BIDI}):
                 yield f"the translation of {name!r} has {', '.join(wrong)}"
+            if len(text) > _BEGINNING and text.count(text[:_BEGINNING]) > 1:
+                yield f"the translation of {name!r} says the same again"
 
 
 def _key(identity: str | tuple[str, ...] | list[str]) -> str:

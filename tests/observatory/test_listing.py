@@ -87,8 +87,11 @@ def test_nothing_found_and_what_cannot_be_meant(
         code, out, _ = run(capsys, store, *options)
         assert (code, out) == (3, "The store has no such rows.\n")
     assert run(capsys, store, "--limit", "9" * 30)[0] == 2
+    assert run(capsys, store, "--asn", "0")[0] == 2
     for options, said in (
         (("--since", "yesterday"), "not a day"),
+        (("--country", "Iran"), "expected two letters"),
+        (("--since=2022-09-22", "--until=2022-09-21"), "there is no such day"),
         (("--domain", "\udcff.example"), "not a name"),
         (("--out", str(tmp_path / "a.xls")), "has to end in"),
     ):

@@ -26,9 +26,11 @@ def test_the_check_finds_what_a_translator_can_get_wrong() -> None:
     wrong.add("mark", "\u200fنشان")
     wrong.add(("{n} way of {of}", "{n} ways of {of}"), ("{n} راه از {of} {on}",))
     wrong.add(("{n} way", "{n} ways"), ("یک راه",))
+    wrong.add("again", "یک جملهٔ بلند که یک بار بس است." * 2)
     told = list(findings(wrong))
     assert [line.split(":")[0] for line in told[:1]] == ["not translated"]
     assert "'place {name}' has the places ['name'], its translation ['nam']" in told
     assert "the translation of 'yeh' has U+064A" in told
     assert "the translation of 'mark' has U+200F" in told
-    assert len(told) == 5
+    assert "the translation of 'again' says the same again" in told
+    assert len(told) == 6

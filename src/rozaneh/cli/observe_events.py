@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rozaneh.cli.options import Engine, Json, Lang, console, print_json, words
+from rozaneh.cli.options import Engine, Json, Lang, console, country_code, print_json, words
 from rozaneh.core import LocalFault
 from rozaneh.words import Words, mark
 
@@ -62,7 +62,7 @@ def events(
     if store is None and not signal:
         raise LocalFault("give --store DIR, --signal FILE, or both")
     marks = [_moment(text) for text in pipeline_changed or ()]
-    place = _country(country)
+    place = country_code(country)
     readings = [(path, read_signals(path, column or (), time=time, country=place)) for path in signal or ()]
     for path, reading in readings:
         _say_reading(path, reading, tongue)
@@ -166,9 +166,3 @@ def _moment(text: str) -> datetime:
     except ValueError:
         raise LocalFault(f"--pipeline-changed {text!r} is no time: expected ISO 8601, as in 2022-09-21T15:50") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _country(text: str | None) -> str | None:
-    if text is None or (len(text) == 2 and text.isascii() and text.isalpha()):
-        return text.upper() if text else None
-    raise LocalFault(f"--country {text!r} is no country: expected two letters, as in IR")

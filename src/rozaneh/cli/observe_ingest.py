@@ -11,7 +11,9 @@ from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progres
 from rozaneh.cli.options import Engine, Json, Lang, console, print_json, words
 from rozaneh.observatory import ingest as reading
 from rozaneh.observatory.dashboard.foreseen import foresee
+from rozaneh.observatory.engine import check_engine
 from rozaneh.observatory.judging import judge_all, judge_stale
+from rozaneh.observatory.schema import QUARANTINE
 from rozaneh.observatory.store import Store, check_store
 from rozaneh.words import Words, mark
 
@@ -62,6 +64,7 @@ def ingest(
 ) -> None:
     """Read files of OONI's format, packed or not, into a store, and judge what is new. May be stopped and run again."""
     said = words(lang)
+    check_engine(engine)  # before hours of reading
     now = dt.datetime.now(dt.UTC)
     size = sum(found.size for found in reading.inputs(paths))
     with Store(store) as opened:
@@ -73,7 +76,7 @@ def ingest(
     if as_json:
         print_json(_Ingested(**msgspec.structs.asdict(found), verdicts=verdicts, events=number))
     else:
-        _print_summary(found, verdicts, said)
+        _print_summary(found, verdicts, store, said)
         if number is not None:
             console().print(said.say_n("{n} event in the store.", "{n} events in the store.", number))
     if found.unread:
@@ -87,11 +90,11 @@ def _found_again(store: Path, said: Words, engine: str) -> int:
         return len(renew(store, asked=engine).found)
 
 
-def _print_summary(found: reading.Summary, verdicts: int, said: Words) -> None:
+def _print_summary(found: reading.Summary, verdicts: int, store: Path, said: Words) -> None:
     out = console()
     out.print(
         said.say(
-            "{files} files read, {skipped} had been read before; {lines} lines.",
+            "Files read: {files:,}; read before: {skipped:,}; lines: {lines:,}.",
             files=found.files,
             skipped=found.skipped,
             lines=found.lines,
@@ -99,7 +102,7 @@ def _print_summary(found: reading.Summary, verdicts: int, said: Words) -> None:
     )
     out.print(
         said.say(
-            "{kept} new measurements, {doubled} that were there already; {verdicts} verdicts.",
+            "New measurements: {kept:,}; there already: {doubled:,}; verdicts: {verdicts:,}.",
             kept=found.kept,
             doubled=found.doubled,
             verdicts=verdicts,
@@ -108,20 +111,24 @@ def _print_summary(found: reading.Summary, verdicts: int, said: Words) -> None:
     for what in found.unread:
         console(errors=True).print(said.say("Not read: {what}", what=what))
     for reason, count in sorted(found.rejected.items()):
-        out.print(said.say("{count} lines were set aside. {reason}", count=count, reason=said.say(REASONS[reason])))
+        out.print(said.say("Lines set aside: {count:,}. {reason}", count=count, reason=said.say(REASONS[reason])))
+    if found.rejected:
+        where = str(store / QUARANTINE)
+        out.print(said.say("The tables in {place} name the file and the line of each that was set aside.", place=where))
 
 
 @app.command()
 def judge(*, store: StorePlace, engine: Engine = "duckdb", as_json: Json = False, lang: Lang = None) -> None:
     """Judge everything in a store again, by the rules of this version. The files it came from are not needed."""
     said = words(lang)
+    check_engine(engine)
     check_store(store)
     with Store(store) as opened:
         verdicts = _judged(opened, said, engine, everything=True)
     if as_json:
         print_json({"verdicts": verdicts})
     else:
-        console().print(said.say("{verdicts} verdicts.", verdicts=verdicts))
+        console().print(said.say("Verdicts: {verdicts:,}.", verdicts=verdicts))
 
 
 def _judged(store: Store, said: Words, engine: str, *, everything: bool) -> int:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rozaneh.cli.options import Json, Lang, console, print_json, words
+from rozaneh.cli.options import Json, Lang, console, country_code, print_json, words
 from rozaneh.core import LocalFault
 from rozaneh.observatory.damage import all_told
 from rozaneh.observatory.listing import Asked, listed, plain, write
@@ -42,7 +42,8 @@ def verdicts(
     ] = "",
     until: Annotated[str, typer.Option("--until", metavar="DAY", help=mark("Up to this day, UTC."))] = "",
     asn: Annotated[
-        int | None, typer.Option("--asn", metavar="NUMBER", help=mark("Of this autonomous system alone."))
+        int | None,
+        typer.Option("--asn", min=1, max=2**32 - 1, metavar="NUMBER", help=mark("Of this autonomous system alone.")),
     ] = None,
     domain: Annotated[
         str | None, typer.Option("--domain", metavar="NAME", help=mark("Of this name or address alone."))
@@ -62,13 +63,15 @@ def verdicts(
     """Print rows, or write them."""
     tongue = words(lang)
     asked = Asked(
-        country=country and country.upper(),
+        country=country_code(country),
         first=_day(since) or date.min,
         last=_day(until) or date.max,
         asn=asn,
         domain=domain and _name(domain),
         layers=layers,
     )
+    if asked.first > asked.last:
+        raise LocalFault(f"--since {asked.first} is after --until {asked.last}: there is no such day")
     tables = all_told(store, listed(store, asked))
     if out is not None:
         number = write(out, tables, asked.kind)

@@ -11,6 +11,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
 from rozaneh.cli.lasting import Lasting
+from rozaneh.core import LocalFault
 from rozaneh.words import Words, mark
 from rozaneh.words.foreign import STEERS, escaped, unsteered
 
@@ -96,6 +97,17 @@ def _plain(value: object) -> str:
     if isinstance(value, str):
         return str(value)
     raise TypeError(f"{type(value).__name__} has no form in JSON")
+
+
+def country_code(text: str | None) -> str | None:
+    """What ``--country`` says, in capitals.
+
+    Raises:
+        LocalFault: it is no country's code.
+    """
+    if text is not None and not (len(text) == 2 and text.isascii() and text.isalpha()):
+        raise LocalFault(f"--country {text!r} is no country: expected two letters, as in IR")
+    return text and text.upper()
 
 
 def words(lang: str | None) -> Words:

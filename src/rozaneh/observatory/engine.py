@@ -138,12 +138,21 @@ def engine(text: str, place: Path, *, serving: bool = False) -> Any:
     Raises:
         LocalFault: there is no such engine.
     """
+    check_engine(text)
     if text == DUCKDB:
         # Else it would spill into the directory that one happens to be in.
         return duckdb(place, serving=serving, spill=None if serving else staging_of(place))
-    if text.startswith("clickhouse://"):
-        return clickhouse(text)
-    raise LocalFault(f"no engine is called {text!r}; there are duckdb and clickhouse://HOST:PORT/DATABASE")
+    return clickhouse(text)
+
+
+def check_engine(text: str) -> None:
+    """Whether an engine is called so; nothing is opened.
+
+    Raises:
+        LocalFault: there is no such engine.
+    """
+    if text != DUCKDB and not text.startswith("clickhouse://"):
+        raise LocalFault(f"no engine is called {text!r}; there are duckdb and clickhouse://HOST:PORT/DATABASE")
 
 
 def table(connection: Any, name: str) -> Any:

@@ -121,6 +121,17 @@ def test_those_who_say_nothing_or_a_part_keep_nobody_out(address: str) -> None:
     assert ask(address, "/data/none.json")[0] == 404
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "x" * 64])
+def test_where_it_cannot_listen_is_said_with_what_to_do(host: str, site: Site) -> None:
+    def never(_: str) -> None:
+        raise AssertionError
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(LocalFault, match=f"cannot listen on {host}, port {port}: .+; choose others with --host"):
+            serve(lambda: site, host, port, never, never)
+
+
 @pytest.mark.parametrize(
     ("path", "title"), [("/en/none.html", "No such page"), ("/fa/IR/x/y.html", "چنین صفحه‌ای نیست")]
 )

@@ -58,6 +58,10 @@ def test_a_curfew_keeps_its_local_hours_whatever_the_calendar_does(zone: str, fi
     wanted = [(since + dt.timedelta(days=day)).isoformat() for day in range(len(one.days))]
     assert list(one.days) == wanted
     assert len(one.days) >= (first + dt.timedelta(days=_DAYS - 1) - since).days
+    # The window that is expected is that of the hours which are told, also where those of UTC begin at half past.
+    assert one.forecast is not None
+    soon = [moment.astimezone(ZoneInfo(zone)) for moment in (one.forecast.start, one.forecast.end)]
+    assert [(moment.hour, moment.minute) for moment in soon] == [(one.hours[0], 0), (0, 0)]
 
 
 @pytest.mark.parametrize("later", [range(18, 24), range(6, 12), range(10, 18)])

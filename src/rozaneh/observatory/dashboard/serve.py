@@ -138,14 +138,29 @@ def serve(
         port: port, 0 for any.
         started: is told the address once it listens.
         troubled: as in :func:`application`.
+
+    Raises:
+        LocalFault: nobody can listen there.
     """
     names = ("127.0.0.1", "localhost", "[::1]") if host in ("127.0.0.1", "::1", "localhost") else ("*",)
     config = uvicorn.Config(
         application(current, names, troubled), host=host, port=port, http=Patience, ws="none",
         log_level="error", access_log=False, server_header=False,
     )  # fmt: skip
-    server = _Announcing(config, started)
-    server.run()
+    with _listening(host, port) as listening:
+        _Announcing(config, started).run([listening])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket that listens, before the server starts, which would leave with an error and a code of its own."""
+    try:
+        family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server(place[:2], family=family, backlog=2048)
+    except (OSError, UnicodeError) as error:
+        why = str(getattr(error, "strerror", None) or error).partition(" (")[0]  # behind it the address again
+        raise LocalFault(
+            f"cannot listen on {host}, port {port}: {why}; choose others with --host and --port, as --port 0"
+        ) from None
 
 
 class _Announcing(uvicorn.Server):

@@ -9,7 +9,7 @@ import numpy as np
 
 from rozaneh.observatory.events import folding, states
 from rozaneh.observatory.events.baseline import DAY, Array, Baseline, fit
-from rozaneh.observatory.events.recurring import Night, Pattern, RecurrenceSettings, find_patterns
+from rozaneh.observatory.events.recurring import Night, Pattern, RecurrenceSettings, at_hours, find_patterns
 
 _HOUR = timedelta(hours=1)
 _CHUNK = 128
@@ -164,7 +164,9 @@ def _with_hours(pattern: Pattern, gains: Array, start: datetime, zone: tzinfo) -
         return pattern
     # Where local hours begin within those of the series, the outer ones are in force for a part alone.
     begin, end = math.floor(found[0] + part + 0.5), math.ceil(found[0] + found[1] + part - 0.5)
-    return replace(pattern, hours=tuple(hour % DAY for hour in range(begin, max(end, begin + 1))))
+    length = max(end - begin, 1)
+    hours = tuple(hour % DAY for hour in range(begin, begin + length))
+    return replace(pattern, hours=hours, forecast=pattern.forecast and at_hours(pattern.forecast, hours, zone))
 
 
 def _second_opinion(series: _Series, local: int, nights: list[tuple[int, int]]) -> str:

@@ -191,6 +191,20 @@ def _forecast(
     )
 
 
+def at_hours(forecast: Forecast, hours: Sequence[int], zone: tzinfo) -> Forecast:
+    """The same forecast, of the full local hours that a curfew is told to have; of two nobody knows which holds.
+
+    Args:
+        forecast: by the ends of its nights, less than half a day from there.
+        hours: of the local day, in order.
+        zone: of the place.
+    """
+    local = forecast.start.astimezone(zone)
+    off = _near(hours[0], _hour(local, zone)) - _hour(local, zone)
+    start = forecast.start + timedelta(minutes=round(off * 60))
+    return msgspec.structs.replace(forecast, start=start, end=start + timedelta(hours=len(hours)))
+
+
 def _at(day: date, hour: float, zone: tzinfo) -> datetime:
     whole = datetime(day.year, day.month, day.day, tzinfo=zone) + timedelta(minutes=round(hour * 60))
     return whole.astimezone(UTC)

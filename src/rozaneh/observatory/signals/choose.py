@@ -244,7 +244,7 @@ def _time_column(table: Table, place: str, name: str | None) -> int:
         texts = all(isinstance(row[number], str) and not str(row[number]).replace(".", "").isdigit() for row in rows)
         if texts and share(number) >= _MOSTLY:
             return number
-    raise LocalFault(f"{place}:{table.lines[0]}: no column of times; there are {_names(table)}")
+    raise LocalFault(f"{place}:{table.lines[0]}: no column of times, as 2022-09-21T15:50; there are {_names(table)}")
 
 
 def _guess(table: Table, at: int) -> list[int]:
