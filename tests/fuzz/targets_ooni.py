@@ -6,7 +6,6 @@ from msgspec import Raw
 
 from rozaneh.ooni import BadMeasurement, Line, Lines, decode, own, values, web_keys
 from rozaneh.ooni.classic import classic
-from rozaneh.ooni.decode import recorded
 from rozaneh.ooni.documents import documents
 from rozaneh.ooni.listupdate import BadUpdate, open_update
 from rozaneh.ooni.observations import flatten, title_of
@@ -42,8 +41,6 @@ def fuzz_line(data: bytes) -> None:
 def fuzz_test_keys(data: bytes) -> None:
     with suppress(BadMeasurement):
         read = decode(b'{"test_keys":%b}' % data)
-        with suppress(BadMeasurement):
-            recorded(read)
         with suppress(BadMeasurement):
             own(read)
         web_keys(read)

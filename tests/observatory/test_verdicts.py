@@ -11,6 +11,7 @@ from typing import Any
 import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,7 +22,7 @@ from rozaneh.diagnosis.verdict import Outcome
 from rozaneh.diagnosis.worked import LAYER_FACTS
 from rozaneh.observatory import engine, ours, schema
 from rozaneh.observatory.engine import duckdb, expression, show
-from rozaneh.observatory.facts import Facts, computable
+from rozaneh.observatory.facts import Facts
 from rozaneh.observatory.judging import judge_stale
 from rozaneh.observatory.layers import layered
 from rozaneh.observatory.store import Change, Partition, Store, files
@@ -193,8 +194,13 @@ def test_a_store_holds_what_the_query_says_whatever_lies_where(tmp_path: Path) -
     assert len({*kept["verdict"].to_pylist()}) > 5
 
 
-def test_a_table_can_have_every_fact_there_is() -> None:
-    assert computable() == FACTS
+def test_every_fact_there_is_can_be_asked_of_a_table() -> None:
+    facts = Facts(FACTS)
+    rows = facts.of(expression(schema.OBSERVATIONS))
+    asked = rows.select(**{f"fact{n}": facts.holds(rows, name) for n, name in enumerate(sorted(FACTS))})
+    assert {column.is_boolean() for column in asked.schema().types} == {True}
+    with pytest.raises(ValueError, match="not in list"):
+        facts.holds(rows, "page.imagined")
 
 
 def test_hours_count_every_verdict_once() -> None:

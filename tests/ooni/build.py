@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import msgspec
+
 HOST = "www.example.com"
 RIGHT, OTHER, FORGED = "93.184.216.34", "93.184.216.35", "10.10.34.35"
 ASNS = {RIGHT: 15133, OTHER: 15133, "130.192.182.17": 137}
@@ -190,3 +192,21 @@ def measurement(
             "test_version": "0.5.28",
         }
     ).encode()
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """The verdict that a probe wrote into its measurement."""
+
+    blocking: bool | str | None = None
+    accessible: bool | None = None
+    dns_consistency: str | None = None
+    dns_experiment_failure: str | None = None
+    http_experiment_failure: str | None = None
+    x_blocking_flags: int | None = None
+    x_dns_flags: int | None = None
+    x_null_null_flags: int | None = None
+    body_proportion: float | None = None
+    body_length_match: bool | None = None
+    headers_match: bool | None = None
+    status_code_match: bool | None = None
+    title_match: bool | None = None

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from rozaneh.ooni import decode, web_keys
+from rozaneh.ooni import decode, keys_of, web_keys
 from rozaneh.ooni.classic import Classic, classic
-from rozaneh.ooni.decode import recorded
 from rozaneh.ooni.observations import flatten
 from tests.ooni.build import (
     FORGED,
@@ -17,6 +16,7 @@ from tests.ooni.build import (
     OTHER,
     RIGHT,
     Record,
+    Recorded,
     connect,
     handshake,
     helper,
@@ -344,7 +344,7 @@ def test_oonis_own_cases(outside: Path) -> None:
     for label in labels:
         line = (corpus / label["case"] / "measurement.json").read_bytes()
         found = judged(line)
-        told = recorded(decode(line))
+        told = keys_of(decode(line), Recorded)
         for name in label.keys() & set(found.__struct_fields__):
             assert getattr(found, name) == label[name], (label["case"], name)
         for name in told.__struct_fields__:

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from rozaneh.ooni import BadMeasurement, decode, web_keys
-from rozaneh.ooni.decode import LONGEST_LINE, recorded
+from rozaneh.ooni import BadMeasurement, decode, keys_of, web_keys
+from rozaneh.ooni.decode import LONGEST_LINE
+from tests.ooni.build import Recorded
 
 GOOD: dict[str, Any] = {
     "annotations": {"platform": "linux"},
@@ -59,7 +60,7 @@ def test_a_measurement_is_read() -> None:
     assert found.queries[0].answers
     assert found.queries[0].answers[0].ipv4 == "10.10.34.35"
     assert found.tcp_connect[0].failure == "connection_refused"
-    assert recorded(read).blocking == "dns"
+    assert keys_of(read, Recorded).blocking == "dns"
 
 
 @pytest.mark.parametrize(

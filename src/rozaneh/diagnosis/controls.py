@@ -18,7 +18,8 @@ CONTROL_FACTS = (
 )  # fmt: skip
 """Every fact about vantages."""
 
-_FORBIDDEN = (401, 403, 451)
+FORBIDDEN = (401, 403, 451)
+"""HTTP statuses by which a server says that it will not serve this."""
 
 
 def control_facts(control: tuple[Control, ...]) -> Iterator[str]:
@@ -53,7 +54,7 @@ def _end_facts(control: list[Control]) -> Iterator[str]:
     statuses = [seen.status for seen in control if seen.status]
     if any(200 <= status < 400 for status in statuses):
         yield "control.fine"
-    elif any(status in _FORBIDDEN for status in statuses):
+    elif any(status in FORBIDDEN for status in statuses):
         yield "control.forbidden"
 
 

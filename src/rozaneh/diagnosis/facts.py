@@ -7,7 +7,7 @@ it an alert), ``.verified`` (a valid certificate) and ``.stage.manner`` for how 
 believed right, whoever named them.
 
 All facts that exist are in :data:`FACTS`. A rule that names another one is refused, so that a misspelt rule cannot stay
-silent; and a table has one boolean column for each.
+silent; the observatory asks its tables for them by the same names.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from rozaneh.core import Attempt, Failure, Op
 from rozaneh.core.addresses import is_bogon
 from rozaneh.core.target import is_ip
 from rozaneh.diagnosis import readings
-from rozaneh.diagnosis.controls import CONTROL_FACTS, control_facts
+from rozaneh.diagnosis.controls import CONTROL_FACTS, FORBIDDEN, control_facts
 from rozaneh.diagnosis.evidence import Evidence, Role
 from rozaneh.diagnosis.network import NETWORK_FACTS, network_facts
 from rozaneh.diagnosis.signatures import Signatures, signatures
@@ -150,7 +150,7 @@ def _page_facts(evidence: Evidence, known: Signatures) -> Iterator[str]:
     if any(step.tag("differs", default=False) is True for attempt in path(evidence) for step in attempt.observations):
         yield "page.differs"
     statuses = {readings.status(attempt) for attempt in path(evidence)}
-    if statuses & {401, 403, 451}:
+    if not statuses.isdisjoint(FORBIDDEN):
         yield "page.forbidden"
     if 451 in statuses:
         yield "page.legal"

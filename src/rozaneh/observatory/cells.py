@@ -20,7 +20,6 @@ from rozaneh.observatory import schema
 _BANK: Final = 63
 """Bits of a bank: one less than an integer has, so that none is negative."""
 _PIECE: Final = 1 << 16
-_SUMS: Final = ("n", "failing", "blocked", "throttled", "refused")
 
 
 def cells(hours: pa.Table, piece: int = 0) -> pa.Table:
@@ -48,7 +47,7 @@ def countrywide(of_networks: pa.Table) -> pa.Table:
     """
     if not of_networks.num_rows:
         return schema.COUNTRYWIDE_CELL.empty_table()
-    columns = {name: of_networks[name].to_numpy() for name in ("bank", "sources", *_SUMS)}
+    columns = {name: of_networks[name].to_numpy() for name in ("bank", "sources", *schema.SUMS)}
     return _added(of_networks, columns, ("subject", "hour", "bank"), schema.COUNTRYWIDE_CELL)
 
 
@@ -69,5 +68,5 @@ def _added(rows: pa.Table, columns: dict[str, Any], keys: Sequence[str], kind: p
     made = {name: rows[name].take(pa.array(first)) for name in kind.names if name not in columns}
     made["bank"] = pa.array(columns["bank"][first])
     made["sources"] = pa.array(np.bitwise_or.reduceat(columns["sources"][order], starts))
-    made |= {name: pa.array(np.add.reduceat(columns[name][order], starts)) for name in _SUMS}
+    made |= {name: pa.array(np.add.reduceat(columns[name][order], starts)) for name in schema.SUMS}
     return pa.table({name: made[name] for name in kind.names}).cast(kind)

@@ -45,7 +45,7 @@ def daily(hours: Table) -> Table:
         failing=failing, how=ibis.ifelse(troubled, mechanism_column(hours.mechanism, hours.reading), "")
     )
     keys = ["country", "day", "asn", "subject", "source"]
-    sums = {name: named[name].sum() for name in ("n", "failing", "blocked", "throttled", "refused")}
+    sums = {name: named[name].sum() for name in schema.SUMS}
     grouped = named.group_by([*keys, "how"]).aggregate(**sums, first=named.hour.min(), last=named.hour.max())
     return grouped.rename(mechanism="how").select(*schema.DAY.names)
 

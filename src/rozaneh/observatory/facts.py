@@ -17,14 +17,12 @@ from typing import Final, NamedTuple
 import ibis
 
 from rozaneh.core import Failure
-from rozaneh.diagnosis.facts import FACTS
+from rozaneh.diagnosis.controls import FORBIDDEN
 from rozaneh.diagnosis.readings import MANNERS, STAGES
 from rozaneh.diagnosis.rules import Rule
 from rozaneh.observatory.gathered import (
-    FORBIDDEN,
     MANNER_BITS,
     MANNERS_ROOM,
-    MARKS,
     VIEWS,
     Column,
     Table,
@@ -311,9 +309,3 @@ _FLAGS: Final[Mapping[str, Callable[[Table], Column]]] = {
     "control.forbidden": lambda t: t.control_status.isin(FORBIDDEN),
 }
 """Facts of what stands in every row of a target alike, or of all of its dials."""
-
-
-def computable() -> frozenset[str]:
-    """Every fact that a table can have."""
-    ours = (*_FLAGS, *MARKS, *_UNTOLD, "target.ok")
-    return frozenset(fact for fact in FACTS if fact in ours or fact.startswith((*_FAMILIES, *(f"{v}." for v in VIEWS))))

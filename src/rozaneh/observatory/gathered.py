@@ -18,6 +18,7 @@ from typing import Any, Final
 import ibis
 
 from rozaneh.core import Failure
+from rozaneh.diagnosis.controls import FORBIDDEN
 from rozaneh.diagnosis.evidence import Role
 from rozaneh.diagnosis.readings import MANNERS, STAGES, manner_of
 from rozaneh.diagnosis.worked import BEHIND, PAGED
@@ -42,7 +43,6 @@ MANNERS_ROOM: Final = 1 << MANNER_BITS
 """More than there are manners."""
 STAGE_BITS: Final = 10
 """What lies below the step in the integer of how far a dial came: a reset, the order, the manner."""
-FORBIDDEN: Final = (401, 403, 451)
 
 _NO: Final = ibis.literal(value=False)
 _RESETS: Final = [told.value for told in Failure if manner_of(told) == "reset"]

@@ -3,14 +3,13 @@
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Annotated
 
 import msgspec
 
 from rozaneh.core import LocalFault
+from rozaneh.observatory.catalogue import Name, catalogue
+from rozaneh.observatory.subjects import QUIC
 from rozaneh.words import Said, Words, mark
-
-_Text = Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
 
 COUNTRIES = MappingProxyType(
     {
@@ -24,35 +23,16 @@ COUNTRIES = MappingProxyType(
 """The names of countries that readers are likeliest to look for; others are called by their code."""
 
 
-_QUIC = "quic."
-
-
-class _Name(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    en: _Text
-    fa: _Text
-
-
-class _Service(msgspec.Struct, frozen=True):
-    id: str
-    name: _Name
-
-
-class _Catalogue(msgspec.Struct, frozen=True):
-    service: tuple[_Service, ...] = ()
+@cache
+def _services() -> dict[str, Name]:
+    return {service.id: service.name for part in catalogue().values() for service in part}
 
 
 @cache
-def _services() -> dict[str, _Name]:
-    parts = [part for part in (files("rozaneh") / "probe" / "catalogue").iterdir() if part.name.endswith(".toml")]
-    read = [msgspec.toml.decode(part.read_bytes(), type=_Catalogue) for part in parts]
-    return {service.id: service.name for each in read for service in each.service}
-
-
-@cache
-def _networks() -> dict[str, dict[str, _Name]]:
+def _networks() -> dict[str, dict[str, Name]]:
     name = "networks.toml"
     try:
-        return msgspec.toml.decode((files("rozaneh.observatory") / name).read_bytes(), type=dict[str, dict[str, _Name]])
+        return msgspec.toml.decode((files("rozaneh.observatory") / name).read_bytes(), type=dict[str, dict[str, Name]])
     except (msgspec.MsgspecError, ValueError) as error:
         raise LocalFault(f"{name}: {error}") from error
 
@@ -87,7 +67,7 @@ def service_name(subject: str, words: Words) -> Said:
         subject: of the table of hours; ``quic.`` stands before what is measured over QUIC.
         words: the language.
     """
-    bare = subject.removeprefix(_QUIC)
+    bare = subject.removeprefix(QUIC)
     known = _services().get(bare)
     name = (
         words.say("{service}", service=bare) if known is None else Said(known.fa if words.right_to_left else known.en)

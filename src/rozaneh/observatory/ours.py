@@ -5,14 +5,12 @@ from typing import Any
 from rozaneh.core import Attempt, Failure, Op
 from rozaneh.core.target import is_ip
 from rozaneh.diagnosis import readings, signatures
-from rozaneh.diagnosis.controls import control_facts
+from rozaneh.diagnosis.controls import FORBIDDEN, control_facts
 from rozaneh.diagnosis.evidence import Control, Evidence
 from rozaneh.diagnosis.network import network_facts
 from rozaneh.diagnosis.speed import speed_facts
-from rozaneh.observatory import schema
 from rozaneh.ooni.dials import MOST_DIALS, bogon
 
-_FORBIDDEN = (401, 403, 451)
 _LAST_PORT, _LAST_STATUS = 65535, 999
 _ENDED = {
     Op.RESOLVE: "resolve",
@@ -75,7 +73,7 @@ def _fits(status: int, known: frozenset[str]) -> bool:
     """Whether a status is one of those that the fact about them rests on."""
     if "control.fine" in known:
         return 200 <= status < 400
-    return status in _FORBIDDEN if "control.forbidden" in known else True
+    return status in FORBIDDEN if "control.forbidden" in known else True
 
 
 def dials_of(evidence: Evidence) -> list[dict[str, Any]]:
@@ -157,11 +155,6 @@ def _failure(attempt: Attempt) -> str | None:
 def in_order(columns: dict[str, Any], names: list[str]) -> tuple[object, ...]:
     """Columns as a row; what is not told is null."""
     return tuple(columns.get(name) for name in names)
-
-
-def dial_rows(evidence: Evidence) -> list[tuple[object, ...]]:
-    """The dials as rows of :data:`schema.DIAL`."""
-    return [in_order(dial, schema.DIAL.names) for dial in dials_of(evidence)]
 
 
 def _spaced(facts: list[str]) -> str:

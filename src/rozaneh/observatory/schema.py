@@ -8,7 +8,6 @@
     STORE/cells/country=IR/day=2022-09-21/*.parquet          the same in few narrow columns, for maps of hours
     STORE/countrywide/country=IR/month=2022-09/*.parquet     the same of all networks together
     STORE/daily/country=IR/month=2022-09/*.parquet           hours counted by day, network, subject and source
-    STORE/signals/*.parquet                                  hourly series from elsewhere
     STORE/events/events.json                                 what was found in the series, and what was withheld
     STORE/remainders/IR.parquet                              what counts on no page, lest a cell be found as a rest
     STORE/quarantine/*.parquet                               lines that were set aside, and why
@@ -29,7 +28,6 @@ HOURLY: Final = "hourly"
 CELLS: Final = "cells"
 COUNTRYWIDE: Final = "countrywide"
 DAILY: Final = "daily"
-SIGNALS: Final = "signals"
 EVENTS: Final = "events"
 QUARANTINE: Final = "quarantine"
 LEDGER: Final = "ledger"
@@ -213,6 +211,9 @@ HOUR: Final = _schema({
 
 TROUBLES: Final = ("blocked", "throttled", "outage", "domestic_only", "failed")
 """The counts of what does not get through for a reason that lies on the path."""
+
+SUMS: Final = ("n", "failing", "blocked", "throttled", "refused")
+"""What cells and days hold of them, and pages show."""
 
 CELL: Final = _schema({
     **_as_in_observations("country day asn"),

@@ -1,11 +1,10 @@
-"""Which service a name belongs to, by the catalogue of the probe, read as data."""
+"""Which service a name belongs to, by the catalogue."""
 
 from collections.abc import Mapping
 from functools import cache, lru_cache
-from importlib.resources import files
 from urllib.parse import urlsplit
 
-import msgspec
+from rozaneh.observatory.catalogue import catalogue
 
 _OF_TEST: Mapping[str, str] = {
     "facebook_messenger": "messenger",
@@ -20,30 +19,17 @@ _OF_TEST: Mapping[str, str] = {
 }
 """Tests that measure one service, whatever names they use for that."""
 
-_TOO_SHORT = 2
-
-
-class _Endpoint(msgspec.Struct, frozen=True):
-    url: str
-
-
-class _Service(msgspec.Struct, frozen=True):
-    id: str
-    endpoint: tuple[_Endpoint, ...] = ()
-
-
-class _File(msgspec.Struct, frozen=True):
-    service: tuple[_Service, ...] = ()
+QUIC = "quic."
+"""What stands before a service that is measured over QUIC."""
 
 
 @cache
 def _by_host() -> Mapping[str, str]:
     found: dict[str, str] = {}
-    for part in sorted((files("rozaneh") / "probe" / "catalogue").iterdir(), key=lambda part: part.name):
-        if part.name.endswith(".toml"):
-            for service in msgspec.toml.decode(part.read_bytes(), type=_File).service:
-                for endpoint in service.endpoint:
-                    found.setdefault(urlsplit(endpoint.url).hostname or "", service.id)
+    for part in catalogue().values():
+        for service in part:
+            for endpoint in service.endpoint:
+                found.setdefault(urlsplit(endpoint.url).hostname or "", service.id)
     return found
 
 
@@ -64,4 +50,4 @@ def service_of(test_name: str, host: str) -> str:
 def is_domestic(host: str, country: str) -> bool:
     """Whether a name is under the country's own top-level domain, so that it most likely stands there."""
     top = {"GB": "uk"}.get(country, country.lower())
-    return len(country) == _TOO_SHORT and host.endswith(f".{top}")
+    return bool(country) and host.endswith(f".{top}")

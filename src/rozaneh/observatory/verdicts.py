@@ -15,6 +15,7 @@ from rozaneh.diagnosis.verdict import Layer
 from rozaneh.observatory import schema
 from rozaneh.observatory.facts import Facts, any_of, ending_of, reading_of
 from rozaneh.observatory.gathered import KEY, Column, Table
+from rozaneh.observatory.subjects import QUIC
 
 HUNDRED: Final = 100
 """Of how many parts a confidence is."""
@@ -30,32 +31,31 @@ WORDS: Final[Mapping[str, tuple[Callable[[Rule], str], str]]] = {
 """What a rule says, by column, and what is said where none fits."""
 
 
-def rules_version(asked: Sequence[Rule] | None = None) -> str:
-    """A digest of the rules: verdicts with the same one were made by the same rules."""
-    return blake2b(msgspec.json.encode(rules() if asked is None else asked), digest_size=6).hexdigest()
+def rules_version(asked: Sequence[Rule]) -> str:
+    """A digest of rules: verdicts with the same one were made by the same rules."""
+    return blake2b(msgspec.json.encode(asked), digest_size=6).hexdigest()
 
 
-def judged(observations: Table, asked: Sequence[Rule] | None = None) -> Table:
+def judged(observations: Table) -> Table:
     """Verdicts, one row for each measurement and target, with the columns of :data:`schema.VERDICT`.
 
     Args:
         observations: a table of observations.
-        asked: the rules; by default those that come with Rozaneh.
     """
-    known = tuple(rules() if asked is None else asked)
+    known = rules()
     facts = _facts_of(known)
     rows = facts.of(observations)
     told = concluded(rows.mutate(reading=reading_of(rows), compared=_compared(rows)), known, facts)
     return told.select(*schema.VERDICT.names)
 
 
-def decided(observations: Table, asked: Sequence[Rule] | None = None) -> Table:
+def decided(observations: Table) -> Table:
     """The same in numbers alone, for whoever has the rows and looks up the words (:mod:`rozaneh.observatory.wording`).
 
     A row for each measurement and target, by its key: ``chosen``, the number of the rule that decides, or -1;
     ``hundredths``, how sure it is; ``ended``, as :func:`rozaneh.observatory.facts.ending_of` says; and ``compared``.
     """
-    known = tuple(rules() if asked is None else asked)
+    known = rules()
     facts = _facts_of(known)
     rows = facts.of(observations)
     rows = rows.mutate(chosen=_first(rows, known, facts), ended=ending_of(rows), compared=_compared(rows))
@@ -168,7 +168,7 @@ def hourly(verdicts: Table) -> Table:
     known = any_of([*counted.values(), is_failed])
     named = ibis.ifelse(verdicts.service == "", verdicts.domain, verdicts.service)
     v = verdicts.mutate(
-        subject=ibis.ifelse(verdicts.kind == "quic", ibis.literal("quic.").concat(named), named),
+        subject=ibis.ifelse(verdicts.kind == "quic", ibis.literal(QUIC).concat(named), named),
         hour=verdicts.time.truncate("h"),
         reading=ibis.ifelse(is_failed, verdicts.reading, ""),
         is_failed=is_failed.cast("int64"),

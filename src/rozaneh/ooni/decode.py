@@ -9,7 +9,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from rozaneh.core import RemoteFault
 from rozaneh.ooni.records import Measurement
-from rozaneh.ooni.webkeys import Recorded, WebKeys
+from rozaneh.ooni.webkeys import WebKeys
 
 LONGEST_LINE = 32 << 20
 """Bytes of one measurement. OONI's probe truncates bodies at 512 KiB; the largest real lines are of a few MB."""
@@ -84,15 +84,6 @@ def web_keys(measurement: Measurement) -> WebKeys:
         BadMeasurement: they are not what OONI's format says.
     """
     return keys_of(measurement, WebKeys)
-
-
-def recorded(measurement: Measurement) -> Recorded:
-    """The verdict that the probe wrote into a Web Connectivity measurement.
-
-    Raises:
-        BadMeasurement: it is not what OONI's format says.
-    """
-    return keys_of(measurement, Recorded)
 
 
 def keys_of(measurement: Measurement, kind: type[Keys]) -> Keys:

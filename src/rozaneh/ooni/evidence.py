@@ -24,13 +24,10 @@ from rozaneh.ooni.httpdiff import compare
 from rozaneh.ooni.observations import control_page, page_of, title_of
 from rozaneh.ooni.own import Own, own
 from rozaneh.ooni.records import Handshake, HttpTransaction, Measurement
-from rozaneh.ooni.sights import sights
+from rozaneh.ooni.sights import WEB, sights
 from rozaneh.ooni.targets import Helped, Sight, sights_of_web
 from rozaneh.ooni.values import certificates, head, header_pairs
 from rozaneh.ooni.webkeys import HelperAnswer, WebKeys
-
-WEB = "web_connectivity"
-"""The test whose records are of one page."""
 
 VANTAGE = "test helper"
 """What the control of a measurement is called that does not name it."""

@@ -92,8 +92,11 @@ class Lookups:
         if seen.resolved is None or seen.control_resolved is None:
             return
         alike = seen.resolved & seen.control_resolved
-        networks = {flat.asn_of(address) for address in seen.resolved} - {0}
-        if alike or networks & {flat.asn_of(address) for address in seen.control_resolved}:
+        here, there = (
+            {flat.networks[address] for address in of if address in flat.networks}
+            for of in (seen.resolved, seen.control_resolved)
+        )
+        if alike or here & there:
             self.valid.add(seen.transaction)
         else:
             self.invalid.add(seen.transaction)

@@ -8,7 +8,7 @@ The shape is that of OONI's own analysis (ooni/probe-cli, ``internal/minipipelin
 because its classic rules are defined on it.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import IntEnum
 from urllib.parse import urlsplit
 
@@ -18,9 +18,6 @@ from rozaneh.ooni import values
 from rozaneh.ooni.older import modern
 from rozaneh.ooni.records import Answer, Handshake, HttpTransaction, Query, TcpConnect
 from rozaneh.ooni.webkeys import ControlHttp, HelperAnswer, WebKeys
-
-AsnOf = Callable[[str], int]
-"""The number of the network that an address belongs to; 0 when unknown."""
 
 SYSTEM_ENGINES = frozenset(("getaddrinfo", "golang_net_resolver", "system", "go"))
 """The names, old and new, under which the system's resolver is recorded."""
@@ -125,14 +122,14 @@ class Flat(msgspec.Struct, gc=False, kw_only=True):
         resolved: lookups that worked, one observation for each address.
         endpoints: connections, by transaction.
         control_addresses: what the helper resolved; none without a control.
-        asn_of: which network an address belongs to, as far as the measurement itself says.
+        networks: the numbers of the networks of addresses, as far as the measurement itself says.
     """
 
     failed: list[Seen]
     resolved: list[Seen]
     endpoints: dict[int, Seen]
     control_addresses: frozenset[str] | None = None
-    asn_of: AsnOf
+    networks: Mapping[str, int]
 
     def lookups(self) -> Iterator[Seen]:
         """All lookups, failed ones first."""
@@ -145,16 +142,15 @@ class Flat(msgspec.Struct, gc=False, kw_only=True):
         yield from self.endpoints.values()
 
 
-def flatten(keys: WebKeys, address: str = "", asn_of: AsnOf | None = None) -> Flat:
+def flatten(keys: WebKeys, address: str = "") -> Flat:
     """The observations of a measurement.
 
     Args:
         keys: its raw records; older versions of the format are brought to the newest first.
         address: its input, where the records do not say what the helper was asked.
-        asn_of: a table of networks, for addresses of which the measurement does not name the network itself.
     """
     keys = modern(keys)
-    flat = Flat(failed=[], resolved=[], endpoints={}, asn_of=_networks(keys, asn_of))
+    flat = Flat(failed=[], resolved=[], endpoints={}, networks=_networks(keys))
     known = _lookups(flat, keys.queries or ())
     _connections(flat, keys.tcp_connect or (), known)
     _handshakes(flat, keys.tls_handshakes or ())
@@ -224,7 +220,7 @@ def _title_in(body: bytes, lowered: bytes) -> str:
     return ""
 
 
-def _networks(keys: WebKeys, table: AsnOf | None) -> AsnOf:
+def _networks(keys: WebKeys) -> dict[str, int]:
     told: dict[str, int] = {}
     for query in keys.queries or ():
         for answer in query.answers or ():
@@ -233,7 +229,7 @@ def _networks(keys: WebKeys, table: AsnOf | None) -> AsnOf:
     for address, info in ((keys.control and keys.control.ip_info) or {}).items():
         if info is not None and info.asn:
             told[address] = info.asn
-    return lambda address: told.get(address) or (table(address) if table else 0)
+    return told
 
 
 def _lookups(flat: Flat, queries: Iterable[Query]) -> dict[str, Seen]:

@@ -12,9 +12,10 @@ import msgspec
 from rozaneh.diagnosis import Evidence, Outcome, Verdict, judge
 from rozaneh.ooni.classic import Classic, classic
 from rozaneh.ooni.decode import decode, web_keys
-from rozaneh.ooni.evidence import WEB, evidence_of
+from rozaneh.ooni.evidence import evidence_of
 from rozaneh.ooni.observations import flatten
 from rozaneh.ooni.scores import Score, score
+from rozaneh.ooni.sights import WEB
 
 _WEIGHT = {
     Outcome.BLOCKED: 0, Outcome.REFUSED: 1, Outcome.DOWN: 2, Outcome.THROTTLED: 3, Outcome.CANNOT_TELL: 5,

@@ -19,6 +19,8 @@ from rozaneh.ooni.webkeys import WebKeys
 
 _Name = Annotated[str, Meta(max_length=1 << 16)]
 WEB = "web_connectivity"
+"""The test whose records are of one page."""
+
 _MOST_TARGETS = 64
 
 

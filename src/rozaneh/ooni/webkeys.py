@@ -77,7 +77,7 @@ class ControlRequest(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 class WebKeys(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The raw records of a measurement.
 
-    OONI's own verdict is not among them: it is read apart (:class:`Recorded`), so that no rule can rest on it.
+    OONI's own verdict is not among them, so that no rule can rest on it.
 
     Attributes:
         network_events: raw; see :func:`rozaneh.ooni.values.network_events`.
@@ -95,21 +95,3 @@ class WebKeys(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     control_failure: _Text | None = None
     x_control_request: ControlRequest | None = None
     client_resolver: _Name | None = None
-
-
-class Recorded(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """The verdict that the probe itself wrote into a Web Connectivity measurement."""
-
-    blocking: bool | _Name | None = None
-    accessible: bool | None = None
-    dns_consistency: _Name | None = None
-    dns_experiment_failure: _Text | None = None
-    http_experiment_failure: _Text | None = None
-    x_blocking_flags: _Count | None = None
-    x_dns_flags: _Count | None = None
-    x_null_null_flags: _Count | None = None
-    body_proportion: float | None = None
-    body_length_match: bool | None = None
-    headers_match: bool | None = None
-    status_code_match: bool | None = None
-    title_match: bool | None = None

@@ -18,6 +18,7 @@ import anyio
 from rozaneh.core import Attempt, Op, Target
 from rozaneh.diagnosis import Control, Evidence, Role, Slowness, Tried
 from rozaneh.diagnosis import signatures as known_signatures
+from rozaneh.diagnosis.controls import FORBIDDEN
 from rozaneh.diagnosis.readings import answers, reading, status, tls_answered
 from rozaneh.net import Dialer, Network
 from rozaneh.net.trust import Trust
@@ -34,7 +35,6 @@ from rozaneh.probe.whereabouts import Whereabouts
 
 _SPOKEN = ("tls.", "answer.", "body.")
 _DENIED = ("resolve.nxdomain", "resolve.no_answer", "resolve.bogon", "connect.bogon")
-_FORBIDDEN = (401, 403, 451)
 _MORE_TIMES = 3
 _RANDOM_BYTES = 200
 _LIKE_THE_WEB = b"GET / HTTP/1.1\r\nHost: example.org\r\nConnection: close\r\n\r\n"
@@ -151,7 +151,7 @@ class Experiment:
 
     async def _look_closer(self, first: Attempt) -> None:
         """Explain what works: a forbidding status, a slow page, a known substitute, a protocol that is let through."""
-        if status(first) in _FORBIDDEN:
+        if status(first) in FORBIDDEN:
             await self._ask_control()
         known = known_signatures()
         if any(known.address_kind(address) for address in answers(first)):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
-from rozaneh.observatory.dashboard.figures import Tally
+from rozaneh.observatory.dashboard.tallies import Tally
 from rozaneh.words import Said
 from rozaneh.words.dates import Dates
 

@@ -17,10 +17,10 @@ import pyarrow.compute as pc
 
 from rozaneh.observatory import schema
 from rozaneh.observatory.dashboard.remainders import Counted, counted
-from rozaneh.observatory.dashboard.tallies import SUMS, published
-from rozaneh.observatory.dashboard.tallies import Tally as Tally  # noqa: PLC0414 - for who asks here, too
+from rozaneh.observatory.dashboard.tallies import Tally, published
 from rozaneh.observatory.dashboard.withhold import withheld, withheld_of_each
 from rozaneh.observatory.engine import asked, united
+from rozaneh.observatory.schema import SUMS
 
 _REMEMBERED = 64
 _MOMENT = dt.timedelta(microseconds=1)

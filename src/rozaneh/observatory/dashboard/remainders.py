@@ -22,9 +22,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rozaneh.observatory import schema
-from rozaneh.observatory.dashboard.tallies import SUMS
 from rozaneh.observatory.dashboard.withhold import LEAST_SOURCES, withheld, withheld_where
 from rozaneh.observatory.engine import given, named, united
+from rozaneh.observatory.schema import SUMS
 
 Ask = Callable[[ir.Table], pa.Table]
 """Gives the rows of a query."""

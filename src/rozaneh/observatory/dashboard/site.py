@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 import ibis.expr.types as ir
 import msgspec
@@ -21,7 +20,7 @@ from rozaneh.observatory.dashboard.figures import Country, Figures, Part, Span
 from rozaneh.observatory.dashboard.foreseen import foreseen
 from rozaneh.observatory.dashboard.method import method
 from rozaneh.observatory.dashboard.tallies import at_least, fives
-from rozaneh.observatory.events.event import Event, Found, Withheld
+from rozaneh.observatory.events.event import OF_ALL, Event, Found, Withheld
 from rozaneh.observatory.events.groups import domestic_subjects
 from rozaneh.observatory.spreadsheet import csv
 from rozaneh.words import LANGUAGES, Words
@@ -33,7 +32,6 @@ _SUBJECT = r"[a-z0-9][a-z0-9.-]{0,99}"
 _NEWEST_DAYS = 120
 _ASKED = 80
 _USUALLY_FAILS = 0.4
-_OF_ALL = ("curfew", "outage", "domestic_only")
 
 
 @dataclass(frozen=True)
@@ -237,7 +235,7 @@ class Site:
 
     def cut_networks(self, code: str, span: Span) -> tuple[int, ...]:
         """The networks on which all was cut at some time of a span, by the events; those that have a page."""
-        whole = [found.event for found in self._within(code, span) if found.event.kind in _OF_ALL]
+        whole = [found.event for found in self._within(code, span) if found.event.kind in OF_ALL]
         asns = {asn for event in whole for asn in event.asns}
         return tuple(asn for asn in self.networks(code) if asn in asns)
 
@@ -349,8 +347,3 @@ def _data(form: str, rows: list[dict[str, object]], columns: tuple[str, ...]) ->
     if form == "csv":
         return Page("text/csv; charset=utf-8", csv(rows, columns))
     return Page("application/json", exports.as_json(rows))
-
-
-def zone_of(name: str) -> dt.tzinfo:
-    """A time zone by its name."""
-    return dt.UTC if name == "UTC" else ZoneInfo(name)

@@ -5,12 +5,11 @@ from typing import Any
 
 import msgspec
 
+from rozaneh.observatory import schema
 from rozaneh.observatory.dashboard.withhold import withheld
 
 _STEP = 5
 _STEPS = (2, 3, 5, *(digit * 10**power for power in range(1, 9) for digit in (1, 2, 5)))
-SUMS = ("n", "failing", "blocked", "throttled", "refused")
-"""What is counted of verdicts."""
 
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,12 +38,12 @@ def published(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, 
     """The rows that may be shown, and what of them.
 
     Args:
-        rows: each with the counts of :data:`SUMS` and the number of its ``sources``.
+        rows: each with the counts of :data:`schema.SUMS` and the number of its ``sources``.
     """
     for row in rows:
         n, sources = int(row["n"]), int(row["sources"])
         if not withheld(n, sources):
-            failing, blocked, throttled, refused = (_share(int(row[name]), n) for name in SUMS[1:])
+            failing, blocked, throttled, refused = (_share(int(row[name]), n) for name in schema.SUMS[1:])
             shown = Tally(
                 n=fives(n), sources=at_least(sources), failing=failing, blocked=blocked, throttled=throttled,
                 refused=refused,

@@ -14,7 +14,7 @@ from rozaneh.observatory.dashboard.figures import Country, Part, Span
 from rozaneh.observatory.dashboard.tallies import Tally
 from rozaneh.observatory.dashboard.withhold import LEAST_MEASUREMENTS, LEAST_SOURCES
 from rozaneh.observatory.events.event import Found
-from rozaneh.observatory.events.sentences import SHOWN_REASONS, what
+from rozaneh.observatory.events.sentences import SHOWN_REASONS, listed, what
 from rozaneh.observatory.events.zones import zone_of_country
 from rozaneh.observatory.names import country_name, network_name, service_name
 from rozaneh.words import LANGUAGES, Said, Words, mark
@@ -349,8 +349,3 @@ def _share(words: Words, tally: Tally | None) -> Said:
 def mechanism_of(text: str) -> Mechanism:
     """A mechanism by what the store calls it."""
     return Mechanism(text) if text in Mechanism._value2member_map_ else Mechanism.UNKNOWN
-
-
-def listed(words: Words, parts: list[Said]) -> Said:
-    """Several things in a row, with the comma of the language."""
-    return Said(("، " if words.right_to_left else ", ").join(parts))

@@ -5,6 +5,9 @@ from datetime import datetime
 
 import msgspec
 
+OF_ALL = ("curfew", "outage", "domestic_only")
+"""Kinds of events in which everything is cut, at home or not."""
+
 _ASN = re.compile(r"AS(\d{1,10})", re.ASCII)
 
 

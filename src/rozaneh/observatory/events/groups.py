@@ -1,17 +1,16 @@
 """Which subjects are domestic, and which speak one protocol; from the catalogue of services."""
 
 from collections.abc import Callable, Sequence
-from functools import cache
-from importlib.resources import files
 from itertools import pairwise
 
 import msgspec
 import numpy as np
 
+from rozaneh.observatory.catalogue import catalogue
 from rozaneh.observatory.events.claims import Claim, together
 from rozaneh.observatory.events.counts import Counts, as_float
 from rozaneh.observatory.events.states import posterior
-from rozaneh.observatory.subjects import is_domestic
+from rozaneh.observatory.subjects import QUIC, is_domestic
 
 DOMESTIC = 5
 """Measurements of domestic subjects from which it is told whether they work."""
@@ -19,9 +18,6 @@ DOMESTIC = 5
 _PHASE = 12  # hours
 _EACH = 2.0  # nats that one measurement says
 _RARE = (0.005, 0.005)  # chances of an hour that it changes
-
-QUIC = "quic."
-"""What stands before a service that is measured over QUIC."""
 
 PROTOCOLS: dict[str, frozenset[str]] = {
     "encrypted-dns": frozenset({"google-dns", "cloudflare-dns", "quad9-dns", "adguard-dns"}),
@@ -41,23 +37,9 @@ class GroupSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     hours_apart: int
 
 
-class _Service(msgspec.Struct, frozen=True):
-    id: str
-
-
-class _File(msgspec.Struct, frozen=True):
-    service: tuple[_Service, ...] = ()
-
-
-@cache
-def _of_catalogue() -> frozenset[str]:
-    data = (files("rozaneh") / "probe" / "catalogue" / "domestic.toml").read_bytes()
-    return frozenset(service.id for service in msgspec.toml.decode(data, type=_File).service)
-
-
 def domestic_subjects(country: str) -> Callable[[str], bool]:
     """Whether a subject stands in the country: by the catalogue, which knows Iran's, or by its top-level domain."""
-    known = _of_catalogue() if country == "IR" else frozenset()
+    known = {service.id for service in catalogue()["domestic"]} if country == "IR" else set()
     return lambda subject: subject in known or is_domestic(subject, country)
 
 

@@ -13,14 +13,13 @@ import numpy as np
 
 from rozaneh.observatory.events.baseline import DAY
 from rozaneh.observatory.events.counts import Counts
-from rozaneh.observatory.events.event import Event, Found, Vote, Withheld, order
+from rozaneh.observatory.events.event import OF_ALL, Event, Found, Vote, Withheld, order
 from rozaneh.observatory.events.on_signals import Findings
 from rozaneh.observatory.signals.signal import HOUR, Signal
 
 VOLUME = "measurements"
 """The name of the signal that measurements themselves are."""
 
-_OF_ALL = ("outage", "domestic_only", "curfew")
 _APART = dt.timedelta(hours=24)
 _MARK_NEAR = dt.timedelta(hours=1)
 _MOST = 0.99
@@ -87,7 +86,7 @@ def _alone(event: Event, marks: Sequence[dt.datetime]) -> bool:
 
 def _witnesses(event: Event, signals: Iterable[Found]) -> list[Found]:
     """What signals show of the same place at about the same time."""
-    return [each for each in signals if event.kind in _OF_ALL and _same(event, each.event)]
+    return [each for each in signals if event.kind in OF_ALL and _same(event, each.event)]
 
 
 def _same(event: Event, other: Event) -> bool:

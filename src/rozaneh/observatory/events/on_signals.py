@@ -55,17 +55,14 @@ class _Joint:
     end: float | None = None
 
 
-def signal_events(
-    signals: Sequence[Signal], *, marks: Sequence[datetime] = (), rules: Mapping[str, EventRule] | None = None
-) -> Findings:
+def signal_events(signals: Sequence[Signal], *, marks: Sequence[datetime] = ()) -> Findings:
     """All events in signals.
 
     Args:
         signals: of any number of places; those of one place vote together.
         marks: when the pipeline behind them changed. No event begins there unless a second signal fell too.
-        rules: other rules than those that come with Rozaneh.
     """
-    known = event_rules() if rules is None else rules
+    known = event_rules()
     result = Findings()
     places: dict[tuple[str, str], list[Signal]] = {}
     for signal in signals:

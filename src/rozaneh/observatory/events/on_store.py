@@ -1,7 +1,7 @@
 """Events in a store: networks first, then single services on them, then who says so."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from rozaneh.observatory.events.joining import joined, volumes
 from rozaneh.observatory.events.networks import BreadthSettings, Network, broad, networks_of, tried_abroad
 from rozaneh.observatory.events.on_signals import signal_events
 from rozaneh.observatory.events.published import judged
-from rozaneh.observatory.events.rules import EventRule, event_rules
+from rozaneh.observatory.events.rules import event_rules
 from rozaneh.observatory.events.services import Stretch, find_on_services
 from rozaneh.observatory.events.settings import NETWORK, RECURRING, SERVICE, TOGETHER, Settings, settings_of
 from rozaneh.observatory.events.zones import zone_of_country
@@ -51,8 +51,6 @@ def store_events(
     *,
     signals: Sequence[Signal] = (),
     marks: Sequence[dt.datetime] = (),
-    rules: Mapping[str, EventRule] | None = None,
-    progress: Callable[[str], None] = lambda _: None,
 ) -> StoreFindings:
     """All events in a store.
 
@@ -60,15 +58,12 @@ def store_events(
         connection: an Ibis backend with the table of hours.
         signals: of the same places; they vote beside the measurements.
         marks: when the measuring changed: no event begins there unless a signal fell too.
-        rules: other rules than those that come with Rozaneh.
-        progress: called with each country.
     """
-    made = settings_of(event_rules() if rules is None else rules)
+    made = settings_of(event_rules())
     result = StoreFindings()
     came: list[Signal] = []
     seen: list[Seen] = []
     for country in countries(connection):
-        progress(country)
         counts = load_counts(connection, country, made.weeks, made.weights)
         if counts is not None:
             for claim in claims_of(counts, made, result):
@@ -80,7 +75,7 @@ def store_events(
             came += volumes(counts)
             seen.append(Seen.of(counts))
     result.found, result.withheld = not_everywhere(result.found, result.withheld, seen, made.everywhere)
-    heard = signal_events([*came, *signals], rules=rules)
+    heard = signal_events([*came, *signals])
     result.found, result.withheld = joined(result.found, result.withheld, heard, marks)
     return result
 

@@ -1,6 +1,6 @@
 """What events say to people."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from rozaneh.diagnosis.verdict import sureness
@@ -191,7 +191,7 @@ def what(event: Event, words: Words) -> Said:
         message = CURFEW_HOURS
         values |= {"begin": _clock(event.hours[0], words), "end": _clock(event.hours[-1] + 1, words)}
     if "{services}" in message:
-        values["services"] = _listed(event.services, words)
+        values["services"] = listed(words, (service_name(name, words) for name in event.services))
     return words.say(message, **values)
 
 
@@ -203,14 +203,11 @@ def place(event: Event, words: Words) -> Said:
     if len(event.networks) > _NAMED:
         return words.say_n("{country} ({n} network)", "{country} ({n} networks)", len(event.networks), country=country)
     named = [network_name(event.country, network, words, short=True) for network in event.networks]
-    return words.say("{country} ({networks})", country=country, networks=_list_of(named, words))
+    return words.say("{country} ({networks})", country=country, networks=listed(words, named))
 
 
-def _listed(names: Sequence[str], words: Words) -> Said:
-    return _list_of([service_name(name, words) for name in names], words)
-
-
-def _list_of(parts: Sequence[Said], words: Words) -> Said:
+def listed(words: Words, parts: Iterable[Said]) -> Said:
+    """Several things in a row, with the comma of the language."""
     return Said(("، " if words.right_to_left else ", ").join(parts))
 
 

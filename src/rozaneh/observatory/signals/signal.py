@@ -10,6 +10,7 @@ from rozaneh.core import LocalFault
 HOUR = 3600
 DAY = 24 * HOUR
 _KEPT = 1000
+_LONGEST = 200_000  # steps of a series: twenty years of hours
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ class Grid:
         return (self.first + index) * self.step
 
 
-def grid(signal: Signal, longest: int = 200_000) -> Grid:
+def grid(signal: Signal) -> Grid:
     """A signal in steps of an hour, or of its own step where that is longer.
 
     Several samples of a step count by their median, so that one wrong one changes nothing.
@@ -118,8 +119,8 @@ def grid(signal: Signal, longest: int = 200_000) -> Grid:
     step = next(width for width in (HOUR, 2 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY) if gap <= width * 1.01)
     places = np.floor(times / step).astype(np.int64)
     first, length = int(places[0]), int(places[-1] - places[0]) + 1
-    if length > longest:
-        raise LocalFault(f"{signal.name}: {length} steps of {step} s are too many; the most is {longest}")
+    if length > _LONGEST:
+        raise LocalFault(f"{signal.name}: {length} steps of {step} s are too many; the most is {_LONGEST}")
     values = np.full(length, np.nan)
     there = ~np.isnan(signal.values)
     places, seen = places[there] - first, signal.values[there]
