@@ -86,6 +86,16 @@ def test_the_curfew_is_a_dark_band_of_its_network_at_its_hours(site: Site) -> No
     assert dark_spans(blocks, during, least=0.9) == [(15 * 60 + 30, 23 * 60 + 30)]
 
 
+def test_who_asks_for_a_service_or_the_next_curfew_is_answered_before_the_charts(pages: dict[str, bytes]) -> None:
+    for page, said in (
+        ("en/IR/service/instagram.html", "From Wednesday 21 September 2022 (Wednesday 30 Shahrivar 1401) to "),
+        ("fa/IR/service/instagram.html", "مسدودسازی: "),
+        ("en/IR/index.html", "Next expected from Tuesday 4 October 2022 (Tuesday 12 Mehr 1401), 16:00 to "),
+        ("fa/IR/index.html", "انتظار می‌رود."),
+    ):
+        assert said in html(pages)[page].partition("<svg")[0], page
+
+
 def test_foreign_text_is_shown_and_obeyed_by_nobody(pages: dict[str, bytes]) -> None:
     for path, text in html(pages).items():
         assert "<script" not in text, path

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from rozaneh.diagnosis.sentences import HOW
 from rozaneh.observatory.dashboard.figures import Part, Span
-from rozaneh.observatory.dashboard.views import Context, dates_of, hours, mechanism_of
+from rozaneh.observatory.dashboard.views import Context, dates_of, hours
 from rozaneh.observatory.events.event import Event, Found, Vote
 from rozaneh.observatory.events.rules import event_rules
-from rozaneh.observatory.events.sentences import CHANGES, RULES, STATES, listed, what
+from rozaneh.observatory.events.sentences import CHANGES, RULES, STATES, listed, mechanism_of, what
 from rozaneh.observatory.events.zones import zone_of_country
 from rozaneh.observatory.names import country_name, network_name, service_name
 from rozaneh.words import Said, Words

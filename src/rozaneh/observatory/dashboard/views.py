@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, TypedDict
 import msgspec
 
 from rozaneh.diagnosis.sentences import HOW
-from rozaneh.diagnosis.verdict import Mechanism
 from rozaneh.observatory.dashboard import charts
 from rozaneh.observatory.dashboard.addresses import of_service, to
 from rozaneh.observatory.dashboard.figures import Country, Part, Span
 from rozaneh.observatory.dashboard.tallies import Tally
 from rozaneh.observatory.dashboard.withhold import LEAST_MEASUREMENTS, LEAST_SOURCES
 from rozaneh.observatory.events.event import Found
-from rozaneh.observatory.events.sentences import SHOWN_REASONS, listed, what
+from rozaneh.observatory.events.sentences import SHOWN_REASONS, listed, mechanism_of, what
 from rozaneh.observatory.events.zones import zone_of_country
 from rozaneh.observatory.names import country_name, network_name, service_name
 from rozaneh.words import LANGUAGES, Said, Words, mark
@@ -155,7 +154,9 @@ def service(site: "Site", words: Words, code: str, subject: str) -> Context:
     part = Part(code, site.newest(code), subjects=(subject,))
     known = site.figures.subjects(code, part.span).get(subject)
     refused = known is not None and known.refused > known.failing
-    return _part(site, words, part, service_name(subject, words), of_it, refused=refused)
+    shown = _part(site, words, part, service_name(subject, words), of_it, refused=refused)
+    # Who looks for a service asks whether it is blocked, and since when; charts say how one knows.
+    return shown | {"answers": True, "ongoing": any(item["ongoing"] for item in of_it)}
 
 
 # -------------------------------------------------------------------------------------------------------------- parts
@@ -169,7 +170,7 @@ def _part(
     return {
         "title": title, "code": code, "country": country_name(code, words), "line": line, "view": view,
         "cut": listed(words, [network_name(code, f"AS{n}", words) for n in part.asns]) if len(part.asns) > 1 else "",
-        "events": events, "zone": dates.zone,
+        "events": events, "zone": dates.zone, "answers": False,
     }  # fmt: skip
 
 
@@ -301,6 +302,10 @@ def _event_item(name: str, found: Found, words: Words, dates: Dates) -> _Item:
         when = words.say(
             "From {first} to {last}.", first=began, last=dates.both(claim.end.astimezone(dates.zone).date())
         )
+    if claim.end is None and (soon := found.evidence.forecast):
+        start, end = dates.moment(soon.start), dates.moment(soon.end)
+        expected = words.say("Next expected from {start} to {end}.", start=start, end=end)
+        when = Said(f"{when} {expected}")
     return {
         "id": name, "sentence": what(claim, words), "when": when, "ongoing": claim.end is None,
         "networks": claim.networks, "services": claim.services, "start": claim.start, "end": claim.end,
@@ -344,8 +349,3 @@ def _minutes(minutes: int, dates: Dates) -> Said:
 
 def _share(words: Words, tally: Tally | None) -> Said:
     return words.say("not enough to say") if tally is None else words.number(tally.failing, ".0%")
-
-
-def mechanism_of(text: str) -> Mechanism:
-    """A mechanism by what the store calls it."""
-    return Mechanism(text) if text in Mechanism._value2member_map_ else Mechanism.UNKNOWN

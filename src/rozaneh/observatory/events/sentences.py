@@ -1,12 +1,15 @@
 """What events say to people."""
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from rozaneh.diagnosis.verdict import sureness
+from rozaneh.diagnosis.sentences import HOW
+from rozaneh.diagnosis.verdict import Mechanism, sureness
 from rozaneh.observatory.events.event import Event, Evidence, Found, Withheld
+from rozaneh.observatory.events.zones import zone_of_country
 from rozaneh.observatory.names import country_name, network_name, service_name
 from rozaneh.words import Said, Words, mark
+from rozaneh.words.dates import Dates
 
 KINDS = {
     "outage": mark("Outage in {place}: connections were cut."),
@@ -134,41 +137,50 @@ def event_lines(found: Found, words: Words) -> Iterator[str]:
     """An event in sentences, the first of which says what it is."""
     event, evidence = found.event, found.evidence
     say = words.say
+    dates, zone = _clock_of(event, words)
     yield what(event, words)
+    start, state = dates.moment(event.start), say(STATES[evidence.state])
     if evidence.before:
-        yield say("It was so already when the measurements begin, {start}.", start=_when(event.start))
-    if event.end is None:
-        yield say("From {start}. {state}", start=_when(event.start), state=say(STATES[evidence.state]))
+        yield say(
+            "It was so already when the measurements begin, {start} ({zone}). {state}",
+            start=start, zone=zone, state=state,
+        )  # fmt: skip
+    elif event.end is None:
+        yield say("From {start} ({zone}). {state}", start=start, zone=zone, state=state)
     else:
         yield say(
-            "From {start} to {end}, {length}.",
-            start=_when(event.start),
-            end=_when(event.end),
+            "From {start} to {end} ({zone}), {length}.",
+            start=start,
+            end=dates.moment(event.end),
+            zone=zone,
             length=_length(event.end - event.start, words),
         )
     if event.hours:
-        hours = f"{event.hours[0]:02}:00-{(event.hours[-1] + 1):02}:00"
+        begin, end = _clock(event.hours[0], words), _clock(event.hours[-1] + 1, words)
+        hours = say("{start} to {end}", start=begin, end=end)
         yield say("Hours: {hours} ({zone}).", hours=hours, zone=evidence.zone)
         yield words.say_n("It was in force on {n} day.", "It was in force on {n} days.", len(evidence.days))
     if evidence.forecast is not None:
         yield say(
-            "Next expected from {start} to {end}; such a forecast held on {hits} of {all} days.",
-            start=_when(evidence.forecast.start),
-            end=_when(evidence.forecast.end),
+            "Next expected from {start} to {end} ({zone}); such a forecast held on {hits} of {all} days.",
+            start=dates.moment(evidence.forecast.start),
+            end=dates.moment(evidence.forecast.end),
+            zone=zone,
             hits=evidence.forecast.hits,
             all=evidence.forecast.hits + evidence.forecast.misses,
         )
     if event.networks:
-        yield say("Networks: {networks}.", networks=", ".join(event.networks))
+        named = [network_name(event.country, network, words) for network in event.networks]
+        yield say("Networks: {networks}.", networks=listed(words, named))
     if event.mechanism and event.kind in ("block", "protocol_block"):
-        yield say("How: {mechanism}.", mechanism=event.mechanism)
+        yield say("How: {mechanism}.", mechanism=say(HOW[mechanism_of(event.mechanism)]))
     yield from _evidence(event, evidence, words)
 
 
 def _evidence(event: Event, evidence: Evidence, words: Words) -> Iterator[str]:
     say = words.say
     yield say(
-        "How sure: {sure}. Samples: {samples}; independent sources: {sources}; rule: {rule}.",
+        "How sure: {sure}. Samples: {samples:,}; independent sources: {sources:,}; rule: {rule}.",
         sure=say(_SURENESS[sureness(event.confidence)]),
         samples=event.samples,
         sources=event.sources,
@@ -217,10 +229,12 @@ def _clock(hour: int, words: Words) -> Said:
 
 def withheld_line(withheld: Withheld, words: Words) -> str:
     """A claim that is not made, and why."""
+    dates, zone = _clock_of(withheld.event, words)
     reason = words.say(REASONS[withheld.reason], **_numbers(withheld))
     return words.say(
-        "From {start}: {what} {reason}",
-        start=_when(withheld.event.start),
+        "From {start} ({zone}): {what} {reason}",
+        start=dates.moment(withheld.event.start),
+        zone=zone,
         what=what(withheld.event, words),
         reason=reason,
     )
@@ -230,8 +244,15 @@ def _numbers(withheld: Withheld) -> dict[str, object]:
     return {} if withheld.reason in ("mark", "silence", "chance") else {"had": withheld.had, "wanted": withheld.wanted}
 
 
-def _when(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
+def mechanism_of(text: str) -> Mechanism:
+    """A mechanism by what the store calls it."""
+    return Mechanism(text) if text in Mechanism._value2member_map_ else Mechanism.UNKNOWN
+
+
+def _clock_of(event: Event, words: Words) -> tuple[Dates, str]:
+    """The clock that an event is told by, which is that of its hours, and what it is called."""
+    zone, name = zone_of_country(event.country)
+    return Dates(words, zone), name
 
 
 def _length(length: timedelta, words: Words) -> str:
