@@ -1,5 +1,6 @@
 """A file of a store that is cut off, or somebody else's, is named in a line by every command that meets it."""
 
+import errno
 import os
 import shutil
 import sys
@@ -14,7 +15,7 @@ import pytest
 
 from rozaneh.cli.main import main
 from rozaneh.core import DamagedFile, LocalFault
-from rozaneh.observatory import schema
+from rozaneh.observatory import damage, schema
 from rozaneh.observatory.damage import all_told, told
 from rozaneh.observatory.dashboard.foreseen import foresee
 from rozaneh.observatory.dashboard.opening import Current
@@ -137,6 +138,19 @@ def test_pages_that_meet_a_damaged_file_do_not_say_where_it_lies(store: Path) ->
     assert str(store).encode() not in said[1]["body"]
     (line,) = heard
     assert line.startswith(f"{path} is no whole file of the table daily: ")
+
+
+def test_a_file_that_is_replaced_while_others_are_looked_at_is_not_damaged(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = [store / "cells" / "gone.parquet"]
+    monkeypatch.setattr(damage, "files", lambda _place, _table: there)
+    with pytest.raises(OSError, match="No such file"), told(store):
+        raise OSError(errno.ENOENT, "No such file")
+    there[0].parent.mkdir(exist_ok=True)
+    there[0].symlink_to("nowhere")  # it is there, and cannot be read
+    with pytest.raises(DamagedFile, match="gone"), told(store):
+        raise OSError(errno.ENOENT, "No such file")
 
 
 def test_what_fails_for_another_reason_stays_what_it_was(store: Path) -> None:

@@ -6,6 +6,7 @@ somebody else wrote a column that is not there. So every file is looked at, and 
 named; where none is, the failure has another reason and stays what it was.
 """
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -80,6 +81,8 @@ def _damaged(place: Path, *, thoroughly: bool) -> str | None:
                 try:
                     wrong = look(path, kind)
                 except _UNREADABLE as error:
+                    if not os.path.lexists(path):  # replaced since it was listed
+                        continue
                     wrong = f"it cannot be read ({' '.join(str(error).split())[:120]})"
                 if wrong:
                     return f"{path} is no whole file of the table {name}: {wrong}; {_help(name, place)}"

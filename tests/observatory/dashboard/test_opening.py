@@ -5,6 +5,7 @@ from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import msgspec
 import pytest
 from starlette.applications import Starlette
@@ -114,6 +115,20 @@ def status(app: Starlette, path: str) -> int:
     }  # fmt: skip
     asyncio.run(app(scope, receive, send))
     return int(said[0]["status"])
+
+
+def test_a_store_that_is_judged_while_it_is_opened_is_opened_again(store: Path) -> None:
+    told: list[str] = []
+    site, fails = open_site(store), [duckdb.IOException("No files found")]
+
+    def current() -> Site:
+        if fails:
+            raise fails.pop()
+        return site
+
+    assert status(application(current, troubled=told.append), "/data/countries.json") == 200
+    assert not told
+    assert not fails
 
 
 def test_a_store_that_breaks_while_it_is_served_is_told_in_a_line_and_comes_back(store: Path) -> None:

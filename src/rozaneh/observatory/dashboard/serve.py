@@ -94,12 +94,14 @@ class _Answers:
 
     async def _found(self, path: str, asked: str) -> tuple[Site, Page | None]:
         """What stands at an address, and the site it is of."""
-        site = await run_in_threadpool(self._current)
         try:
-            return site, await self._page(site, path, asked)
-        except EngineError:  # files of the store have been replaced since; it is opened anew then
-            site = await run_in_threadpool(self._current)
-            return site, await self._page(site, path, asked)
+            return await self._now(path, asked)
+        except EngineError:  # files were replaced while the store was opened, or since; it is opened anew then
+            return await self._now(path, asked)
+
+    async def _now(self, path: str, asked: str) -> tuple[Site, Page | None]:
+        site = await run_in_threadpool(self._current)
+        return site, await self._page(site, path, asked)
 
     async def _page(self, site: Site, path: str, asked: str) -> Page | None:
         if self._site is not site:
