@@ -67,12 +67,16 @@ def ingest(
     check_engine(engine)  # before hours of reading
     now = dt.datetime.now(dt.UTC)
     size = sum(found.size for found in reading.inputs(paths))
-    with Store(store) as opened:
-        with _progress(DownloadColumn()) as progress:
-            task = progress.add_task(said.say("reading"), total=size)
-            found = reading.ingest(paths, opened, now, lambda read, _: progress.advance(task, read), jobs)
-        verdicts = _judged(opened, said, engine, everything=False)
-    number = _found_again(store, said, engine) if events else None
+    try:
+        with Store(store) as opened:
+            with _progress(DownloadColumn()) as progress:
+                task = progress.add_task(said.say("reading"), total=size)
+                found = reading.ingest(paths, opened, now, lambda read, _: progress.advance(task, read), jobs)
+            verdicts = _judged(opened, said, engine, everything=False)
+        number = _found_again(store, said, engine) if events else None
+    except KeyboardInterrupt:
+        console(errors=True).print(said.say("Stopped. The same command goes on; nothing is lost or counted twice."))
+        raise
     if as_json:
         print_json(_Ingested(**msgspec.structs.asdict(found), verdicts=verdicts, events=number))
     else:

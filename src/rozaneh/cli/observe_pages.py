@@ -85,3 +85,6 @@ def publish(
         print_json({"directory": str(place), "files": files, "bytes": size})
     else:
         out.print(tongue.say("{n} files, {size:.1f} MB, in {place}.", n=files, size=size / 1e6, place=str(place)))
+        out.print(tongue.say("Open {page} in a browser.", page=str(place / "index.html")))
+        if not where:
+            out.print(tongue.say("Its citations name no address; --address URL gives them one."))
