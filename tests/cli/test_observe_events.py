@@ -6,6 +6,9 @@ import pytest
 
 from rozaneh.cli.main import dispatch
 from rozaneh.core import LocalFault
+from rozaneh.observatory.events.sentences import withheld_line
+from rozaneh.words import Words
+from tests.observatory.dashboard import autumn
 
 KEYS = ["kind", "country", "networks", "services", "start", "end", "hours", "mechanism", "confidence", "samples",
         "sources", "rule"]  # fmt: skip
@@ -89,3 +92,11 @@ def test_events_are_scored_against_the_truth(tmp_path: Path, capsysbinary: pytes
     (tmp_path / "events.json").write_text('[{"kind": 5}]')
     with pytest.raises(LocalFault, match=r"events.json: Expected `str`, got `int` - at `\$\[0\].kind`"):
         dispatch(arguments)
+
+
+def test_a_claim_that_one_source_makes_is_told_in_words_that_fit_one() -> None:
+    (held,) = autumn.withheld()
+    assert withheld_line(held, Words.choose("en")).endswith(
+        "Not enough independent sources say so: 1, where at least 3 are needed."
+    )
+    assert "Asia/Tehran" in withheld_line(held, Words.choose("fa"))

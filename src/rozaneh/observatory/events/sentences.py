@@ -52,10 +52,10 @@ CHANGES = {
 """What would change an event."""
 
 REASONS = {
-    "sources": mark("Not enough: {had} independent sources say so; {wanted} are needed."),
+    "sources": mark("Not enough independent sources say so: {had}, where at least {wanted} are needed."),
     "beside": mark(
-        "Not enough: a cut of the whole network looks the same, and {had} other services worked meanwhile; "
-        "{wanted} are needed."
+        "Not enough: a cut of the whole network looks the same. Other services that worked meanwhile: "
+        "{had}, where at least {wanted} are needed."
     ),
     "everywhere": mark(
         "Not enough: it fails from the same hours on in {had} countries. The service is down, or it is measured "
@@ -64,7 +64,7 @@ REASONS = {
     "chance": mark("Not enough: so few measurements fail so often by chance. More would tell."),
     "mark": mark("Not enough: the measuring itself changed then, and no second signal shows it."),
     "software": mark(
-        "Not enough: of the sources that measured before, {had} say so; {wanted} are needed. "
+        "Not enough of the sources that measured before say so: {had}, where at least {wanted} are needed. "
         "The others are new, as they are with new software."
     ),
     "silence": mark("Not enough: that fewer measurements came does not say why. A second signal could."),
