@@ -97,13 +97,6 @@ def test_what_is_not_there_or_not_ours_is_refused_in_a_line(
     assert not headers.get("location", "/").startswith("//")
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "999.1.1.1"])
-def test_where_nobody_can_listen_it_is_said_in_a_line(address: str, site: Site, host: str) -> None:
-    with pytest.raises(LocalFault, match="cannot listen there: ") as told:
-        serve(lambda: site, host, int(urlsplit(address).port or 0), print, print)
-    assert "\n" not in str(told.value)
-
-
 def test_those_who_say_nothing_or_a_part_keep_nobody_out(address: str) -> None:
     where = urlsplit(address)
     with contextlib.ExitStack() as all_of_them:

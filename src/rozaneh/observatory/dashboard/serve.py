@@ -173,16 +173,7 @@ class _Announcing(uvicorn.Server):
         self._started = started
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and say where.
-
-        Raises:
-            LocalFault: that cannot be done there; uvicorn would end the process by a number with another meaning.
-        """
-        try:
-            there = asyncio.get_running_loop().create_server(asyncio.Protocol, self.config.host, self.config.port)
-            (await there).close()
-        except OSError as error:
-            raise LocalFault(f"cannot listen there: {error.strerror or error}") from None
+        """Listen, and say where."""
         await super().startup(sockets)
         for listening in (one for server in self.servers for one in server.sockets):
             host, port = listening.getsockname()[:2]
