@@ -130,6 +130,7 @@ def test_a_value_in_a_query_is_a_value(place: Path) -> None:
         "SET enable_external_access = true",
         "SET allowed_directories = ['/']",
         "RESET allowed_directories",
+        "SET memory_limit = '1TB'",
     ],
 )
 def test_an_engine_that_serves_reads_nothing_but_the_store(place: Path, query: str) -> None:

@@ -36,10 +36,22 @@ def site() -> Site:
     return autumn.site(interactive=True)
 
 
+class Few(Patience):
+    """Waits as long as none of these tests does, for two."""
+
+    most = 2
+
+
 @pytest.fixture(scope="module")
 def address(site: Site) -> Iterator[str]:
-    application_ = application(lambda: site)
-    config = uvicorn.Config(application_, host="127.0.0.1", port=0, log_level="error", http=Hurried, ws="none")
+    with serving(site, Hurried) as where:
+        yield where
+
+
+@contextlib.contextmanager
+def serving(site: Site, how: type[Patience]) -> Iterator[str]:
+    """A server of its own, and where it listens."""
+    config = uvicorn.Config(application(lambda: site), host="127.0.0.1", port=0, log_level="error", http=how, ws="none")
     server = uvicorn.Server(config)
     told: queue.Queue[str] = queue.Queue()
     thread = threading.Thread(target=server.run)
@@ -95,6 +107,19 @@ def test_what_is_not_there_or_not_ours_is_refused_in_a_line(
     assert got == status
     assert len(body) < 100
     assert not headers.get("location", "/").startswith("//")
+
+
+def test_more_connections_than_there_is_room_for_are_closed_unheard(site: Site) -> None:
+    with serving(site, Few) as where, contextlib.ExitStack() as held:
+        place = (urlsplit(where).hostname, urlsplit(where).port)
+        ends: list[bytes] = []
+        for _ in range(3):
+            ends.append(b"")
+            connection = held.enter_context(socket.create_connection(place, timeout=5))
+            with contextlib.suppress(ConnectionError):
+                connection.sendall(b"GET /data/none.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+                ends[-1] = connection.recv(12)
+        assert ends == [b"HTTP/1.1 404", b"HTTP/1.1 404", b""]
 
 
 def test_those_who_say_nothing_or_a_part_keep_nobody_out(address: str) -> None:

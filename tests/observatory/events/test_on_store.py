@@ -182,7 +182,6 @@ def test_a_network_on_which_one_source_says_so_is_no_part_of_an_event(blocked: p
     alone += [(other, "instagram", hour, 7, 1, "dns_forgery", "") for hour in hours]
     (found,) = _found(kept, _table(alone)).found
     assert found.event.networks == (f"AS{_ASNS[0]}",)
-    assert found.evidence.published is None or found.evidence.published.minute == 0
 
 
 def test_five_sources_that_flood_must_outnumber_those_that_measure(quiet: pa.Table) -> None:
