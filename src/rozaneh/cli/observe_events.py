@@ -102,6 +102,16 @@ def _of_store(
     errors = console(errors=True)
     for name in findings.short:
         errors.print(tongue.say("Not enough: {name} has too little history.", name=name))
+    for large in findings.too_large:
+        errors.print(
+            tongue.say(
+                "Not looked at: {country}, with {series} services on networks over {days} days, is more than "
+                "the memory of this machine holds. Put fewer years into one store.",
+                country=large.country,
+                series=large.series,
+                days=large.days,
+            )
+        )
     for withheld in findings.withheld:
         errors.print(withheld_line(withheld, tongue))
     _print(findings.found, tongue, evidence=evidence, as_json=as_json)

@@ -246,6 +246,18 @@ def test_a_clock_that_is_years_behind_hides_no_event(blocked: pa.Table) -> None:
     assert _found(blocked, _table(weekly)) == _found(blocked)
 
 
+def test_a_country_of_more_names_than_memory_holds_costs_no_other_its_events(
+    blocked: pa.Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [(1, f"s{n}.example", 0, 1, -1, "none", "") for n in range(200)]
+    strange = pa.concat_tables([blocked, _table(names)])
+    strange = strange.set_column(0, "country", pa.array(["ZZ"] * len(strange), strange.schema.field("country").type))
+    monkeypatch.setattr(loading, "most_cells", lambda: 200 * _DAYS * 24)
+    findings = _found(blocked, strange)
+    assert [(large.country, large.series, large.days) for large in findings.too_large] == [("ZZ", 212, 30)]
+    assert findings.found == _found(blocked).found
+
+
 def test_a_third_of_the_sources_with_clocks_eleven_hours_off_leave_a_curfew_one_with_its_hours() -> None:
     """Their curfew, at other hours, is a second one that too few say."""
     rows = _people(cut={44244: (13, 21)}).to_pylist()

@@ -1,6 +1,7 @@
 """Counts by hour out of a store: for each network and subject, how many measurements and how many failed how."""
 
 import datetime as dt
+import os
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from rozaneh.core import LocalFault
 from rozaneh.observatory.events.baseline import Array
 from rozaneh.observatory.events.weeks import WeekSettings, weeks_read
 from rozaneh.observatory.events.weights import Said, WeightSettings, weights
@@ -17,6 +19,7 @@ from rozaneh.observatory.signals.signal import HOUR
 
 _MOST = 65_535
 _TINY = 1e-6
+_BYTES = 7  # of memory, measured with 80,000 series over 120 days
 KINDS = ("failed", "refused", "throttled", "compared")
 """What is counted beside ``n``: whatever keeps people from it (blocked, cut, failed without a clearer verdict); turned
 away by the service; slowed down; and those that can tell whether it is slowed down."""
@@ -46,6 +49,16 @@ class Counts:
         return int(self.n.shape[1])
 
 
+class TooLarge(LocalFault):
+    """A country whose counts this machine's memory does not hold: so many services on networks, over so many days."""
+
+    def __init__(self, country: str, series: int, days: int) -> None:
+        super().__init__(f"{country}: {series} services on networks over {days} days are more than memory holds")
+        self.country = country
+        self.series = series
+        self.days = days
+
+
 def countries(connection: Any) -> list[str]:
     """The countries of a store."""
     found = connection.table("hourly").select("country").distinct().to_pyarrow()
@@ -58,6 +71,9 @@ def load_counts(connection: Any, country: str, begins: WeekSettings, rule: Weigh
     It begins where :mod:`~rozaneh.observatory.events.weeks` says. A source counts in a day no more than
     :mod:`~rozaneh.observatory.events.weights` lets it, and in an hour at most ``loudest`` times the mean of the others,
     or ``loudest_least`` measurements if that is more: the loudest one is cut down to that.
+
+    Raises:
+        TooLarge: many names over many years, of a stranger or of an archive of decades, would else take all memory.
     """
     t = connection.table("hourly")
     t = t.filter(t.country == country)
@@ -70,6 +86,8 @@ def load_counts(connection: Any, country: str, begins: WeekSettings, rule: Weigh
     places = {key: place for place, key in enumerate(series)}
     start, end = _utc(pc.min(names.column("first")).as_py()), _utc(pc.max(names.column("last")).as_py())
     hours = int((end - start).total_seconds() // 3600) + 1
+    if len(series) * hours > most_cells():
+        raise TooLarge(country, len(series), hours // 24)
     made = Counts(
         country=country,
         start=start,
@@ -88,6 +106,11 @@ def load_counts(connection: Any, country: str, begins: WeekSettings, rule: Weigh
         if counting:
             counting.result()
     return made
+
+
+def most_cells() -> int:
+    """Series times hours that three quarters of this machine's memory hold: a cell takes seven bytes."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * 3 // 4 // _BYTES
 
 
 def _asked(t: Any) -> pa.Table:

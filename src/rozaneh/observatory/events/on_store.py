@@ -10,7 +10,7 @@ import numpy as np
 from rozaneh.diagnosis import Mechanism
 from rozaneh.observatory.events.beside import Beside
 from rozaneh.observatory.events.claims import Claim, merged, settled
-from rozaneh.observatory.events.counts import Counts, countries, load_counts
+from rozaneh.observatory.events.counts import Counts, TooLarge, countries, load_counts
 from rozaneh.observatory.events.curfews import NetworkCuts, NetworkSettings, find_on_networks
 from rozaneh.observatory.events.event import Evidence, Found, Withheld
 from rozaneh.observatory.events.everywhere import Seen, not_everywhere
@@ -38,12 +38,14 @@ class StoreFindings:
         withheld: claims that are not made, and why.
         short: countries or networks with too little history, by name.
         heard: how many networks were long enough.
+        too_large: countries that this machine's memory does not hold.
     """
 
     found: list[Found] = field(default_factory=list)
     withheld: list[Withheld] = field(default_factory=list)
     short: list[str] = field(default_factory=list)
     heard: int = 0
+    too_large: list[TooLarge] = field(default_factory=list)
 
 
 def store_events(
@@ -64,7 +66,11 @@ def store_events(
     came: list[Signal] = []
     seen: list[Seen] = []
     for country in countries(connection):
-        counts = load_counts(connection, country, made.weeks, made.weights)
+        try:
+            counts = load_counts(connection, country, made.weeks, made.weights)
+        except TooLarge as fault:
+            result.too_large.append(fault)
+            continue
         if counts is not None:
             for claim in claims_of(counts, made, result):
                 told = judged(connection, counts, claim, (made.gate, made.beside), marks)
