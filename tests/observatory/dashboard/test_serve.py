@@ -5,6 +5,7 @@ import http.client
 import posixpath
 import queue
 import re
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -137,6 +138,21 @@ def test_those_who_say_nothing_or_a_part_keep_nobody_out(address: str) -> None:
                 while one.recv(4096):
                     continue
     assert ask(address, "/data/none.json")[0] == 404
+
+
+def test_it_serves_at_the_port_that_is_asked_for_until_it_is_interrupted(site: Site) -> None:
+    def started(where: str) -> None:
+        assert where == f"http://127.0.0.1:{port}/"
+        socket.create_connection(("127.0.0.1", port), timeout=20).close()
+        signal.raise_signal(signal.SIGINT)
+
+    def never(_: str) -> None:
+        raise AssertionError
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with pytest.raises(KeyboardInterrupt):
+        serve(lambda: site, "127.0.0.1", port, started, never)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "x" * 64])
