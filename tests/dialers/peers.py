@@ -1,10 +1,12 @@
 """Real programs of other people, started on loopback for one test and killed after it."""
 
+import os
+import random
 import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -38,6 +40,8 @@ def running(port: int, *command: str, environment: Mapping[str, str] | None = No
                     break
             assert process.poll() is None, f"{command[0]} has ended"
             time.sleep(0.02)
+        else:
+            raise AssertionError(f"{command[0]} does not listen on {port}")
         yield
     finally:
         process.kill()
@@ -45,11 +49,26 @@ def running(port: int, *command: str, environment: Mapping[str, str] | None = No
 
 
 def free_port() -> int:
-    """A port of loopback that nothing listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
+    """A port of loopback that nothing listens on, and that no test beside this one is given.
+
+    It is none of those that the system gives to connections on their way out (32768 and up on Linux): one of these may
+    be taken again before its server has started, by whatever another test connects to.
+    """
+    for port in _ports:
+        with socket.socket() as free, suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port of loopback is free")
+
+
+def _ports_of_this_process() -> Iterator[int]:
+    """Each once, and from a share of its own for each process of the suite."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = 12000 + 2000 * (worker % 8)
+    yield from random.sample(range(first, first + 2000), 2000)
+
+
+_ports = _ports_of_this_process()
 
 
 @cache

@@ -149,14 +149,15 @@ def test_each_server_carries_until_it_dies_and_then_nothing_goes(peer: Peer, sit
         used = []
         while servers:
             event = fetch()
-            assert event["event"] == "opened", (event, list(servers))
+            answer = ask(tmp_path / "state", Question(ask="why", host=HOST))
+            assert answer is not None
+            (why,) = answer.why
+            tried = [(each.way, each.failure, each.step) for each in why.tried]
+            assert event["event"] == "opened", (event, list(servers), tried)
             assert (tmp_path / "got").read_bytes() == PAGE
             carried = next((place for place in servers if f":{place}" in event["way"]), "")
             assert carried, event
             used.append(carried)
-            answer = ask(tmp_path / "state", Question(ask="why", host=HOST))
-            assert answer is not None
-            (why,) = answer.why
             assert (why.way, why.tried[-1].way, why.tried[-1].failure) == (event["way"], event["way"], "")
             servers.pop(carried)[1].close()
         assert len(used) == len(set(used)) == 13

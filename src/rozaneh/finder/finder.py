@@ -331,7 +331,7 @@ class Finder:
 
         What is known to be blocked stays so, and no name is shown by looking.
         """
-        self._knowledge.weather.may_be_over()
+        self._knowledge.line_is_back()
         self._knowledge.hosts.choose_anew(NAMED_IN_CLEAR)
 
     def carried(self, target: Target) -> Straight | Carried | None:

@@ -7,6 +7,7 @@ from datetime import date
 from rozaneh.core import Attempt, Context, Failure, Observation, Op
 from rozaneh.finder.awake import Awake
 from rozaneh.finder.budget import Budget, cost
+from rozaneh.finder.fallen import Fallen, unreached
 from rozaneh.finder.hosts import Hosts
 from rozaneh.finder.memory import Memory
 from rozaneh.finder.resolvers import Resolvers
@@ -46,6 +47,7 @@ class Knowledge:
         weather: whether anything abroad answers.
         budget: how much may be tried here that is not proven.
         awake: whether this process ran all the time.
+        fallen: which of the user's servers could not be reached lately.
     """
 
     table: Table
@@ -61,6 +63,7 @@ class Knowledge:
     weather: Weather = field(default_factory=Weather)
     budget: Budget = field(default_factory=Budget)
     awake: Awake = field(default_factory=Awake)
+    fallen: Fallen = field(default_factory=Fallen)
     _network: str = ""
     _away: bool = False
     _avoided: dict[str, float] = field(default_factory=dict)
@@ -87,7 +90,7 @@ class Knowledge:
             self._away = True
             return
         if self._away:
-            self._away, self.weather = False, Weather()
+            self._away, self.weather, self.fallen = False, Weather(), Fallen()
         if network != self._network:
             self._network = network
             self._begin_anew()
@@ -96,7 +99,7 @@ class Knowledge:
         """Notice that this process stood still: what was believed of the line is looked at anew."""
         stood_still = self.awake.beat(now)
         if stood_still:
-            self.weather = Weather()
+            self.weather, self.fallen = Weather(), Fallen()
             self._avoided.clear()
         return stood_still
 
@@ -112,7 +115,7 @@ class Knowledge:
 
     def _begin_anew(self) -> None:
         self.hosts.forget()
-        self.weather = Weather()
+        self.weather, self.fallen = Weather(), Fallen()
         self.budget = Budget()
         self.asks.forget()
         self._avoided.clear()
@@ -158,8 +161,26 @@ class Knowledge:
 
     def upstream_failed(self, way: Way, attempt: Attempt, now: float) -> None:
         """A way through the user's server failed."""
-        if unheard(attempt) and not self.overslept(attempt, now):
+        if self.overslept(attempt, now):
+            return
+        if unreached(attempt):
+            self.upstream_unreached(way, now)
+        if unheard(attempt):
             self.weather.foreign_silent(way.key, now, asked=now - attempt.took)
+
+    def upstream_unreached(self, way: Way, now: float) -> None:
+        """A server of the user's could not be reached."""
+        self.fallen.fell(way.key, now)
+
+    def upstream_answered(self, way: Way, now: float) -> None:
+        """A server of the user's led somewhere."""
+        self.fallen.stands(way.key)
+        self.weather.upstream_answered(way.key, now)
+
+    def line_is_back(self) -> None:
+        """A cut is over as far as anybody knows: what could not be reached before may be there again."""
+        self.fallen = Fallen()
+        self.weather.may_be_over()
 
 
 def unheard(attempt: Attempt) -> bool:

@@ -116,6 +116,12 @@ class Runner:
         return self.phase == "dialling" and not heard and not asked
 
     @property
+    def unreached(self) -> bool:
+        """Whether the server that it leads through is not reached yet: neither connected nor shaken hands with."""
+        shaken = self.way.kind != "tls" or any(step.op is Op.TLS and step.failure is None for step in self.seen)
+        return self.unheard or (self.phase == "dialling" and not shaken)
+
+    @property
     def at_resolver(self) -> bool:
         """Whether it still waits for its resolver, which says nothing about the target."""
         return self.way.asks and self.phase == "dialling" and not any(_looked_up(step) for step in self.seen)

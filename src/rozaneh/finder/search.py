@@ -173,8 +173,14 @@ class Search:
         )
         ranked = [each for each in ranked if self._may_cost(each, now)]
         # Ways that share a server with one that could not be reached would share its fate. What failed at the addresses
-        # that the system gave is tried last at those of another resolver.
-        ranked.sort(key=lambda each: (bool(each.way.depends & self._lost), each.way.key in self._tried_lent))
+        # that the system gave is tried last at those of another resolver. Servers that others could not reach wait.
+        ranked.sort(
+            key=lambda each: (
+                bool(each.way.depends & self._lost),
+                each.way.key in self._tried_lent,
+                knowledge.fallen.since(each.way.key, now),
+            )
+        )
         return ranked[0] if ranked else None
 
     def _may_cost(self, each: Ranked, now: float) -> bool:
@@ -339,7 +345,7 @@ class Search:
             known.opened(next(iter(runner.connected_to), ""), now)
             return
         if runner.way.private:
-            self.knowledge.weather.upstream_answered(runner.way.key, now)
+            self.knowledge.upstream_answered(runner.way, now)
         else:
             self.knowledge.weather.foreign_answered(now)
         if runner.way.borrowed:

@@ -51,7 +51,7 @@ async def warm(
             report(attempt)
             knowledge.spent(attempt.observations, anyio.current_time())
             if ok:
-                knowledge.weather.upstream_answered(way.key, anyio.current_time())
+                knowledge.upstream_answered(way, anyio.current_time())
             else:
                 knowledge.upstream_failed(way, attempt, anyio.current_time())
         answered += ok

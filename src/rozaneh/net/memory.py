@@ -64,6 +64,7 @@ class MemoryNetwork:
 
     def serve(self, address: str, port: int, behaviour: Behaviour) -> None:
         """Let connections to a place succeed, and say what happens on them."""
+        self._errors.pop((address, port), None)
         self._behaviours[address, port] = behaviour
 
     def fail(self, address: str, port: int, number: int) -> None:

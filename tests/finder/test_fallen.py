@@ -1,0 +1,199 @@
+"""The user's servers of which some cannot be reached: the others come first, and nobody is refused while one lives."""
+
+import errno
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import anyio
+import pytest
+from anyio.abc import ByteStream
+
+from rozaneh.core import Spec
+from rozaneh.finder import Connection, Finder, Refusal
+from rozaneh.finder.fallen import Fallen
+from rozaneh.finder.routes import Route, Routes
+from rozaneh.net.memory import MemoryNetwork, resets, silence
+from tests.finder.world import HELLO_BACK, Recorder, answers, finder, flight, hello, socks_relay, target
+
+pytestmark = pytest.mark.anyio
+
+MANY = [f"45.76.10.{number}" for number in range(11, 24)]
+"""One more than are tried for one connection."""
+PORT = 1080
+HOSTS = [f"site{number}.example" for number in range(60)]
+ABROAD = Routes([Route(host=".example", kind="abroad")])
+
+
+def world(servers: Sequence[str]) -> MemoryNetwork:
+    network = MemoryNetwork(names={host: ["93.184.216.34"] for host in HOSTS}, delay=0.02)
+    network._behaviours["far", 443] = answers(HELLO_BACK)
+    for server in servers:
+        works(network, server)
+    return network
+
+
+def works(network: MemoryNetwork, server: str) -> None:
+    network.serve(server, PORT, socks_relay(network, dict.fromkeys(HOSTS, "93.184.216.34")))
+
+
+def found_with(network: MemoryNetwork, seen: Recorder, servers: Sequence[str], **settings: Any) -> Finder:
+    ways = [Spec.parse(f"socks5://{server}:{PORT}|tcp") for server in servers]
+    return finder(network, seen, ways=ways, routes=ABROAD, **settings)
+
+
+async def server_for(found: Finder, host: str) -> str:
+    """The address of the server by which a host is reached; the reason where it is not."""
+    made = await found.connect(target(host), flight(hello(host)))
+    if isinstance(made, Refusal):
+        return f"refused after {made.tried}"
+    assert isinstance(made, Connection)
+    await made.stream.aclose()
+    return made.way.shown.split("//")[1].split(":")[0]
+
+
+@pytest.fixture
+def seen() -> Recorder:
+    return Recorder()
+
+
+async def test_a_server_that_failed_once_is_found_when_all_others_have_died(seen: Recorder) -> None:
+    """They have worked better until now, and there are as many of them as are tried for one connection."""
+    weak, *others = MANY
+    async with world(MANY) as network:
+        found = found_with(network, seen, MANY)
+        network.serve(weak, PORT, resets())
+        assert await server_for(found, HOSTS[0]) in others
+        works(network, weak)
+        left = set(others)
+        while left:
+            carried = await server_for(found, HOSTS[0])
+            assert carried in left
+            left.remove(carried)
+            network.fail(carried, PORT, errno.ECONNREFUSED)
+        assert await server_for(found, HOSTS[0]) == weak
+
+
+async def test_a_silent_server_is_waited_for_once_and_not_for_every_destination(seen: Recorder) -> None:
+    best, other = MANY[:2]
+    async with world([best, other]) as network:
+        found = found_with(network, seen, [best, other])
+        for host in HOSTS[:5]:
+            assert await server_for(found, host) == best
+        network.black_hole(best, PORT)
+        assert await server_for(found, HOSTS[5]) == other
+        began = anyio.current_time()
+        for host in HOSTS[6:16]:
+            assert await server_for(found, host) == other
+        assert anyio.current_time() - began < 10 * 0.5
+        assert network.connections.count((best, PORT)) == 5 + 1
+
+
+async def test_a_server_that_is_back_has_its_turn_again(seen: Recorder) -> None:
+    best, other = MANY[:2]
+    async with world([best, other]) as network:
+        found = found_with(network, seen, [best, other])
+        for host in HOSTS[:30]:
+            assert await server_for(found, host) == best
+        network.fail(best, PORT, errno.ECONNREFUSED)
+        assert await server_for(found, HOSTS[30]) == other
+        works(network, best)
+        assert await server_for(found, HOSTS[31]) == other
+        await anyio.sleep(61)
+        assert await server_for(found, HOSTS[32]) == best
+        assert await server_for(found, HOSTS[33]) == best
+        network.fail(best, PORT, errno.ECONNREFUSED)
+        assert await server_for(found, HOSTS[34]) == other
+        works(network, best)
+        await anyio.sleep(61)
+        assert await server_for(found, HOSTS[35]) == best, "it had answered, so it waits no longer than before"
+
+
+@pytest.mark.parametrize("reply", [b"\x05\x04\x00\x01" + bytes(6), b"\x05\x05\x00\x01" + bytes(6)])
+async def test_a_destination_that_is_down_says_nothing_of_the_server(seen: Recorder, reply: bytes) -> None:
+    """The server was reached, and says that it cannot reach the one asked for."""
+    best, other = MANY[:2]
+
+    async def far_end_is_down(stream: ByteStream) -> None:
+        await stream.receive()
+        await stream.send(b"\x05\x00")
+        await stream.receive()
+        await stream.send(reply)
+
+    async with world([best, other]) as network:
+        found = found_with(network, seen, [best, other])
+        for host in HOSTS[:30]:
+            assert await server_for(found, host) == best
+        network.serve(best, PORT, far_end_is_down)
+        assert await server_for(found, HOSTS[30]) == other
+        works(network, best)
+        assert await server_for(found, HOSTS[31]) == best
+
+
+async def test_when_a_line_is_back_every_server_has_its_turn(seen: Recorder) -> None:
+    best, other = MANY[:2]
+    async with world([best, other]) as network:
+        found = found_with(network, seen, [best, other])
+        for host in HOSTS[:30]:
+            assert await server_for(found, host) == best
+        network.black_hole(best, PORT)
+        assert await server_for(found, HOSTS[30]) == other
+        works(network, best)
+        found.line_is_back()
+        assert await server_for(found, HOSTS[31]) == best
+
+
+def test_who_falls_again_waits_twice_as_long_up_to_ten_minutes() -> None:
+    fallen, now = Fallen(), 0.0
+    for waits in (60, 120, 240, 480, 600, 600):
+        fallen.fell("a", now)
+        assert fallen.since("a", now + waits - 1) == now
+        assert fallen.since("a", now + waits) == -math.inf
+        now += waits
+    fallen.stands("a")
+    fallen.fell("a", now)
+    assert fallen.since("a", now + 60) == -math.inf
+
+
+def test_falls_within_its_time_make_no_server_wait_longer() -> None:
+    """A page asks for ten destinations at once."""
+    fallen = Fallen()
+    for now in range(10):
+        fallen.fell("a", now)
+    assert fallen.since("a", 9 + 59.0) == 9
+    assert fallen.since("a", 9 + 60.0) == -math.inf
+
+
+async def test_on_another_network_every_server_has_its_turn(seen: Recorder) -> None:
+    """What one network keeps from being reached another may not, and what worked there is remembered."""
+    best, other = MANY[:2]
+    place = ["home"]
+    async with world([best, other]) as network:
+        found = found_with(network, seen, [best, other], where=lambda: place[0])
+        for host in HOSTS[:30]:
+            assert await server_for(found, host) == best
+        place[0] = "cafe"
+        network.black_hole(best, PORT)
+        assert await server_for(found, HOSTS[30]) == other
+        works(network, best)
+        place[0] = "home"
+        assert await server_for(found, HOSTS[31]) == best
+
+
+@pytest.mark.parametrize("kind", ["socks5", "https", "trojan"])
+async def test_where_the_packets_to_a_server_or_its_handshake_are_dropped(seen: Recorder, kind: str) -> None:
+    """A handshake that is never answered says as much as a connection that is not."""
+    silent, other = MANY[:2]
+    async with world([other]) as network:
+        if kind == "socks5":
+            network.black_hole(silent, PORT)
+        else:
+            network.serve(silent, PORT, silence)
+        ways = [Spec.parse(f"{kind}://u:p@{silent}:{PORT}|tcp"), Spec.parse(f"socks5://{other}:{PORT}|tcp")]
+        found = finder(network, seen, ways=ways, routes=ABROAD)
+        found._knowledge.arrive()
+        for _ in range(30):
+            found._knowledge.remember("rule_abroad", found._knowledge.ways.upstreams[0], worked=True)
+        for host in HOSTS[:6]:
+            assert await server_for(found, host) == other
+        assert network.connections.count((silent, PORT)) == 1
