@@ -18,7 +18,7 @@ import pytest
 
 from rozaneh.cli.main import dispatch
 from rozaneh.core import LocalFault
-from rozaneh.observatory import engine, schema
+from rozaneh.observatory import damage, engine, schema
 from rozaneh.observatory.dashboard.figures import Figures, Part, Span
 from rozaneh.observatory.events import renew
 from rozaneh.observatory.ingest import ingest
@@ -229,3 +229,44 @@ def test_a_clickhouse_that_does_not_answer_is_told(tmp_path: Path, library: Libr
     library("clickhouse_connect")
     with pytest.raises(LocalFault, match=r"no ClickHouse at 127\.0\.0\.1"):
         engine.engine("clickhouse://127.0.0.1:9/x", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("clickhouse://[::1", "Invalid IPv6 URL"),
+        ("clickhouse://host:99999/x", "Port out of range"),
+        ("clickhouse://host:port/x", "Port could not be cast"),
+        ("clickhouse:///x", "it has no host"),
+        ("clickhouse://u:p@/x", "it has no host"),
+    ],
+)
+def test_an_address_that_is_none_is_told_before_anything_is_opened(text: str, line: str) -> None:
+    with pytest.raises(LocalFault, match="--engine names no ClickHouse") as told:
+        engine.check_engine(text)
+    assert line in str(told.value)
+    assert "clickhouse://USER:PASSWORD@HOST:PORT/DATABASE" in str(told.value)
+
+
+def test_signs_of_an_address_may_stand_in_a_password(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = library("clickhouse_connect")
+    given: dict[str, Any] = {}
+
+    def connect(**settings: Any) -> None:
+        given.update(settings)
+        raise OSError("enough")
+
+    monkeypatch.setattr(client, "get_client", connect)
+    with pytest.raises(LocalFault, match="no ClickHouse at host: enough"):
+        engine.clickhouse("clickhouse://some%40one:p%40ss%2Fw%3Ard@host:9000/a%20b")
+    assert given == {
+        "host": "host", "port": 9000, "username": "some@one", "password": "p@ss/w:rd", "database": "a b",
+    }  # fmt: skip
+
+
+def test_what_a_clickhouse_refuses_while_it_is_asked_is_told(library: Library) -> None:
+    library("chdb")
+    connection = engine.clickhouse("clickhouse://chdb")
+    with pytest.raises(LocalFault, match="ClickHouse refuses: ") as told, damage.told(None):
+        connection.con.query("SELECT * FROM nothing_of_this_name")
+    assert "\n" not in str(told.value)

@@ -19,7 +19,7 @@ from ibis.common.exceptions import IbisError
 
 from rozaneh.core import DamagedFile
 from rozaneh.observatory import schema
-from rozaneh.observatory.engine import TABLES
+from rozaneh.observatory.engine import TABLES, refusals
 from rozaneh.observatory.store import files
 
 _SIGNS: Final = (
@@ -47,9 +47,11 @@ def told(place: Path | None) -> Iterator[None]:
 
     Raises:
         DamagedFile: a file of the store is damaged, or is another one.
+        LocalFault: the server that was asked instead of its files refuses.
     """
     try:
-        yield
+        with refusals():
+            yield
     except _SIGNS as error:
         found = None if place is None else _damaged(place, thoroughly=not _of_system(error))
         if found is None:

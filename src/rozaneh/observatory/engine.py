@@ -5,11 +5,12 @@ tables under the same names; ``docs/scale.md`` says how they get there, and how 
 """
 
 import logging
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 import ibis
@@ -48,6 +49,7 @@ def united(bits: ir.IntegerColumn) -> ir.IntegerScalar:
 
 
 _MEMORY: Final = "320MB"
+_CLICKHOUSE: Final = "clickhouse://USER:PASSWORD@HOST:PORT/DATABASE"
 _AS_TEXT: Final = {"output_format_arrow_string_as_string": 1}
 
 
@@ -102,34 +104,67 @@ def show(connection: Any, name: str, paths: Sequence[Path], *, named: bool = Fal
 def clickhouse(address: str) -> Any:
     """A ClickHouse server, as ``clickhouse://user:password@host:port/database``.
 
-    ``clickhouse://chdb`` is one in this process, which forgets; ``clickhouse://chdb/DIRECTORY`` is one that keeps.
+    What is no sign of an address stands in it as ``%40`` for ``@``. ``clickhouse://chdb`` is one in this process, which
+    forgets; ``clickhouse://chdb/DIRECTORY`` is one that keeps.
 
     Raises:
         LocalFault: its client is not installed, the address is wrong, or nobody answers.
     """
     try:
         import clickhouse_connect  # noqa: PLC0415 - installed by those alone who have such a server
-        from clickhouse_connect.driver.exceptions import Error  # noqa: PLC0415 - the same
         from ibis.backends.clickhouse import Backend  # noqa: PLC0415 - the same
     except ImportError as error:
         raise LocalFault(f"this engine needs what requirements/scale.lock lists: {error}") from None
     logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())  # what it would print is told below
-    parts = urlsplit(address)
+    chosen = _of_address(address)
+    with refusals(f"no ClickHouse at {chosen.get('host', 'chdb')}"):
+        try:
+            return Backend.from_connection(clickhouse_connect.get_client(**chosen))
+        except (OSError, ValueError) as error:
+            raise LocalFault(f"no ClickHouse at {chosen.get('host', 'chdb')}: {str(error)[:200]}") from None
+
+
+def _of_address(address: str) -> dict[str, Any]:
+    """What an address says, as the client wants it: octets that stand for signs of an address are read as these.
+
+    Raises:
+        LocalFault: it is no address.
+    """
     try:
-        if parts.hostname == "chdb":
-            kept: dict[str, Any] = {"path": parts.path} if parts.path.strip("/") else {}
-            client = clickhouse_connect.get_client(interface="chdb", **kept)
-        else:
-            client = clickhouse_connect.get_client(
-                host=parts.hostname,
-                port=parts.port or 8123,
-                username=parts.username or "default",
-                password=parts.password or "",
-                database=parts.path.strip("/") or "default",
-            )
-    except (Error, OSError, ValueError) as error:
-        raise LocalFault(f"no ClickHouse at {parts.hostname}: {str(error)[:200]}") from None
-    return Backend.from_connection(client)
+        parts = urlsplit(address)
+        host, port = parts.hostname, parts.port or 8123
+    except ValueError as error:
+        raise LocalFault(f"--engine names no ClickHouse: {error}; expected {_CLICKHOUSE}") from None
+    if not host:
+        raise LocalFault(f"--engine names no ClickHouse: it has no host; expected {_CLICKHOUSE}")
+    if host == "chdb":
+        return {"interface": "chdb"} | ({"path": parts.path} if parts.path.strip("/") else {})
+    return {
+        "host": host,
+        "port": port,
+        "username": unquote(parts.username or "default"),
+        "password": unquote(parts.password or ""),
+        "database": unquote(parts.path.strip("/")) or "default",
+    }
+
+
+@contextmanager
+def refusals(what: str = "ClickHouse refuses") -> Iterator[None]:
+    """What a ClickHouse server refuses, or that it is gone, is told in one line.
+
+    Args:
+        what: the beginning of that line.
+
+    Raises:
+        LocalFault: so it was.
+    """
+    try:
+        yield
+    except Exception as error:
+        client = sys.modules.get("clickhouse_connect.driver.exceptions")  # not loaded where there is no such server
+        if client is None or not isinstance(error, client.Error):
+            raise
+        raise LocalFault(f"{what}: {' '.join(str(error).split())[:300]}") from None
 
 
 def engine(text: str, place: Path, *, serving: bool = False) -> Any:
@@ -151,8 +186,11 @@ def check_engine(text: str) -> None:
     Raises:
         LocalFault: there is no such engine.
     """
-    if text != DUCKDB and not text.startswith("clickhouse://"):
-        raise LocalFault(f"no engine is called {text!r}; there are duckdb and clickhouse://HOST:PORT/DATABASE")
+    if text == DUCKDB:
+        return
+    if not text.startswith("clickhouse://"):
+        raise LocalFault(f"no engine is called {text!r}; there are duckdb and {_CLICKHOUSE}")
+    _of_address(text)
 
 
 def table(connection: Any, name: str) -> Any:

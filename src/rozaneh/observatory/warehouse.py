@@ -6,7 +6,6 @@ Every table is sorted by country, day and network, for which the pages ask.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,11 +13,10 @@ import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rozaneh.core import LocalFault
 from rozaneh.observatory import schema
 from rozaneh.observatory.cells import cells, countrywide
 from rozaneh.observatory.days import daily
-from rozaneh.observatory.engine import TABLES, expression, fetch
+from rozaneh.observatory.engine import TABLES, expression, fetch, refusals
 from rozaneh.observatory.partitions import parts
 from rozaneh.observatory.store import Partition, files
 from rozaneh.observatory.verdicts import hourly, judged
@@ -47,7 +45,7 @@ class Warehouse:
     def __init__(self, connection: Any, place: Path) -> None:
         self._connection = connection
         self._place = place
-        with _told():
+        with refusals():
             for name, kind in TABLES.items():
                 self._make(name, kind)
             for table, name in _IN_HAND.items():
@@ -59,7 +57,7 @@ class Warehouse:
         Raises:
             LocalFault: it refuses.
         """
-        with _told():
+        with refusals():
             self._forget(schema.OBSERVATIONS, group)
             self._run(f"TRUNCATE TABLE {_IN_HAND[schema.OBSERVATIONS]}")
             for path in files(self._place, schema.OBSERVATIONS, group):
@@ -118,14 +116,3 @@ class Warehouse:
 
     def _run(self, statement: str, parameters: dict[str, object] | None = None) -> None:
         self._connection.con.command(statement, parameters=parameters)
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """What ClickHouse refuses is told in one line."""
-    from clickhouse_connect.driver.exceptions import Error  # noqa: PLC0415 - there, where a connection is
-
-    try:
-        yield
-    except Error as error:
-        raise LocalFault(f"ClickHouse refuses: {' '.join(str(error).split())[:300]}") from None

@@ -2,8 +2,9 @@
 
 Theory of operation. Feed chunks; each gives the lines that it completed. A gzip stream is unpacked in bounded steps; a
 line that grows too long is dropped up to its end and reported, and the next one is read as usual, so that a bomb costs
-its own line and no more. A stream that opens to far more than real measurements do is given up as a whole. What was
-whole before a broken place is kept; after a broken gzip member nothing more can be read, and that is reported once.
+its own line and no more. How far it opens says nothing: deflate ends at about 1,032 to 1, and real measurements are
+packed by 5 to 30; a stream is given up as a whole where it opens to more than anybody has. What was whole before a
+broken place is kept; after a broken gzip member nothing more can be read, and that is reported once.
 """
 
 import re
@@ -19,8 +20,6 @@ _GZIP = b"\x1f\x8b"
 _MARK = b"\xef\xbb\xbf"
 _BLANK = re.compile(rb"(?:[ \t\r]{0,16}\n)++")
 _STEP = 1 << 18
-_RATIO = 1100
-"""Deflate itself ends at about 1,032 to 1; real measurements are packed by 5 to 30."""
 
 
 class Decompressor(Protocol):
@@ -81,7 +80,7 @@ class Lines:
 
     Args:
         longest: the longest line that is kept, in bytes.
-        largest: the most bytes that the whole may open to.
+        largest: the most bytes that the whole may open to; a TiB takes about an hour.
         decompressor: makes one for each gzip member.
     """
 
@@ -105,14 +104,10 @@ class Lines:
         self._passed = 0
         self._skipping = False
         self._over = False
-        self.taken = 0
-        """Bytes fed so far."""
-        self.opened = 0
-        """Bytes that they opened to so far."""
+        self._opened = 0
 
     def feed(self, chunk: bytes) -> Iterator[Line | BadLine]:
         """The lines that are completed by these bytes. Must be read to its end before the next chunk is fed."""
-        self.taken += len(chunk)
         if self._over:
             return
         if self._plain is None:
@@ -172,8 +167,8 @@ class Lines:
             if self._member.eof:
                 chunk = self._member.unused_data
                 self._member = None
-            self.opened += len(data)
-            if self.opened > min(self._largest, _RATIO * self.taken + _STEP):
+            self._opened += len(data)
+            if self._opened > self._largest:
                 yield from self._give_up("the file opens to more than is read")
                 return
             yield from self._split(data)

@@ -47,6 +47,13 @@ def test_pages_follow_the_store(store: Path) -> None:
     assert len(current().events) == 2
 
 
+def test_a_store_that_cannot_be_looked_at_any_more_is_told(store: Path) -> None:
+    current = Current(store)
+    (store / "events").touch()
+    with pytest.raises(LocalFault, match="cannot be read: Not a directory"):
+        current()
+
+
 def test_what_strangers_ask_for_reads_nothing_but_the_store(store: Path) -> None:
     backend = open_site(store).holdings.cells.get_backend()
     for statement in ("SELECT * FROM read_csv('/etc/passwd')", "SET enable_external_access = true"):

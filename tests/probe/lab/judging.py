@@ -1,7 +1,8 @@
 """Checking what scenarios expect: each expectation from a customer of its own with censors of its own, many at once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -97,22 +98,25 @@ class Judging:
         """
         left = list(wanted)
         for at_once in self.at_once:
-            await self._side_by_side(left, at_once)
+            asked = {case.name: partial(self._asked, case) for case in left}
+            await self.side_by_side(asked, at_once)
             left = [case for case in left if _unsure(self.results[case.name])]
         return [line for case in wanted if (line := case.wrong(self.results[case.name]))]
 
-    async def _side_by_side(self, wanted: Sequence[Case], at_once: int) -> None:
+    async def side_by_side(self, asked: Mapping[str, Callable[[], Awaitable[ServiceResult]]], at_once: int) -> None:
+        """Keep what each of these finds under its name, so many of them at once."""
         turns = anyio.Semaphore(at_once)
 
-        async def one(case: Case) -> None:
+        async def one(name: str, ask: Callable[[], Awaitable[ServiceResult]]) -> None:
             async with turns:
-                self.results[case.name] = await self.result(
-                    case.scenario, case.expected.target, case.home, case.expected.at
-                )
+                self.results[name] = await ask()
 
         async with anyio.create_task_group() as group:
-            for case in wanted:
-                group.start_soon(one, case)
+            for name, ask in asked.items():
+                group.start_soon(one, name, ask)
+
+    async def _asked(self, case: Case) -> ServiceResult:
+        return await self.result(case.scenario, case.expected.target, case.home, case.expected.at)
 
     async def result(
         self,

@@ -8,7 +8,7 @@ import pytest
 
 from rozaneh.diagnosis import Mechanism, Outcome, Who
 from rozaneh.lab import Lab, world_for
-from rozaneh.lab.scenario import Scenario, parse_scenario
+from rozaneh.lab.scenario import parse_scenario
 from tests.probe.lab.judging import AT_ONCE, SCENARIOS, Judging, cases, scenarios, too_busy
 
 pytestmark = pytest.mark.namespaces
@@ -131,9 +131,6 @@ WITHOUT_CONTROL = (
 """What can be told where no control vantage answers: pairs and canaries carry it, or nothing is guessed."""
 
 
-TIMES = 3
-
-
 @pytest.fixture(scope="module")
 def judged() -> Iterator[Judging]:
     """Everything that this file judges, side by side in one lab: most of it is waiting."""
@@ -141,26 +138,21 @@ def judged() -> Iterator[Judging]:
     known = {scenario.id: scenario for scenario in every}
     composites = [parse_scenario(text, f"composite-{n}.toml") for n, (text, *_) in enumerate(COMPOSITES)]
 
+    async def others(judging: Judging) -> None:
+        result = judging.result
+        left = {"wrong clock": partial(result, None, HTTPS, "mobile", right_clock=False)}
+        for number, scenario in enumerate(composites):
+            left[f"composite {number}"] = partial(result, scenario, COMPOSITES[number][1], "mobile")
+        for number, (name, target, _) in enumerate(WITHOUT_CONTROL):
+            left[f"without {number}"] = partial(result, known[name], target, "mobile", control=False)
+        for at_once in (AT_ONCE[0] // 2, *AT_ONCE[1:]):
+            await judging.side_by_side(left, at_once)
+            left = {name: asked for name, asked in left.items() if too_busy(judging.results[name])}
+
     async def all_of_it(judging: Judging) -> None:
-        turns = anyio.Semaphore(AT_ONCE[0] // 2)
-
-        async def one(
-            name: str, scenario: Scenario | None, target: str, *, control: bool = True, right_clock: bool = True
-        ) -> None:
-            async with turns:
-                for _ in range(TIMES):
-                    result = await judging.result(scenario, target, "mobile", control=control, right_clock=right_clock)
-                    if not too_busy(result):
-                        break
-            judging.results[name] = result
-
         async with anyio.create_task_group() as group:
             group.start_soon(judging.all, judging.wanted)
-            group.start_soon(partial(one, "wrong clock", None, HTTPS, right_clock=False))
-            for number, scenario in enumerate(composites):
-                group.start_soon(one, f"composite {number}", scenario, COMPOSITES[number][1])
-            for number, (name, target, _) in enumerate(WITHOUT_CONTROL):
-                group.start_soon(partial(one, f"without {number}", known[name], target, control=False))
+            group.start_soon(others, judging)
 
     with Lab(world=world_for([*every, *composites])) as lab:
         judging = Judging(lab, wanted=cases(every))

@@ -2,6 +2,7 @@
 
 import re
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -74,6 +75,10 @@ class Current:
 
     def _state(self) -> tuple[object, ...]:
         """What tells one state of a store from another: its files never change, they are replaced by others."""
-        events = self._place / schema.EVENTS / FILE
-        seen = events.stat().st_mtime_ns if events.exists() else 0
-        return (seen, *(str(path) for table in _ASKED for path in files(self._place, table)))
+        seen = 0
+        try:
+            with suppress(FileNotFoundError):
+                seen = (self._place / schema.EVENTS / FILE).stat().st_mtime_ns
+            return (seen, *(str(path) for table in _ASKED for path in files(self._place, table)))
+        except OSError as error:
+            raise LocalFault(f"{self._place} cannot be read: {error.strerror}") from None
