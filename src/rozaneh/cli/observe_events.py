@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rozaneh.observatory.events import Found
+    from rozaneh.observatory.events.on_store import StoreFindings
     from rozaneh.observatory.signals import Reading
     from rozaneh.observatory.signals.signal import Signal
 
@@ -102,8 +103,18 @@ def _of_store(
     errors = console(errors=True)
     for name in findings.short:
         errors.print(tongue.say("Not enough: {name} has too little history.", name=name))
+    say_too_large(findings, tongue)
+    for withheld in findings.withheld:
+        errors.print(withheld_line(withheld, tongue))
+    _print(findings.found, tongue, evidence=evidence, as_json=as_json)
+    if not findings.found and not findings.heard:
+        raise typer.Exit(_TOO_LITTLE)
+
+
+def say_too_large(findings: "StoreFindings", tongue: Words) -> None:
+    """Which countries were not looked at, on standard error."""
     for large in findings.too_large:
-        errors.print(
+        console(errors=True).print(
             tongue.say(
                 "Not looked at: {country}, with {series} services on networks over {days} days, is more than "
                 "the memory of this machine holds. Put fewer years into one store.",
@@ -112,11 +123,6 @@ def _of_store(
                 days=large.days,
             )
         )
-    for withheld in findings.withheld:
-        errors.print(withheld_line(withheld, tongue))
-    _print(findings.found, tongue, evidence=evidence, as_json=as_json)
-    if not findings.found and not findings.heard:
-        raise typer.Exit(_TOO_LITTLE)
 
 
 def _print(found: "Sequence[Found]", tongue: Words, *, evidence: bool, as_json: bool) -> None:

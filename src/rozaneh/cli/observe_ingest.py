@@ -8,6 +8,7 @@ import msgspec
 import typer
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from rozaneh.cli.observe_events import say_too_large
 from rozaneh.cli.options import Engine, Json, Lang, console, print_json, words
 from rozaneh.observatory import ingest as reading
 from rozaneh.observatory.dashboard.foreseen import foresee
@@ -91,7 +92,9 @@ def _found_again(store: Path, said: Words, engine: str) -> int:
     from rozaneh.observatory.events import renew  # noqa: PLC0415 - only where events are wanted
 
     with console(errors=True).status(said.say("finding events")):
-        return len(renew(store, asked=engine).found)
+        findings = renew(store, asked=engine)
+    say_too_large(findings, said)
+    return len(findings.found)
 
 
 def _print_summary(found: reading.Summary, verdicts: int, store: Path, said: Words) -> None:
@@ -133,6 +136,8 @@ def judge(*, store: StorePlace, engine: Engine = "duckdb", as_json: Json = False
         print_json({"verdicts": verdicts})
     else:
         console().print(said.say("Verdicts: {verdicts:,}.", verdicts=verdicts))
+        again = f"rozaneh observe events --store {store}"
+        console().print(said.say("The events are as they were; {command} finds them anew.", command=again))
 
 
 def _judged(store: Store, said: Words, engine: str, *, everything: bool) -> int:

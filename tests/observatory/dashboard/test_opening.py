@@ -39,6 +39,27 @@ def test_a_store_on_disk_shows_what_one_in_memory_shows(store: Path) -> None:
         assert there.page(path) == here.page(path)
 
 
+def test_where_nobody_has_looked_for_events_none_is_said_to_be_absent(store: Path) -> None:
+    """Nor where memory did not hold what was to be looked at."""
+    none, nobody, memory = "No event was found", "Nobody has looked for events", "Events were not looked for here"
+    going_on = "no event was known to be going on"
+
+    def said(*pages: str) -> list[list[bool]]:
+        site, texts = open_site(store), []
+        for path in pages:
+            page = site.page(path)
+            assert page is not None
+            texts.append(page.body.decode())
+        return [[line in text for line in (none, nobody, memory, going_on)] for text in texts]
+
+    pages = ("en/index.html", "en/IR/index.html", "en/IR/service/wikipedia.html")
+    assert said(*pages) == [[False, True, False, False]] * 3
+    keep(store, Stored(too_large=("IR",)))
+    assert said(*pages) == [[True, False, False, False], *[[False, False, True, False]] * 2]
+    keep(store, Stored(too_large=("TM",)))
+    assert said(*pages) == [[True, False, False, False], [True, False, False, True], [True, False, False, False]]
+
+
 def test_pages_follow_the_store(store: Path) -> None:
     current = Current(store)
     before = current()

@@ -12,7 +12,7 @@ from rozaneh.observatory.damage import told
 from rozaneh.observatory.dashboard.site import Holdings, Site
 from rozaneh.observatory.engine import engine as open_engine
 from rozaneh.observatory.engine import table
-from rozaneh.observatory.events.stored import FILE, stored
+from rozaneh.observatory.events.stored import FILE, Stored, stored
 from rozaneh.observatory.simulated import is_simulated
 from rozaneh.observatory.store import check_store, files
 
@@ -35,7 +35,8 @@ def open_site(place: Path, engine: str = "duckdb", *, interactive: bool = False,
     check_store(place)
     with told(place):
         connection = open_engine(engine, place, serving=True)
-    events = stored(place)
+    known = stored(place)
+    events = known or Stored()
     if where and not _ADDRESS.fullmatch(where):
         raise LocalFault(f"{where!r} is no address of a site: expected https:// or http:// and no spaces or quotes")
     where = where if not where or where.endswith("/") else f"{where}/"
@@ -48,6 +49,8 @@ def open_site(place: Path, engine: str = "duckdb", *, interactive: bool = False,
         where=where,
         place=place,
         simulated=is_simulated(place),
+        searched=known is not None,
+        too_large=frozenset(events.too_large),
     )
     return Site(holdings, interactive=interactive)
 

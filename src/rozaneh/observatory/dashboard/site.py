@@ -48,6 +48,8 @@ class Holdings:
         where: address under which the pages will stand, for feeds and citations; empty where it is not known.
         place: the store on disk, if it is one: what cannot be read there is named.
         simulated: whether some of it was measured by nobody, which every page says.
+        searched: whether anybody has looked for events.
+        too_large: countries in which nobody could: memory did not hold them.
     """
 
     cells: ir.Table
@@ -59,6 +61,8 @@ class Holdings:
     where: str = ""
     place: Path | None = None
     simulated: bool = False
+    searched: bool = True
+    too_large: frozenset[str] = frozenset()
 
 
 class Page(NamedTuple):

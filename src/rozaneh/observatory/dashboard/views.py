@@ -77,6 +77,8 @@ def render(site: "Site", words: Words, path: str, template: str, context: Contex
         made=Dates(words, dt.UTC).moment(site.holdings.made),
         measurements=site.measurements,
         simulated=site.holdings.simulated,
+        searched=site.holdings.searched,
+        too_large=site.holdings.too_large,
         least=LEAST_MEASUREMENTS,
         **context,
     )  # fmt: skip

@@ -1,7 +1,6 @@
 """Counts by hour out of a store: for each network and subject, how many measurements and how many failed how."""
 
 import datetime as dt
-import os
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from rozaneh.core import LocalFault
 from rozaneh.observatory.events.baseline import Array
 from rozaneh.observatory.events.weeks import WeekSettings, weeks_read
 from rozaneh.observatory.events.weights import Said, WeightSettings, weights
+from rozaneh.observatory.memory import most_memory
 from rozaneh.observatory.signals.signal import HOUR
 
 _MOST = 65_535
@@ -109,8 +109,8 @@ def load_counts(connection: Any, country: str, begins: WeekSettings, rule: Weigh
 
 
 def most_cells() -> int:
-    """Series times hours that three quarters of this machine's memory hold: a cell takes seven bytes."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * 3 // 4 // _BYTES
+    """Series times hours that three quarters of this process's memory hold: a cell takes seven bytes."""
+    return most_memory() * 3 // 4 // _BYTES
 
 
 def _asked(t: Any) -> pa.Table:

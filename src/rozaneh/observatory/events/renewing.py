@@ -32,5 +32,6 @@ def renew(
     check_store(place)
     with told(place):
         findings = store_events(engine.engine(asked, place), signals=signals, marks=marks)
-    keep(place, Stored(found=tuple(findings.found), withheld=tuple(findings.withheld)))
+    too_large = tuple(large.country for large in findings.too_large)
+    keep(place, Stored(found=tuple(findings.found), withheld=tuple(findings.withheld), too_large=too_large))
     return findings

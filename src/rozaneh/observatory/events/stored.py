@@ -25,14 +25,16 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     Attributes:
         found: the events.
         withheld: claims that there is not enough for.
+        too_large: countries that were not looked at: the machine's memory did not hold them.
     """
 
     found: tuple[Found, ...] = ()
     withheld: tuple[Withheld, ...] = ()
+    too_large: tuple[str, ...] = ()
 
 
-def stored(place: Path) -> Stored:
-    """The events of a store; none where nobody has looked for them yet.
+def stored(place: Path) -> Stored | None:
+    """The events of a store; nothing where nobody has looked for them yet.
 
     Raises:
         LocalFault: the file is not what this version writes.
@@ -41,7 +43,7 @@ def stored(place: Path) -> Stored:
     try:
         data = read_ordinary(path, _LARGEST)
     except FileNotFoundError:
-        return Stored()
+        return None
     except OSError as error:
         raise LocalFault(f"{path}: {error.strerror}; find the events again with 'rozaneh observe events'") from error
     try:
