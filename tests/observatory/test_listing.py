@@ -4,6 +4,7 @@ import csv
 import datetime as dt
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,10 +70,17 @@ def test_verdicts_of_the_whole_are_as_they_are_kept(store: Path, capsys: pytest.
         capsys, store, "--domain", "Site.example", "--asn", "44244", "--since", "2022-09-21", "--country", "ir"
     )
     assert code == 0
-    assert [line.split(": ", 1)[1] for line in out.splitlines()] == [
-        "ok, 0.98, rule works; OONI's own result: false",
-        "tls_name_reset, 0.55, rule tls-reset-unpaired; OONI's own result: http-failure",
+    assert [line.split("site.example: ", 1)[1] for line in out.splitlines()] == [
+        "works. How sure: 98%. Rule: works. OONI's own result: false.",
+        (
+            "blocked (reset after the name in the TLS handshake). How sure: 55%. Rule: tls-reset-unpaired. "
+            "OONI's own result: http-failure."
+        ),
     ]
+    assert re.match(r"2022-09-21 00:\d\d UTC, Irancell \(mobile\) \(AS44244\), site\.example: works\.", out)
+    _, out, _ = run(capsys, store, "--layers", "--lang", "fa")
+    assert "کار می‌کند" in out
+    assert not re.search(r"\b(ok|blocked|cannot_tell)\b", out)
     assert len(json.loads(run(capsys, store, "--json", "--limit", "1")[1])) == 1
 
 

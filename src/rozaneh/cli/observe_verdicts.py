@@ -9,15 +9,21 @@ import typer
 
 from rozaneh.cli.options import Json, Lang, console, country_code, print_json, words
 from rozaneh.core import LocalFault
+from rozaneh.diagnosis import Mechanism, Outcome
+from rozaneh.diagnosis.sentences import HOW, STATE
 from rozaneh.observatory.damage import all_told
+from rozaneh.observatory.events.sentences import mechanism_of
 from rozaneh.observatory.listing import Asked, listed, plain, write
-from rozaneh.words import Words, mark
+from rozaneh.observatory.names import network_name
+from rozaneh.words import Said, Words, mark
 
 app = typer.Typer()
 
 _TOO_LITTLE = 3
-_OF_WHOLE = mark("{time} AS{asn} {domain}: {verdict}, {sure:.2f}, rule {rule}; OONI's own result: {classic}")
-_OF_LAYER = mark("{time} AS{asn} {domain} {layer}: {verdict}, {sure:.2f}, rule {rule}; OONI's own result: {classic}")
+_WHOLE = mark("{time} UTC, {network}, {domain}: {verdict}.")
+_LAYER = mark("{time} UTC, {network}, {domain}, {layer}: {verdict}.")
+_BY = mark("How sure: {sure:.0%}. Rule: {rule}.")
+_OONI = mark("OONI's own result: {classic}.")
 
 
 @app.command(
@@ -95,19 +101,28 @@ def _print(rows: list[dict[str, Any]], tongue: Words, *, layers: bool) -> None:
     if not rows:
         out.print(tongue.say("The store has no such rows."))
     for row in rows:
-        told = {
-            "time": f"{row['time']:%Y-%m-%d %H:%M}",
-            "asn": str(row["asn"]),
-            "domain": row["domain"],
-            "verdict": row["verdict"] if row["mechanism"] in ("none", "unknown") else row["mechanism"],
-            "sure": row["confidence"],
-            "rule": row["rule"] or "-",
-            "classic": row["classic" if layers else "classic_blocking"] or "-",
-        }
-        if layers:
-            out.print(tongue.say(_OF_LAYER, layer=row["layer"], **told))
-        else:
-            out.print(tongue.say(_OF_WHOLE, **told))
+        line = tongue.say(
+            _LAYER if layers else _WHOLE,
+            time=f"{row['time']:%Y-%m-%d %H:%M}",
+            network=network_name(row["country"], f"AS{row['asn']}", tongue),
+            domain=row["domain"],
+            layer=row.get("layer", ""),
+            verdict=_verdict(row, tongue),
+        )
+        by = [tongue.say(_BY, sure=row["confidence"], rule=row["rule"])] if row["rule"] else []
+        if classic := row["classic" if layers else "classic_blocking"]:
+            by.append(tongue.say(_OONI, classic=classic))
+        out.print(" ".join([line, *by]))
+
+
+def _verdict(row: dict[str, Any], tongue: Words) -> Said:
+    """What is the matter, in words; and how, where that is known."""
+    state = tongue.say(STATE.get(row["verdict"], STATE[Outcome.CANNOT_TELL]))
+    how = mechanism_of(row["mechanism"])
+    if how in (Mechanism.NONE, Mechanism.UNKNOWN):
+        return state
+    # Of anything but a block the one says what the other does.
+    return Said(f"{state} ({tongue.say(HOW[how])})") if row["verdict"] == Outcome.BLOCKED else tongue.say(HOW[how])
 
 
 def _name(text: str) -> str:
