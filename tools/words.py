@@ -1,7 +1,7 @@
 """Keeps the translations: ``make words`` brings them up to date, ``--check`` says what is missing.
 
-Messages come from three places: the calls of ``say``, ``say_n`` and ``mark`` in the source and in the templates of
-pages, and the help texts of the tree of commands. Translations come from the catalogue itself and from any ``.po``
+Messages come from three places: the calls of ``say``, ``say_n``, ``mark`` and ``later`` in the source and in templates
+of pages, and the help texts of the tree of commands. Translations come from the catalogue itself and from any ``.po``
 files named on the command line.
 """
 
@@ -28,7 +28,7 @@ from rozaneh.diagnosis import layer_rules, rules
 
 _SOURCE = Path(__file__).parent.parent / "src" / "rozaneh"
 _PO = _SOURCE / "words" / "locale" / "fa" / "LC_MESSAGES" / "rozaneh.po"
-_KEYWORDS = {"say": (1,), "say_n": (1, 2), "mark": (1,)}
+_KEYWORDS = {"say": (1,), "say_n": (1, 2), "mark": (1,), "later": (1,)}
 _ARABIC = "\u064a\u0643"  # yeh and kaf as Arabic writes them; Persian has its own
 _BIDI = "\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 _BEGINNING = 24

@@ -48,6 +48,22 @@ def test_bad_use_is_one_line_and_never_a_traceback(arguments: list[str]) -> None
     assert result.stderr == "rozaneh: --lang 'de': Rozaneh speaks en and fa\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["observe", "events", "--lang", "fa"], "یکی از --store DIR و --signal FILE را بدهید، یا هر دو را"),
+        (["--lang", "fa", "ways", "remove", "x", "--state", "/nowhere"], "هیچ راهی \u2068'x'\u2069 نام ندارد"),
+        (["status", "--lang=fa", "--state", "/nowhere"], "اینجا دروازه‌ای در کار نیست."),
+    ],
+)
+def test_what_is_wrong_is_said_in_the_language_that_was_asked_for(arguments: list[str], line: str) -> None:
+    result = _rozaneh(*arguments)
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"روزنه: \u2067{line}")
+    assert result.stderr.count("\n") == 1
+    assert "\\u20" not in result.stderr, "what isolates a text is obeyed, not shown"
+
+
 def test_an_unknown_command_is_named() -> None:
     result = _rozaneh("chekc")
     assert result.returncode == 2

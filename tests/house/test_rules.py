@@ -76,3 +76,12 @@ def test_what_tests_ask_for_may_be_absent() -> None:
     asks = "".join(f'{how}("{name}")\n' for how, name in (("peer", "nginx"), ("peer", "dig"), ("library", "chdb")))
     assert [line.split()[3] for line in house.of_skips(Path("tests/a/test_a.py"), asks, listed)] == ["chdb,", "dig,"]
     assert list(house.of_skips(Path("tests/b/test_b.py"), asks.splitlines()[1], listed)) == []
+
+
+@pytest.mark.parametrize("line", ['LocalFault("no such file")', "raise SpecError(\n    f'a line of {n} bytes')"])
+def test_what_goes_wrong_is_said_so_that_it_can_be_translated(line: str) -> None:
+    (wrong,) = house.of_faults(Path("src/rozaneh/cli/a.py"), f"x = 1\n{line}\n")
+    assert wrong.startswith("src/rozaneh/cli/a.py:2: ")
+    assert not list(house.of_faults(Path("src/rozaneh/lab/a.py"), line))
+    assert not list(house.of_faults(Path("src/rozaneh/cli/a.py"), line.replace("(", "(later(", 1)))
+    assert not list(house.of_faults(Path("src/rozaneh/cli/a.py"), 'LocalFault(f"{path}: {why}")'))

@@ -1,8 +1,12 @@
+import copy
+import pickle
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rozaneh.words import Said, Words, mark
+from rozaneh.core import LocalFault, SpecError
+from rozaneh.words import Later, Said, Words, later, mark, text_of
 
 _FA, _EN = Words("fa"), Words("en")
 
@@ -68,3 +72,28 @@ def test_every_place_of_a_sentence_is_filled_or_said_to_be_missing() -> None:
 
 def test_joiners_of_persian_spelling_stay() -> None:
     assert _FA.say("{x}", x="می‌شود") == "\u2068می‌شود\u2069"
+
+
+def test_what_an_exception_says_is_said_again_in_the_language_of_who_reads_it() -> None:
+    inner = SpecError(later("no way is called {name!r}; 'rozaneh ways list' shows their names", name="x\u202e"))
+    fault = LocalFault(later("{path}, line {number}: {fault}", path="/etc/x", number=3, fault=inner))
+    assert str(fault) == _EN.again(fault)
+    assert str(fault) == r"/etc/x, line 3: no way is called 'x\u202e'; 'rozaneh ways list' shows their names"
+    said = _FA.again(fault)
+    assert said.startswith("\u2068/etc/x\u2069، سطر ۳: \u2067هیچ راهی \u2068'x\\u202e'\u2069 نام ندارد")
+    assert said == _FA.again(text_of(fault))
+    assert _FA.say("Note: {text}", text=fault) == _FA.say("Note: {text}", text=said)
+
+
+def test_what_nobody_has_translated_is_said_as_it_is_and_steers_nothing() -> None:
+    assert _FA.again(LocalFault("by hand\x1b[2J")) == r"by hand\x1b[2J"
+    assert _FA.again(OSError(28, "No space left on device")) == "[Errno 28] No space left on device"
+    assert _FA.again(KeyError()) == ""
+    assert _FA.again(_FA.say("{a}", a="b")) == "\u2068b\u2069", "what was said already is not said twice"
+
+
+def test_a_line_for_later_is_plain_english_wherever_it_is_copied_to() -> None:
+    line = later("at most {most} addresses are kept", most=5)
+    assert isinstance(line, Later)
+    for again in (pickle.loads(pickle.dumps(line)), copy.copy(line), copy.deepcopy(line)):  # noqa: S301 - our own
+        assert (type(again), again) == (str, "at most 5 addresses are kept")

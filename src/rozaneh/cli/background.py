@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from rozaneh.core import LocalFault
+from rozaneh.words import later
 
 __all__ = ["Notice", "detach", "install", "tell_systemd", "unit"]
 
@@ -38,7 +39,7 @@ def detach() -> tuple[str, Notice | None]:
             said = pipe.read(_LONGEST_LINE).decode()
         os.waitpid(first, 0)
         if not said:
-            raise LocalFault("the gateway could not start in the background")
+            raise LocalFault(later("the gateway could not start in the background"))
         return said.strip(), None
     os.close(reading)
     os.setsid()
@@ -113,11 +114,11 @@ def install(text: str, environment: Mapping[str, str] = os.environ) -> Path:
     path = folder / "rozaneh.service"
     try:
         if path.exists() and not path.read_text(encoding="utf-8", errors="replace").startswith(_OURS):
-            raise LocalFault(f"{path} is not a unit that was written here; it is left as it is")
+            raise LocalFault(later("{path} is not a unit that was written here; it is left as it is", path=path))
         folder.mkdir(parents=True, exist_ok=True)
         fresh = path.with_suffix(".new")
         fresh.write_text(text, encoding="utf-8")
         fresh.replace(path)
     except OSError as error:
-        raise LocalFault(f"cannot write {path}: {error.strerror}") from error
+        raise LocalFault(later("cannot write {path}: {why}", path=path, why=error.strerror)) from error
     return path

@@ -15,7 +15,7 @@ from rozaneh.ooni.testlists import LARGEST, TestList, read_list
 from rozaneh.probe import ServiceResult
 from rozaneh.probe.share.private import this_machine
 from rozaneh.probe.share.scrub import NotScrubbed, scrub, vouch
-from rozaneh.words import Words
+from rozaneh.words import Words, later
 
 _MOST_NAMED = 20
 
@@ -49,7 +49,7 @@ def urls_of(path: Path, categories: Sequence[str], tongue: Words) -> list[str]:
             )
         )
     if not sites:
-        raise LocalFault(f"{path}: no site is left to measure")
+        raise LocalFault(later("{path}: no site is left to measure", path=path))
     return [site.url for site in sites]
 
 
@@ -107,6 +107,6 @@ def write(
                 clean = msgspec.json.encode(scrub(msgspec.json.decode(line), private))
                 vouch(clean, private)
             except NotScrubbed as fault:
-                notes.print(tongue.say("Note: {text}", text=str(fault)))
+                notes.print(tongue.say("Note: {text}", text=fault))
                 continue
             file.write(clean + b"\n")

@@ -8,7 +8,7 @@ import segno
 
 from rozaneh.core import LocalFault
 from rozaneh.links.parts import split
-from rozaneh.words import Words
+from rozaneh.words import Words, later
 
 __all__ = ["drawn", "save", "show"]
 
@@ -76,7 +76,7 @@ def save(text: str, path: Path) -> list[Path]:
         try:
             _code(each).save(str(where), scale=5, border=_BORDER)
         except OSError as error:
-            raise LocalFault(f"cannot write {where}: {error.strerror}") from error
+            raise LocalFault(later("cannot write {where}: {why}", where=where, why=error.strerror)) from error
     return paths
 
 

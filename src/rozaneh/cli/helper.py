@@ -17,7 +17,7 @@ from rozaneh.helper import PORTS, Bounds, GuardedNetwork, Server, Vantage
 from rozaneh.net.own import own_addresses
 from rozaneh.net.real import RealNetwork
 from rozaneh.net.trust import Trust
-from rozaneh.words import Words, mark
+from rozaneh.words import Words, later, mark
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -76,7 +76,14 @@ async def _serve(server: Server, network: RealNetwork, place: tuple[str, int], s
     try:
         listener = await network.listen_tcp(*place)
     except (OSError, ValueError) as error:
-        raise LocalFault(f"cannot listen on {place[0]} port {place[1]}: {error}; choose another --port") from error
+        raise LocalFault(
+            later(
+                "cannot listen on {address}, port {port!s}: {error}; choose another --port",
+                address=place[0],
+                port=place[1],
+                error=error,
+            )
+        ) from error
     async with listener, anyio.create_task_group() as tasks:
         tasks.start_soon(_until_asked_to_stop, tasks.cancel_scope)
         screen.listening(place[0], listener.extra(SocketAttribute.local_port))
@@ -93,13 +100,15 @@ async def _until_asked_to_stop(scope: anyio.CancelScope) -> None:
 def _context(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
     if certificate is None:
         if key is not None:
-            raise LocalFault("--key needs --certificate")
+            raise LocalFault(later("--key needs --certificate"))
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
         context.load_cert_chain(certificate, key)
     except (OSError, ssl.SSLError) as error:
-        raise LocalFault(f"cannot use {certificate} as a certificate: {error}") from error
+        raise LocalFault(
+            later("cannot use {certificate} as a certificate: {error}", certificate=certificate, error=error)
+        ) from error
     return context
 
 

@@ -16,7 +16,7 @@ from rozaneh.probe import ServiceResult
 from rozaneh.probe import consent as agreement
 from rozaneh.probe.share.private import this_machine
 from rozaneh.probe.share.waiting import Waiting
-from rozaneh.words import Words, mark
+from rozaneh.words import Words, mark, text_of
 
 MyAddress = Annotated[
     list[str] | None,
@@ -53,14 +53,14 @@ class Keeping:
         try:
             private = this_machine(seen)
         except LocalFault as fault:
-            self._wrong.append(str(fault))
+            self._wrong.append(text_of(fault))
             return
         held = waiting()
         for line in lines(results, placed):
             try:
                 held.keep(msgspec.json.decode(line), private, now)
             except LocalFault as fault:
-                self._wrong.append(str(fault))
+                self._wrong.append(text_of(fault))
             else:
                 self._kept += 1
 

@@ -7,7 +7,7 @@ import typer
 
 from rozaneh.cli.options import Json, Lang, console, print_json, words
 from rozaneh.core import LocalFault
-from rozaneh.words import mark
+from rozaneh.words import later, mark
 
 app = typer.Typer()
 
@@ -44,7 +44,7 @@ def country(
 
     said = words(lang)
     if people is not None and per_hour is not None:
-        raise LocalFault("give either --people or --per-hour")
+        raise LocalFault(later("give either --people or --per-hour"))
     errors = console(errors=True)
     read = load_timeline(timeline)
     with errors.status(said.say("playing {name}", name=read.name)):
@@ -109,7 +109,7 @@ def _bytes(path: Path) -> bytes:
         with path.open("rb") as file:
             data = file.read(_LARGEST + 1)
     except OSError as error:
-        raise LocalFault(f"cannot read {path}: {error.strerror}") from None
+        raise LocalFault(later("cannot read {path}: {why}", path=path, why=error.strerror)) from None
     if len(data) > _LARGEST:
-        raise LocalFault(f"{path}: larger than {_LARGEST} bytes")
+        raise LocalFault(later("{path}: larger than {largest} bytes", path=path, largest=_LARGEST))
     return data

@@ -23,7 +23,7 @@ from rozaneh.lab.matrix import ALIASES, Cell, Matrix, choose_ways, differing, le
 from rozaneh.lab.matrix.runner import AT_ONCE
 from rozaneh.lab.scenario import Scenario, load_scenario, scenario_files
 from rozaneh.lab.scenario.reference import json_schema, reference
-from rozaneh.words import Words, mark
+from rozaneh.words import Words, later, mark
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -254,7 +254,7 @@ def choose_scenarios(texts: Sequence[str]) -> list[Scenario]:
         if Path(text).is_dir():
             files = scenario_files(text)
             if not files:
-                raise LocalFault(f"{text}: no scenario (*.toml) in this directory")
+                raise LocalFault(later("{text}: no scenario (*.toml) in this directory", text=text))
             found += [load_scenario(file) for file in files]
         else:
             found.append(load_scenario(text))

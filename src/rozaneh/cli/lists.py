@@ -26,7 +26,7 @@ from rozaneh.ooni.testlists import LARGEST, TestList, read_list, risk
 from rozaneh.probe.fetching import fetch
 from rozaneh.probe.lists import Lists, read_key
 from rozaneh.probe.share.collector import parse_url
-from rozaneh.words import Words, mark, shown
+from rozaneh.words import Words, later, mark, shown, text_of
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -98,7 +98,7 @@ def _current(kept: Lists) -> tuple[Update | None, str]:
     try:
         return kept.current, ""
     except BadUpdate as fault:
-        return None, str(fault)
+        return None, text_of(fault)
 
 
 def _counts(found: TestList) -> dict[str, Any]:
@@ -193,7 +193,7 @@ def _key(text: str) -> bytes:
             with path.open(encoding="ascii") as file:
                 return read_key(file.read(_LARGEST_KEY_FILE + 1))
     except (OSError, UnicodeDecodeError) as error:
-        raise LocalFault(f"cannot read a key in {path}: {error}") from error
+        raise LocalFault(later("cannot read a key in {path}: {error}", path=path, error=error)) from error
     return read_key(text)
 
 
@@ -230,7 +230,7 @@ def update(
     except RemoteFault as fault:
         if as_json:
             print_json({"version": None, "lists": {}, "error": str(fault)})
-        console(errors=True).print(tongue.say("Nothing was changed: {reason}", reason=str(fault)))
+        console(errors=True).print(tongue.say("Nothing was changed: {reason}", reason=fault))
         raise typer.Exit(_FAILED) from fault
     if as_json:
         lists = {name: _counts(found) for name, found in sorted(taken.lists.items())}
@@ -240,7 +240,7 @@ def update(
 
 
 async def _fetched(url: str) -> bytes:
-    target = parse_url(url, "a list's address")
+    target = parse_url(url, mark("a list's address"))
     network, believed = RealNetwork(), Trust.system()
     ways = parse_ways(os.environ.get("ROZANEH_WAYS", "").splitlines(), "ROZANEH_WAYS", lambda _: None)
     finder = Finder(network, ways=ways, trust=believed, clock=clock_from_environment())
@@ -252,7 +252,7 @@ def _file(path: Path, largest: int) -> bytes:
         with open_ordinary(path) as file:
             return file.read(largest + 1)
     except OSError as error:
-        raise LocalFault(f"cannot read {path}: {error.strerror}") from error
+        raise LocalFault(later("cannot read {path}: {why}", path=path, why=error.strerror)) from error
 
 
 @app.command(
@@ -322,9 +322,9 @@ def sign(
         with out.open("xb") as file:
             file.write(bundle)
     except BadUpdate as fault:
-        raise LocalFault(str(fault)) from fault
+        raise LocalFault(text_of(fault)) from fault
     except OSError as error:
-        raise LocalFault(f"cannot write {out}: {error.strerror}") from error
+        raise LocalFault(later("cannot write {out}: {why}", out=out, why=error.strerror)) from error
     if as_json:
         print_json({"file": str(out), "version": number, "lists": sorted(texts)})
         return
@@ -334,10 +334,10 @@ def sign(
 def _named(text: str) -> tuple[str, str]:
     name, _, path = text.partition("=")
     if not path:
-        raise LocalFault(f"not a list to sign: {text[:60]!r}; expected NAME=FILE, such as ir=ir.csv")
+        raise LocalFault(later("not a list to sign: {text!r}; expected NAME=FILE, such as ir=ir.csv", text=text[:60]))
     data = _file(Path(path), LARGEST)
     if not read_list(data).sites:
-        raise LocalFault(f"{path}: no site is left to measure")
+        raise LocalFault(later("{path}: no site is left to measure", path=path))
     return name, data.decode("utf-8-sig", "replace")
 
 
@@ -345,9 +345,11 @@ def _private(path: Path) -> Ed25519PrivateKey:
     try:
         key = load_pem_private_key(_file(path, _LARGEST_KEY_FILE), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise LocalFault(f"{path}: not a private key without a password (PEM): {error}") from error
+        raise LocalFault(
+            later("{path}: not a private key without a password (PEM): {error}", path=path, error=error)
+        ) from error
     if not isinstance(key, Ed25519PrivateKey):
-        raise LocalFault(f"{path}: not a key of Ed25519")
+        raise LocalFault(later("{path}: not a key of Ed25519", path=path))
     return key
 
 

@@ -16,8 +16,8 @@ import typer
 from rozaneh import __version__
 from rozaneh.cli.help import run
 from rozaneh.cli.lasting import forsake
-from rozaneh.core import DamagedFile, RozanehError
-from rozaneh.words import Words, mark, shown
+from rozaneh.core import DamagedFile, LocalFault, RozanehError
+from rozaneh.words import Words, later, mark, shown
 
 COMMANDS = {
     "check": mark("What is blocked here, how, and by whom."),
@@ -56,21 +56,31 @@ def main() -> None:
     try:
         dispatch(sys.argv[1:])
     except RozanehError as error:
-        print(f"rozaneh: {shown(str(error))}", file=sys.stderr)  # noqa: T201 - there is no console to print to any more
+        _tell(error)
         sys.exit(_FAILED if isinstance(error, DamagedFile) else _WRONG_USE)
     except OSError as error:
         # What concerns a file or the network was said where it happened; these are about names that are no names of
         # files, and about where the result goes.
         if error.errno in _NO_NAME:
-            print(f"rozaneh: {shown(str(error.filename), 80)}: {error.strerror}", file=sys.stderr)  # noqa: T201 - as above
+            _tell(f"{shown(str(error.filename), 80)}: {error.strerror}")
             sys.exit(_WRONG_USE)
         if error.filename is not None or error.errno not in _UNWRITTEN:
             raise
         forsake(sys.stdout)
-        print(f"rozaneh: cannot write the result: {error.strerror}", file=sys.stderr)  # noqa: T201 - as above
+        _tell(later("cannot write the result: {why}", why=error.strerror))
         sys.exit(_FAILED)
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
+
+
+def _tell(what: BaseException | str) -> None:
+    """Say in one line what is wrong, in the language that was asked for, where that is one that we speak."""
+    rest, lang = _leading_language(sys.argv[1:])
+    try:
+        words = Words.choose(_option_lang(rest) or lang)
+    except LocalFault:
+        words = Words.choose()
+    print(words.say("rozaneh: {what}", what=words.again(what)), file=sys.stderr)  # noqa: T201 - there is no console to print to any more
 
 
 def dispatch(arguments: Sequence[str]) -> None:

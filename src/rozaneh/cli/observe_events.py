@@ -8,7 +8,7 @@ import typer
 
 from rozaneh.cli.options import Engine, Json, Lang, console, country_code, print_json, words
 from rozaneh.core import LocalFault
-from rozaneh.words import Words, mark
+from rozaneh.words import Words, later, mark
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +61,7 @@ def events(
 
     tongue = words(lang)
     if store is None and not signal:
-        raise LocalFault("give --store DIR, --signal FILE, or both")
+        raise LocalFault(later("give --store DIR, --signal FILE, or both"))
     marks = [_moment(text) for text in pipeline_changed or ()]
     place = country_code(country)
     readings = [(path, read_signals(path, column or (), time=time, country=place)) for path in signal or ()]
@@ -180,5 +180,7 @@ def _moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise LocalFault(f"--pipeline-changed {text!r} is no time: expected ISO 8601, as in 2022-09-21T15:50") from None
+        raise LocalFault(
+            later("--pipeline-changed {text!r} is no time: expected ISO 8601, as in 2022-09-21T15:50", text=text)
+        ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

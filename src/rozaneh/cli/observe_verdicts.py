@@ -15,7 +15,7 @@ from rozaneh.observatory.damage import all_told
 from rozaneh.observatory.events.sentences import mechanism_of
 from rozaneh.observatory.listing import Asked, listed, plain, write
 from rozaneh.observatory.names import network_name
-from rozaneh.words import Said, Words, mark
+from rozaneh.words import Said, Words, later, mark
 
 app = typer.Typer()
 
@@ -77,7 +77,9 @@ def verdicts(
         layers=layers,
     )
     if asked.first > asked.last:
-        raise LocalFault(f"--since {asked.first} is after --until {asked.last}: there is no such day")
+        raise LocalFault(
+            later("--since {first} is after --until {last}: there is no such day", first=asked.first, last=asked.last)
+        )
     tables = all_told(store, listed(store, asked))
     if out is not None:
         number = write(out, tables, asked.kind)
@@ -127,7 +129,7 @@ def _verdict(row: dict[str, Any], tongue: Words) -> Said:
 
 def _name(text: str) -> str:
     if not text.isprintable():  # what is no UTF-8 on a command line comes as halves of characters
-        raise LocalFault(f"not a name: {text[:80]!r}")
+        raise LocalFault(later("not a name: {text!r}", text=text[:80]))
     return text.lower()
 
 
@@ -135,4 +137,4 @@ def _day(text: str) -> date | None:
     try:
         return date.fromisoformat(text) if text else None
     except ValueError:
-        raise LocalFault(f"not a day: {text[:40]!r}; write it as 2022-09-21") from None
+        raise LocalFault(later("not a day: {text!r}; write it as 2022-09-21", text=text[:40])) from None

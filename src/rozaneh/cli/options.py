@@ -12,7 +12,7 @@ from rich.segment import Segment
 
 from rozaneh.cli.lasting import Lasting
 from rozaneh.core import LocalFault
-from rozaneh.words import Words, mark
+from rozaneh.words import Words, later, mark
 from rozaneh.words.foreign import STEERS, escaped, unsteered
 
 Lang = Annotated[
@@ -106,7 +106,7 @@ def country_code(text: str | None) -> str | None:
         LocalFault: it is no country's code.
     """
     if text is not None and not (len(text) == 2 and text.isascii() and text.isalpha()):
-        raise LocalFault(f"--country {text!r} is no country: expected two letters, as in IR")
+        raise LocalFault(later("--country {text!r} is no country: expected two letters, as in IR", text=text))
     return text and text.upper()
 
 

@@ -23,7 +23,7 @@ from rozaneh.ooni import Made, Place, encode
 from rozaneh.probe import ServiceResult
 from rozaneh.probe import consent as agreement
 from rozaneh.probe.whereabouts import Whereabouts
-from rozaneh.words import mark
+from rozaneh.words import later, mark
 
 TABLE = "ROZANEH_NETWORKS"
 """The variable that names a table of networks."""
@@ -140,11 +140,17 @@ def read_networks(path: Path | None) -> Networks | None:
         with io.TextIOWrapper(open_ordinary(named), "utf-8", "replace") as file:
             found = Networks(iter(lambda: file.readline(4096), ""))
     except OSError as error:
-        raise LocalFault(f"cannot read the table of networks {named}: {error.strerror}") from error
+        raise LocalFault(
+            later("cannot read the table of networks {named}: {why}", named=named, why=error.strerror)
+        ) from error
     if not found.ranges:
         raise LocalFault(
-            f"{named} holds no ranges of networks; expected lines with first address, last address, AS number and"
-            f" country, parted by tabs or commas, {MOST} at most"
+            later(
+                "{named} holds no ranges of networks; expected lines with first address, last address, AS "
+                "number and country, parted by tabs or commas, {most} at most",
+                named=named,
+                most=MOST,
+            )
         )
     return found
 
@@ -152,12 +158,12 @@ def read_networks(path: Path | None) -> Networks | None:
 def _number(text: str) -> int:
     digits = text.strip().upper().removeprefix("AS")
     if not (digits.isascii() and digits.isdigit()) or not 0 < int(digits[:12]) <= _LARGEST_NUMBER:
-        raise LocalFault(f"not the number of a network: {text[:40]!r}; expected one such as AS44244")
+        raise LocalFault(later("not the number of a network: {text!r}; expected one such as AS44244", text=text[:40]))
     return int(digits[:12])
 
 
 def _country(text: str) -> str:
     code = text.strip().upper()
     if len(code) != 2 or not (code.isascii() and code.isalpha()):
-        raise LocalFault(f"not a country: {text[:40]!r}; expected two letters, such as IR")
+        raise LocalFault(later("not a country: {text!r}; expected two letters, such as IR", text=text[:40]))
     return code

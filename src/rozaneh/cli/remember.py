@@ -9,7 +9,7 @@ import typer
 from rozaneh.core import LocalFault
 from rozaneh.gateway.given import state_folder
 from rozaneh.probe.remembered import Remembered
-from rozaneh.words import mark
+from rozaneh.words import later, mark
 
 Remember = Annotated[
     bool,
@@ -38,7 +38,7 @@ def forget_controls() -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise LocalFault(f"cannot remove {path}: {error.strerror}") from error
+        raise LocalFault(later("cannot remove {path}: {why}", path=path, why=error.strerror)) from error
 
 
 @dataclass(frozen=True)

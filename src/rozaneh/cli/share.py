@@ -25,7 +25,7 @@ from rozaneh.probe.share.collector import Collector, Sent, parse_url
 from rozaneh.probe.share.private import Private, this_machine
 from rozaneh.probe.share.scrub import vouch
 from rozaneh.probe.share.waiting import Waiting
-from rozaneh.words import Words, mark
+from rozaneh.words import Said, Words, later, mark
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -82,7 +82,7 @@ def bundle(
         with file.open("xb") as out:
             out.write(data)
     except OSError as error:
-        raise LocalFault(f"cannot write {file}: {error.strerror}") from error
+        raise LocalFault(later("cannot write {file}: {why}", file=file, why=error.strerror)) from error
     if as_json:
         print_json({"file": str(file), "measurements": len(measurements), "bytes": len(data)})
         return
@@ -120,7 +120,7 @@ def import_(
             known.add(digest)
         except RemoteFault as fault:
             wrong.append({"line": number, "reason": str(fault)})
-            notes.print(tongue.say("Line {number} is left out: {reason}", number=number, reason=str(fault)))
+            notes.print(tongue.say("Line {number} is left out: {reason}", number=number, reason=fault))
     if as_json:
         print_json({"taken": taken, "known": here, "left_out": wrong})
     else:
@@ -210,7 +210,7 @@ def _may_leave(held: Waiting, private: Private, tongue: Words) -> list[dict[str,
             measurement = held.read(digest)
             vouch(msgspec.json.encode(measurement), private)
         except LocalFault as fault:
-            console(errors=True).print(tongue.say("Note: {text}", text=f"{digest}: {fault}"))
+            console(errors=True).print(tongue.say("Note: {text}", text=Said(f"{digest}: {tongue.again(fault)}")))
         else:
             found.append(measurement)
     return found

@@ -9,6 +9,7 @@ import msgspec
 
 from rozaneh.core import LocalFault
 from rozaneh.links.parts import LARGEST
+from rozaneh.words import later
 
 __all__ = ["PASSWORD", "Shared", "shared"]
 
@@ -63,18 +64,37 @@ def shared(address: str, port: int) -> Shared:
         ip = ipaddress.ip_address(address)
     except ValueError:
         raise LocalFault(
-            f"--share wants an address of this machine such as 192.168.1.5, not {address[:60]!r}"
+            later("--share wants an address of this machine such as 192.168.1.5, not {address!r}", address=address[:60])
         ) from None
     if not ip.is_private or ip.is_unspecified or ip.is_loopback:
-        raise LocalFault(f"--share wants an address of this machine on its home network; {ip} is none")
+        raise LocalFault(later("--share wants an address of this machine on its home network; {ip} is none", ip=ip))
     given = os.environ.get(PASSWORD, "")
     if given and len(given) < _SHORTEST:
-        raise LocalFault(f"the password in {PASSWORD} has {len(given)} characters; at least {_SHORTEST} are needed")
+        raise LocalFault(
+            later(
+                "the password in {password} has {given} characters; at least {shortest} are needed",
+                password=PASSWORD,
+                given=len(given),
+                shortest=_SHORTEST,
+            )
+        )
     if len(given) > _LONGEST:
-        raise LocalFault(f"the password in {PASSWORD} has {len(given)} characters; at most {_LONGEST} can be had")
+        raise LocalFault(
+            later(
+                "the password in {password} has {given} characters; at most {longest} can be had",
+                password=PASSWORD,
+                given=len(given),
+                longest=_LONGEST,
+            )
+        )
     found = Shared(address=str(ip), port=port, password=given or secrets.token_urlsafe(12), chosen=bool(given))
     if len(found.link) > LARGEST:
         raise LocalFault(
-            f"with the password in {PASSWORD} the link has {len(found.link)} bytes; {LARGEST} fit a QR code"
+            later(
+                "with the password in {password} the link has {link} bytes; {largest} fit a QR code",
+                password=PASSWORD,
+                link=len(found.link),
+                largest=LARGEST,
+            )
         )
     return found

@@ -16,7 +16,7 @@ from rozaneh.gateway.control import Question
 from rozaneh.gateway.desk import Look
 from rozaneh.gateway.given import state_folder
 from rozaneh.gateway.telling import blocked, coming, headline, used
-from rozaneh.words import Words, mark
+from rozaneh.words import Words, later, mark
 from rozaneh.words.dates import Dates
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -81,6 +81,8 @@ def _open(link: str, folder: Path) -> None:
             file.write(_LEADS_ON.format(link=link))
         done = subprocess.run(["xdg-open", str(leads)], stdin=subprocess.DEVNULL, capture_output=True, check=False)
     except OSError as error:
-        raise LocalFault(f"cannot open a browser ({error.strerror}); use: rozaneh status --page") from error
+        raise LocalFault(
+            later("cannot open a browser ({why}); use: rozaneh status --page", why=error.strerror)
+        ) from error
     if done.returncode:
-        raise LocalFault("no browser could be opened; use: rozaneh status --page")
+        raise LocalFault(later("no browser could be opened; use: rozaneh status --page"))

@@ -14,7 +14,7 @@ from rozaneh.core import LocalFault
 from rozaneh.lab.lab import Lab
 from rozaneh.lab.matrix import Cell, Way, choose_ways
 from rozaneh.trial import Trial, Tried, questions, run
-from rozaneh.words import Words
+from rozaneh.words import Words, later
 
 _HAS_UVLOOP = find_spec("uvloop") is not None
 
@@ -86,7 +86,7 @@ def write_json(path: Path, value: object) -> None:
     try:
         path.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
     except OSError as error:
-        raise LocalFault(f"cannot write {path}: {error.strerror}") from None
+        raise LocalFault(later("cannot write {path}: {why}", path=path, why=error.strerror)) from None
 
 
 def _wrong(cell: Tried, words: Words) -> str:

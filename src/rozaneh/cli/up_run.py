@@ -22,7 +22,7 @@ from rozaneh.gateway.page.server import Page, place_of
 from rozaneh.net import ByteStream
 from rozaneh.net.real import RealNetwork
 from rozaneh.net.sockets import SocketListener
-from rozaneh.words import Words
+from rozaneh.words import Words, later
 
 __all__ = ["Run"]
 
@@ -220,7 +220,13 @@ async def _listen(address: str, port: int, option: str) -> Listener[ByteStream]:
         return await RealNetwork().listen_tcp(address, port)
     except OSError as error:
         raise LocalFault(
-            f"cannot listen on {address}, port {port}: {error.strerror}; choose another one with {option}"
+            later(
+                "cannot listen on {address}, port {port!s}: {why}; choose another one with {option}",
+                address=address,
+                port=port,
+                why=error.strerror,
+                option=option,
+            )
         ) from error
 
 

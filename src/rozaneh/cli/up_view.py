@@ -89,7 +89,7 @@ class Screen:
         try:
             codes.show(link, self._words)
         except LocalFault as fault:
-            self._out.print(str(fault))
+            self._out.print(self._words.again(fault))
 
     def tell(self, event: Event) -> None:
         """Take note of an event, and show it."""

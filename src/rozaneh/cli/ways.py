@@ -23,7 +23,7 @@ from rozaneh.links import LONGEST_FILE, Given, Wrong, read
 from rozaneh.links.own import program, with_key, with_plugin, without_key
 from rozaneh.links.text import LONGEST_LINE
 from rozaneh.net.real import RealNetwork
-from rozaneh.words import Words, mark
+from rozaneh.words import Words, later, mark
 
 _FAILED, _WRONG_USE = 1, 2
 _SITE = "https://www.wikipedia.org/"
@@ -116,7 +116,7 @@ def _with_key(found: list[Given], key: Path, tongue: Words) -> list[Given]:
     try:
         read_ordinary(key, LONGEST_FILE)
     except OSError as error:
-        raise LocalFault(f"cannot read {key}: {error.strerror}") from error
+        raise LocalFault(later("cannot read {key}: {why}", key=key, why=error.strerror)) from error
     return [with_key(way, key.resolve()) for way in found]
 
 
@@ -235,7 +235,7 @@ def read_given(links: list[str], file: str | None) -> tuple[list[Given], list[Wr
     wrong: list[Wrong] = []
     for number, link in enumerate(links, 1):
         if "\n" in link or len(link.encode("utf-8", "replace")) > LONGEST_LINE:
-            raise SpecError("one argument is one link; a list is read with --file")
+            raise SpecError(later("one argument is one link; a list is read with --file"))
         ways, left = read(link)
         found += ways
         wrong += [msgspec.structs.replace(each, place=f"link {number}", line=0) for each in left]
@@ -257,4 +257,4 @@ def _text(file: str) -> str:
             return _decoded(sys.stdin.buffer.read(LONGEST_FILE + 1))
         return _decoded(read_ordinary(Path(file), LONGEST_FILE))
     except OSError as error:
-        raise LocalFault(f"cannot read {file}: {error.strerror}") from error
+        raise LocalFault(later("cannot read {file}: {why}", file=file, why=error.strerror)) from error

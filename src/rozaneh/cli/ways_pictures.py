@@ -10,7 +10,7 @@ from rozaneh.core import LocalFault
 from rozaneh.core.ordinary import read_ordinary
 from rozaneh.gateway.pictures import LARGEST, SENTENCES, PictureError, read_codes
 from rozaneh.links import Given, Wrong, parts, read
-from rozaneh.words import Words
+from rozaneh.words import Words, later
 
 __all__ = ["read_pictures"]
 
@@ -32,7 +32,7 @@ def read_pictures(pictures: Sequence[Path], tongue: Words) -> tuple[list[Given],
         try:
             codes = anyio.run(read_codes, read_ordinary(picture, LARGEST))
         except OSError as error:
-            raise LocalFault(f"cannot read {picture}: {error.strerror}") from error
+            raise LocalFault(later("cannot read {picture}: {why}", picture=picture, why=error.strerror)) from error
         except PictureError as error:
             wrong.append(Wrong(place=str(picture), reason=tongue.say(SENTENCES[error.trouble])))
             continue

@@ -11,7 +11,7 @@ from rozaneh.net import measure
 from rozaneh.net.exchange import http_get, https_get
 from rozaneh.net.real import RealNetwork
 from rozaneh.net.trust import Trust
-from rozaneh.words import Words
+from rozaneh.words import Words, later, text_of
 
 ENOUGH = 32 * 1024
 """Bytes that must have come before a way counts as alive: a handshake or one small answer says too little."""
@@ -73,11 +73,11 @@ async def try_all(ways: Sequence[Stored], target: Target, tell: Callable[[Tried]
 
 async def _try(stored: Stored, target: Target, network: RealNetwork, trust: Trust) -> Tried:
     if not stored.way.way:
-        return Tried(name=stored.name, ok=False, detail="only a program of its own can go this way")
+        return Tried(name=stored.name, ok=False, detail=later("only a program of its own can go this way"))
     try:
         dialer = build(stored.way.way, network, trust=trust)
     except SpecError as error:
-        return Tried(name=stored.name, ok=False, detail=str(error))
+        return Tried(name=stored.name, ok=False, detail=text_of(error))
     exchange = https_get(target, trust) if target.speaks == "https" else http_get(target)
     measured = await measure(dialer, target, exchange=exchange)
     await measured.aclose()

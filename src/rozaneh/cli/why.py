@@ -20,7 +20,7 @@ from rozaneh.gateway.stored import stored_ways
 from rozaneh.net.clock import clock_from_environment
 from rozaneh.net.real import RealNetwork
 from rozaneh.net.trust import Trust
-from rozaneh.words import mark
+from rozaneh.words import later, mark, text_of
 
 _NO_DATA = 3
 
@@ -48,7 +48,7 @@ def why(
     folder = state or state_folder()
     answer = None if fresh else ask(folder, Question(ask="why", host=target.host))
     if answer is not None and answer.error:
-        raise LocalFault(f"the gateway says: {answer.error}")
+        raise LocalFault(later("the gateway says: {error}", error=answer.error))
     known = answer.why if answer is not None else ()
     if not known:
         given = servers(way or [], ways_file, lambda text: notes.print(tongue.say("Note: {text}", text=text)))
@@ -85,4 +85,4 @@ def _target(text: str) -> Target:
     try:
         return Target.parse(text if "://" in text else f"https://{text}")
     except TargetError as error:
-        raise LocalFault(str(error)) from error
+        raise LocalFault(text_of(error)) from error

@@ -15,6 +15,7 @@ import msgspec
 
 from rozaneh.core import Failure, LocalFault, RemoteFault, TargetError
 from rozaneh.core.target import clean_host
+from rozaneh.words import later
 
 VERSION = 5
 SUCCEEDED = 0
@@ -320,7 +321,9 @@ def _check_version(data: bytes) -> None:
 def _field(text: str) -> bytes:
     raw = text.encode()
     if not 0 < len(raw) <= _LONGEST_FIELD:
-        raise LocalFault(f"SOCKS carries user names and passwords of 1 to 255 bytes, this one has {len(raw)}")
+        raise LocalFault(
+            later("SOCKS carries user names and passwords of 1 to 255 bytes, this one has {raw}", raw=len(raw))
+        )
     return bytes([len(raw)]) + raw
 
 
@@ -330,7 +333,9 @@ def _packed(host: str, port: int) -> bytes:
     except ValueError:
         name = host.encode("ascii", "replace")
         if not 0 < len(name) <= _LONGEST_FIELD:
-            raise LocalFault(f"SOCKS carries names of 1 to 255 bytes, this one has {len(name)}") from None
+            raise LocalFault(
+                later("SOCKS carries names of 1 to 255 bytes, this one has {name}", name=len(name))
+            ) from None
         place = bytes([_NAME, len(name)]) + name
     else:
         place = bytes([_IPV4 if ip.version == 4 else _IPV6]) + ip.packed

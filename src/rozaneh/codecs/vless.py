@@ -4,6 +4,7 @@ import ipaddress
 from uuid import UUID
 
 from rozaneh.core import LocalFault, RemoteFault
+from rozaneh.words import later
 
 _VERSION = 0
 _CONNECT = 1
@@ -21,7 +22,9 @@ def request(user: str, host: str, port: int) -> bytes:
     except ValueError:
         name = host.encode("ascii", "replace")
         if not 0 < len(name) < 256:
-            raise LocalFault(f"VLESS carries names of 1 to 255 bytes, this one has {len(name)}") from None
+            raise LocalFault(
+                later("VLESS carries names of 1 to 255 bytes, this one has {name}", name=len(name))
+            ) from None
         place = bytes([_NAME, len(name)]) + name
     else:
         place = bytes([_IPV4 if ip.version == 4 else _IPV6]) + ip.packed

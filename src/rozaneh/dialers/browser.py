@@ -16,6 +16,7 @@ from rozaneh.net import ByteStream, Dialer, Network, Trace
 from rozaneh.net.browser import start_browser_tls
 from rozaneh.net.streams import ClosedOnFailure
 from rozaneh.net.trust import Trust
+from rozaneh.words import later
 
 _PROFILE = re.compile(r"[a-z][a-z0-9_]{1,30}\Z")
 
@@ -48,7 +49,7 @@ def build(element: Element, inner: Dialer, _network: Network, trust: Trust) -> D
     try:
         base64.b64decode(ech, validate=True)
     except ValueError:
-        raise SpecError("expected an ECHConfigList in base64 after ech=") from None
+        raise SpecError(later("expected an ECHConfigList in base64 after ech=")) from None
     if settings or not _PROFILE.match(profile):
-        raise SpecError("expected a browser such as chrome or firefox135, and perhaps &ech=BASE64")
+        raise SpecError(later("expected a browser such as chrome or firefox135, and perhaps &ech=BASE64"))
     return Browser(profile, ech, trust, inner, Spec((element,)).through(inner.spec))

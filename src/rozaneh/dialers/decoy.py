@@ -31,6 +31,7 @@ from rozaneh.net import ByteStream, Dialer, Network, Trace
 from rozaneh.net.real import RealNetwork
 from rozaneh.net.sockets import Sockets
 from rozaneh.net.trust import Trust
+from rozaneh.words import later
 
 _ARGUMENT = re.compile(r"(?P<name>[^;]+)(?:;ttl=(?P<ttl>[0-9]{1,3}))?")
 # linux/tcp.h; the module socket does not know them.
@@ -147,7 +148,7 @@ def build(element: Element, inner: Dialer, network: Network, _trust: Trust) -> D
     """Make the strategy from its element."""
     match = _ARGUMENT.fullmatch(element.argument)
     if match is None or (match["ttl"] is not None and not 1 <= int(match["ttl"]) <= 255):
-        raise SpecError("expected NAME, or NAME;ttl=N with N from 1 to 255, as in 'decoy:example.org'")
+        raise SpecError(later("expected NAME, or NAME;ttl=N with N from 1 to 255, as in 'decoy:example.org'"))
     name = name_of(match["name"], "the name")
     why = refused(network)
     if why:

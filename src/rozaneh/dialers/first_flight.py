@@ -9,6 +9,7 @@ import anyio
 from rozaneh.core import SpecError
 from rozaneh.net import ByteStream
 from rozaneh.net.streams import StreamOver
+from rozaneh.words import later
 
 _MOST_CUTS = 64
 _LONGEST_DELAY_MS = 1000
@@ -49,13 +50,21 @@ def parse_cuts(argument: str, *, most: int = _MOST_CUTS, default_delay_ms: int =
     places, *options = argument.split(";")
     texts = places.split(",")
     if len(texts) > most:
-        raise SpecError(f"expected at most {most} position{'s' if most > 1 else ''}, found {len(texts)}")
+        if most == 1:
+            raise SpecError(later("expected at most 1 position, found {texts}", texts=len(texts)))
+        raise SpecError(later("expected at most {most} positions, found {texts}", most=most, texts=len(texts)))
     delay_ms = default_delay_ms
     for option in options:
         name, _, value = option.partition("=")
         delay_ms = int(value) if _DELAY.fullmatch(value) else _LONGEST_DELAY_MS + 1
         if name != "delay" or delay_ms > _LONGEST_DELAY_MS:
-            raise SpecError(f"expected delay=MS with 0 to {_LONGEST_DELAY_MS} after ';', found {option[:40]!r}")
+            raise SpecError(
+                later(
+                    "expected delay=MS with 0 to {longest_delay_ms} after ';', found {option!r}",
+                    longest_delay_ms=_LONGEST_DELAY_MS,
+                    option=option[:40],
+                )
+            )
     return Cuts(tuple(_position(text) for text in texts), delay_ms / 1000)
 
 
@@ -67,7 +76,7 @@ def _position(text: str) -> int | None:
     except ValueError:
         at = 0
     if at == 0 or abs(at) > 1 << 16:
-        raise SpecError(f"expected numbers of bytes other than 0, or 'sni', found {text[:40]!r}")
+        raise SpecError(later("expected numbers of bytes other than 0, or 'sni', found {text!r}", text=text[:40]))
     return at
 
 

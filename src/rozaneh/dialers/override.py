@@ -13,6 +13,7 @@ from rozaneh.core import Element, Spec, SpecError, Target
 from rozaneh.links.url import name_of, query
 from rozaneh.net import ByteStream, Dialer, Network, Trace
 from rozaneh.net.trust import Trust
+from rozaneh.words import later
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def build(element: Element, inner: Dialer, _network: Network, _trust: Trust) -> 
     settings = dict(query(element.argument))
     host, port = name_of(settings.get("host", ""), "host"), settings.get("port", "")
     if set(settings) - {"host", "port"} or not (host or port):
-        raise SpecError("expected host=NAME-OR-IP, port=N or both, joined by &")
+        raise SpecError(later("expected host=NAME-OR-IP, port=N or both, joined by &"))
     if port and not (port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65535):
-        raise SpecError(f"expected a port from 1 to 65535, found {port[:20]!r}")
+        raise SpecError(later("expected a port from 1 to 65535, found {port!r}", port=port[:20]))
     return Override(host, int(port or 0), inner, Spec((element,)).through(inner.spec))

@@ -31,6 +31,7 @@ from rozaneh.dialers import (
 )
 from rozaneh.net import Dialer, Network
 from rozaneh.net.trust import Trust
+from rozaneh.words import later
 
 _LEAVES: dict[str, Callable[[Element, Network], Dialer]] = {
     "exec": program.build,
@@ -88,20 +89,34 @@ def _leaf(elements: tuple[Element, ...], network: Network) -> Dialer:
     last = elements[-1]
     if last.name not in _LEAVES:
         known = _known(last, len(elements))
-        raise SpecError(f"{known} cannot be the last: a way ends with {', '.join(_LEAVES)}, as in '{last.name}|tcp'")
+        raise SpecError(
+            later(
+                "{known} cannot be the last: a way ends with {leaves}, as in '{name}|tcp'",
+                known=known,
+                leaves=", ".join(_LEAVES),
+                name=last.name,
+            )
+        )
     return _named(last, len(elements), lambda: _LEAVES[last.name](last, network))
 
 
 def _strategy(element: Element, index: int, inner: Dialer, network: Network, trust: Trust) -> Dialer:
     known = _known(element, index)
     if element.name in _LEAVES:
-        raise SpecError(f"{known} opens a socket and can only stand last")
+        raise SpecError(later("{known} opens a socket and can only stand last", known=known))
     return _named(element, index, lambda: _STRATEGIES[element.name](element, inner, network, trust))
 
 
 def _known(element: Element, index: int) -> str:
     if element.name not in NAMES:
-        raise SpecError(f"element {index} of the way is unknown: {element.name!r}; expected one of {', '.join(NAMES)}")
+        raise SpecError(
+            later(
+                "element {index} of the way is unknown: {name!r}; expected one of {names}",
+                index=index,
+                name=element.name,
+                names=", ".join(NAMES),
+            )
+        )
     return f"element {index} of the way, {element.redacted()[:60]!r},"
 
 
@@ -110,4 +125,11 @@ def _named(element: Element, index: int, make: Callable[[], Dialer]) -> Dialer:
         return make()
     except SpecError as error:
         kind = NotHere if isinstance(error, NotHere) else SpecError
-        raise kind(f"element {index} of the way, {element.redacted()[:60]!r}: {error}") from error
+        raise kind(
+            later(
+                "element {number} of the way, {element!r}: {error}",
+                number=index,
+                element=element.redacted()[:60],
+                error=error,
+            )
+        ) from error

@@ -14,6 +14,7 @@ from rozaneh.core.target import clean_host
 from rozaneh.net import ByteStream, Dialer, Step, Trace
 from rozaneh.net.resolve import ask_stream, conclude, new_lookup
 from rozaneh.net.streams import ClosedOnFailure, forsake
+from rozaneh.words import later
 
 
 @dataclass(frozen=True)
@@ -188,16 +189,16 @@ def parse_resolver(argument: str, *, port: int, named: bool) -> Resolver:
     shape = "NAME@IP[:port], as in dns.google@8.8.8.8" if named else "IP[:port], as in 8.8.8.8"
     name, at, place = argument.rpartition("@")
     if bool(at) != named:
-        raise SpecError(f"expected {shape}, found {argument[:60]!r}")
+        raise SpecError(later("expected {shape}, found {argument!r}", shape=shape, argument=argument[:60]))
     address, given = _split_port(place)
     try:
         clean = str(ipaddress.ip_address(address))
         chosen = int(given) if given else port
         host = clean_host(name) if named else ""
     except (ValueError, TargetError):
-        raise SpecError(f"expected {shape}, found {argument[:60]!r}") from None
+        raise SpecError(later("expected {shape}, found {argument!r}", shape=shape, argument=argument[:60])) from None
     if not 1 <= chosen <= 65535:
-        raise SpecError(f"expected a port from 1 to 65535, found {given[:10]!r}")
+        raise SpecError(later("expected a port from 1 to 65535, found {given!r}", given=given[:10]))
     return Resolver(clean, chosen, host)
 
 

@@ -13,6 +13,7 @@ from rozaneh.dialers.upstream import Upstream, parse_upstream
 from rozaneh.net import ByteStream, Dialer, Network, Step, Trace
 from rozaneh.net.streams import ClosedOnFailure, Prefixed
 from rozaneh.net.trust import Trust
+from rozaneh.words import text_of
 
 _PORT = 1080
 
@@ -54,5 +55,5 @@ def build(element: Element, inner: Dialer, _network: Network, _trust: Trust) -> 
     try:
         Client("example.org", 443, upstream.username, upstream.password)
     except LocalFault as fault:
-        raise SpecError(str(fault)) from fault
+        raise SpecError(text_of(fault)) from fault
     return Socks5(upstream, inner, Spec((element,)).through(inner.spec))

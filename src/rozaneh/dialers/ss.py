@@ -21,6 +21,7 @@ from rozaneh.net import ByteStream, Dialer, Network, Trace
 from rozaneh.net.coded import Coding
 from rozaneh.net.streams import StreamOver
 from rozaneh.net.trust import Trust
+from rozaneh.words import later
 
 Sealed = Encoder | shadowsocks2022.Encoder
 Opened = Decoder | shadowsocks2022.Decoder
@@ -120,6 +121,6 @@ def build(element: Element, inner: Dialer, _network: Network, _trust: Trust) -> 
     link = parse(str(element).replace("%7C", "|"))
     if link.plugin:
         raise SpecError(
-            "the link asks for a plugin, which is a program of its own; ask its owner for a link without one"
+            later("the link asks for a plugin, which is a program of its own; ask its owner for a link without one")
         )
     return Shadowsocks(link, inner, Spec((element,)).through(inner.spec))

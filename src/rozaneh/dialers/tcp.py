@@ -11,6 +11,7 @@ from rozaneh.core import DialFailed, Element, Failure, Op, Spec, SpecError, Targ
 from rozaneh.core.addresses import is_bogon
 from rozaneh.net import ByteStream, Dialer, Network, Trace
 from rozaneh.net.resolve import resolve_target
+from rozaneh.words import later
 
 _STAGGER = 0.25  # RFC 8305 section 5: the Connection Attempt Delay
 _MOST_CONNECTIONS = 8
@@ -103,5 +104,5 @@ def _alternating(addresses: Sequence[str]) -> Iterable[str]:
 def build(element: Element, network: Network) -> Dialer:
     """Make the leaf from its element, which takes no argument."""
     if element.argument:
-        raise SpecError(f"'tcp' takes no argument, found {element.argument[:40]!r}")
+        raise SpecError(later("'tcp' takes no argument, found {argument!r}", argument=element.argument[:40]))
     return Tcp(network, Spec((element,)))

@@ -14,6 +14,7 @@ from rozaneh.net import ByteStream, Dialer, Network, Trace
 from rozaneh.net.streams import ClosedOnFailure
 from rozaneh.net.tls import start_tls
 from rozaneh.net.trust import Trust
+from rozaneh.words import later
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def build(element: Element, inner: Dialer, _network: Network, trust: Trust) -> D
     """Make the strategy from its element."""
     settings = dict(query(element.argument))
     if set(settings) - {"sni", "certname", "alpn"}:
-        raise SpecError("expected sni=NAME, certname=NAME or alpn=LIST, joined by &")
+        raise SpecError(later("expected sni=NAME, certname=NAME or alpn=LIST, joined by &"))
     return Tls(
         name_of(settings["sni"], "sni") if "sni" in settings else None,
         name_of(settings.get("certname", ""), "certname"),

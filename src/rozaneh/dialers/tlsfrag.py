@@ -22,6 +22,7 @@ from rozaneh.dialers.first_flight import Cuts, parse_cuts
 from rozaneh.net import ByteStream, Dialer, Network, Trace
 from rozaneh.net.streams import StreamOver
 from rozaneh.net.trust import Trust
+from rozaneh.words import later
 
 _PADDED = re.compile(r"(?:(?P<places>[^=]*);)?pad=(?P<padding>[0-9]{1,2})")
 _MOST_EMPTY = 16
@@ -79,9 +80,11 @@ def parse_argument(argument: str) -> tuple[Cuts, int]:
     match = _PADDED.fullmatch(argument)
     places, padding = (match["places"] or "", int(match["padding"])) if match else (argument, 0)
     if match and not 1 <= padding <= _MOST_EMPTY:
-        raise SpecError(f"expected pad=1 to pad={_MOST_EMPTY}, found {padding}")
+        raise SpecError(
+            later("expected pad=1 to pad={most_empty}, found {padding}", most_empty=_MOST_EMPTY, padding=padding)
+        )
     if ";" in places:
         raise SpecError(
-            "expected positions alone, or pad=N: the records leave together, delays belong to a 'split' below"
+            later("expected positions alone, or pad=N: the records leave together, delays belong to a 'split' below")
         )
     return (parse_cuts(places) if places or not match else Cuts(())), padding

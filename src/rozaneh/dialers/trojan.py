@@ -16,6 +16,7 @@ from rozaneh.links.trojan import parse
 from rozaneh.net import ByteStream, Dialer, Network, Trace
 from rozaneh.net.streams import ClosedOnFailure
 from rozaneh.net.trust import Trust
+from rozaneh.words import later
 
 
 @dataclass(frozen=True)
@@ -41,5 +42,7 @@ def build(element: Element, inner: Dialer, _network: Network, trust: Trust) -> D
     """Make the strategy from its element."""
     link = parse(str(element).replace("%7C", "|"))
     if link.spec is None:
-        raise SpecError(f"type={link.transport} is not spoken here, only tcp and ws inside TLS")
+        raise SpecError(
+            later("type={transport} is not spoken here, only tcp and ws inside TLS", transport=link.transport)
+        )
     return Trojan(link, trust, inner, Spec((element,)).through(inner.spec))

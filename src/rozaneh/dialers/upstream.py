@@ -7,6 +7,7 @@ import msgspec
 
 from rozaneh.core import Element, SpecError, Target, TargetError
 from rozaneh.core.target import clean_host
+from rozaneh.words import later
 
 
 class Upstream(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,16 +49,16 @@ def parse_upstream(element: Element, *, port: int) -> Upstream:
     """
     shape = f"{element.name}://[user:password@]host:port[?address=IP]"
     if not element.is_url:
-        raise SpecError(f"expected {shape}")
+        raise SpecError(later("expected {shape}", shape=shape))
     try:
         parts = urlsplit(f"{element.name}:{element.argument}")
         host, chosen = clean_host(parts.hostname or ""), parts.port or port
         query = parse_qs(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
         address = str(ipaddress.ip_address(query.pop("address")[0])) if "address" in query else ""
     except (ValueError, TargetError):
-        raise SpecError(f"expected {shape}") from None
+        raise SpecError(later("expected {shape}", shape=shape)) from None
     if query or parts.path not in ("", "/") or parts.fragment:
-        raise SpecError(f"expected {shape} and nothing after it")
+        raise SpecError(later("expected {shape} and nothing after it", shape=shape))
     return Upstream(
         host=host,
         port=chosen,

@@ -16,6 +16,7 @@ from rozaneh.links.vless import parse
 from rozaneh.net import ByteStream, Dialer, Network, Trace
 from rozaneh.net.streams import ClosedOnFailure
 from rozaneh.net.trust import Trust
+from rozaneh.words import later
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,6 @@ def build(element: Element, inner: Dialer, _network: Network, trust: Trust) -> D
     link = parse(str(element).replace("%7C", "|"))
     if link.spec is None:
         raise SpecError(
-            "only type=tcp or ws with security=tls and no flow is spoken here; else add a program with exec:"
+            later("only type=tcp or ws with security=tls and no flow is spoken here; else add a program with exec:")
         )
     return Vless(link, trust, inner, Spec((element,)).through(inner.spec))

@@ -22,6 +22,7 @@ from rozaneh.net.apart import ApartSockets, Order, start
 from rozaneh.net.real import RealNetwork
 from rozaneh.net.resolve import resolve_target
 from rozaneh.net.sockets import connected, family_of
+from rozaneh.words import later
 
 _RESOLVER = "8.8.8.8"
 _MTU = 1420
@@ -130,7 +131,7 @@ def build(element: Element, network: Network) -> Dialer:
         text = base64.b64decode(element.argument, altchars=b"-_", validate=True).decode()
     except ValueError:
         raise SpecError(
-            "expected a .conf file in URL-safe base64; 'rozaneh ways add --file' makes it of a file"
+            later("expected a .conf file in URL-safe base64; 'rozaneh ways add --file' makes it of a file")
         ) from None
     conf = parse(text)
     if conf.amnezia:

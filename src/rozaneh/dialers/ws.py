@@ -17,6 +17,7 @@ from rozaneh.net import ByteStream, Dialer, Network, Step, Trace
 from rozaneh.net.exchange import HEADERS
 from rozaneh.net.streams import ClosedOnFailure, StreamOver
 from rozaneh.net.trust import Trust
+from rozaneh.words import later
 
 _LARGEST = 1 << 16
 
@@ -108,6 +109,6 @@ def build(element: Element, inner: Dialer, _network: Network, _trust: Trust) -> 
     """Make the strategy from its element."""
     settings = dict(query(element.argument))
     if set(settings) - {"path", "host"}:
-        raise SpecError("expected path=PATH, host=NAME or both, joined by &")
+        raise SpecError(later("expected path=PATH, host=NAME or both, joined by &"))
     path, host = path_of(settings.get("path", "")), name_of(settings.get("host", ""), "host")
     return WebSocket(path, host, inner, Spec((element,)).through(inner.spec))

@@ -19,6 +19,7 @@ from rozaneh.finder.ways import DIRECT
 from rozaneh.net import Network, Step, Trace
 from rozaneh.net.trace import NETWORK_ERRORS
 from rozaneh.net.trust import Trust
+from rozaneh.words import later
 
 __all__ = ["Resolvers"]
 
@@ -70,7 +71,7 @@ class Resolvers:
         """
         made = build(f"{name}|{DIRECT}", self._network, trust=self._trust)
         if not isinstance(made, StreamResolving):
-            raise LocalFault(f"{name}: not a resolver that is asked over a stream")
+            raise LocalFault(later("{name}: not a resolver that is asked over a stream", name=name))
         return made
 
     def is_open(self, name: str) -> bool:

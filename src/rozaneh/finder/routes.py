@@ -7,6 +7,7 @@ import msgspec
 
 from rozaneh.core import SpecError, TargetError
 from rozaneh.core.target import clean_host
+from rozaneh.words import later
 
 __all__ = ["Kind", "Route", "Routes", "parse_route"]
 
@@ -58,7 +59,9 @@ def parse_route(text: str) -> Route:
             try:
                 host = clean_host(place.removeprefix("*").removeprefix("."))
             except TargetError as error:
-                raise SpecError(f"not a host in the rule {text[:80]!r}: {error}") from error
+                raise SpecError(
+                    later("not a host in the rule {text!r}: {error}", text=text[:80], error=error)
+                ) from error
             below = "." if place[:1] in (".", "*") else ""
             return Route(host=below + host, kind=known)
-    raise SpecError(f"expected HOST=direct, HOST=abroad or HOST=refuse, found {text[:80]!r}")
+    raise SpecError(later("expected HOST=direct, HOST=abroad or HOST=refuse, found {text!r}", text=text[:80]))

@@ -13,6 +13,7 @@ from typing import Annotated, Self
 import msgspec
 
 from rozaneh.core import LocalFault
+from rozaneh.words import later
 
 _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=400)]
 
@@ -96,7 +97,7 @@ class Table:
         try:
             file = msgspec.toml.decode(text, type=_File)
         except msgspec.DecodeError as error:
-            raise LocalFault(f"the table of ways is wrong: {error}") from error
+            raise LocalFault(later("the table of ways is wrong: {error}", error=error)) from error
         return cls(file.resolver, file.obstacle)
 
     @classmethod

@@ -21,6 +21,7 @@ from rozaneh.gateway.handing import DOORS, NAME, Handing, give, place_of
 from rozaneh.gateway.state import Snapshot
 from rozaneh.gateway.wiping import Wiped
 from rozaneh.net.sockets import accepted
+from rozaneh.words import later
 
 __all__ = ["Answer", "Question", "answer", "ask", "listen", "serve"]
 
@@ -77,7 +78,7 @@ def listen(folder: Path) -> socket.socket:
     with socket.socket(socket.AF_UNIX) as probe, suppress(OSError), place_of(folder) as place:
         probe.settimeout(1.0)
         probe.connect(place)
-        raise LocalFault(f"another gateway uses {folder}: rozaneh why asks that one")
+        raise LocalFault(later("another gateway uses {folder}: rozaneh why asks that one", folder=folder))
     listening = socket.socket(socket.AF_UNIX)
     try:
         listening.setblocking(False)  # noqa: FBT003 - the system's own signature
@@ -91,7 +92,9 @@ def listen(folder: Path) -> socket.socket:
         listening.listen()
     except OSError as error:
         listening.close()
-        raise LocalFault(f"cannot listen at {path} ({error.strerror}): rozaneh why cannot ask this gateway") from error
+        raise LocalFault(
+            later("cannot listen at {path} ({why}): rozaneh why cannot ask this gateway", path=path, why=error.strerror)
+        ) from error
     return listening
 
 
@@ -209,4 +212,6 @@ def ask(folder: Path, question: Question) -> Answer | None:
     try:
         return msgspec.json.decode(data, type=Answer)
     except msgspec.DecodeError as error:
-        raise LocalFault(f"what listens at {folder / NAME} is no gateway: {error}") from error
+        raise LocalFault(
+            later("what listens at {path} is no gateway: {error}", path=folder / NAME, error=error)
+        ) from error

@@ -20,6 +20,7 @@ from rozaneh.gateway.keeping import Keeper, Kept, checked
 from rozaneh.gateway.switch import Switch
 from rozaneh.gateway.watched import read_watched
 from rozaneh.net.clock import Clock
+from rozaneh.words import later
 
 __all__ = ["CurfewMode"]
 
@@ -102,7 +103,7 @@ class CurfewMode:
             LocalFault: one of them is no address, there are too many, or nothing is kept any more.
         """
         if self.keeper is None:
-            raise LocalFault("nothing is kept any more by this gateway; start it anew")
+            raise LocalFault(later("nothing is kept any more by this gateway; start it anew"))
         marked = checked(urls)
         self.keeper = self.keeper.with_more(marked)
         self.held = tuple(dict.fromkeys((*self.held, *marked)))

@@ -17,6 +17,7 @@ from rozaneh.gateway.switch import Switch
 from rozaneh.gateway.wiping import Wiped, wipe
 from rozaneh.links import Given, Wrong, parts, read
 from rozaneh.net import Network
+from rozaneh.words import text_of
 
 __all__ = ["Added", "Desk", "Look"]
 
@@ -186,4 +187,4 @@ def unless_wrong(desk: Desk, text: str) -> Added:
     try:
         return desk.add(text)
     except (SpecError, LocalFault) as fault:
-        return Added(wrong=(Wrong(place="", reason=str(fault)),))
+        return Added(wrong=(Wrong(place="", reason=text_of(fault)),))

@@ -16,6 +16,7 @@ import msgspec
 from rozaneh.core import LocalFault
 from rozaneh.core.ordinary import read_ordinary
 from rozaneh.core.private import write_private
+from rozaneh.words import later
 
 __all__ = ["Desktop", "Setting", "desktop", "environment", "turn_off", "turn_on"]
 
@@ -183,7 +184,13 @@ def turn_off(found: Desktop, folder: Path, warn: Callable[[str], None] = lambda 
     if known is None:
         return False
     if known.desktop != found.name:
-        raise LocalFault(f"the settings of {known.desktop} were changed, and this is {found.name}; go back there")
+        raise LocalFault(
+            later(
+                "the settings of {desktop} were changed, and this is {name}; go back there",
+                desktop=known.desktop,
+                name=found.name,
+            )
+        )
     # In the opposite order: the switch itself first.
     for each in reversed(known.settings):
         held = found.read(each.place, each.key)
@@ -201,7 +208,9 @@ def _remembered(folder: Path) -> _Remembered | None:
     except FileNotFoundError:
         return None
     except (OSError, msgspec.DecodeError) as error:
-        raise LocalFault(f"cannot read what the desktop was set to before, in {folder / FILE}: {error}") from error
+        raise LocalFault(
+            later("cannot read what the desktop was set to before, in {path}: {error}", path=folder / FILE, error=error)
+        ) from error
 
 
 def _write(folder: Path, remembered: _Remembered) -> None:
@@ -209,7 +218,7 @@ def _write(folder: Path, remembered: _Remembered) -> None:
         write_private(folder / FILE, msgspec.json.encode(remembered))
     except OSError as error:
         raise LocalFault(
-            f"cannot write down what the desktop is set to ({error.strerror}): nothing was changed"
+            later("cannot write down what the desktop is set to ({why}): nothing was changed", why=error.strerror)
         ) from error
 
 
@@ -219,7 +228,9 @@ def _run(*command: str) -> str:
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_PATIENCE, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise LocalFault(f"{command[0]} could not be asked: {error}") from error
+        raise LocalFault(later("{command} could not be asked: {error}", command=command[0], error=error)) from error
     if done.returncode:
-        raise LocalFault(f"{' '.join(command[:4])} failed: {done.stderr.strip()[:200]}")
+        raise LocalFault(
+            later("{command} failed: {said}", command=" ".join(command[:4]), said=done.stderr.strip()[:200])
+        )
     return done.stdout.rstrip("\n")

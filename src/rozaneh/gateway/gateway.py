@@ -28,7 +28,7 @@ from rozaneh.net.pump import Flow, Pump, on_asyncio
 from rozaneh.net.real import RealNetwork
 from rozaneh.net.sockets import SocketListener
 from rozaneh.net.trace import NETWORK_ERRORS
-from rozaneh.words import Words
+from rozaneh.words import Words, later
 
 __all__ = ["Gateway", "Limits"]
 
@@ -107,7 +107,9 @@ class Gateway:
         """
         address = str(listener.extra(SocketAttribute.local_address)[0])
         if not ip_address(address).is_loopback and self._credentials is None:
-            raise LocalFault(f"without a password the gateway listens on loopback alone, not on {address}")
+            raise LocalFault(
+                later("without a password the gateway listens on loopback alone, not on {address}", address=address)
+            )
         self._now = event_clock()
         attend = self._attend_quickly(listener) or functools.partial(listener.serve, self.serve_client)
         try:

@@ -9,6 +9,7 @@ from rozaneh.core.ordinary import read_ordinary
 from rozaneh.finder import Memory
 from rozaneh.finder.place import read_salt
 from rozaneh.links import parse
+from rozaneh.words import later
 
 _LEAF = "tcp"
 _LONGEST_FILE = 1 << 20
@@ -25,11 +26,11 @@ def parse_way(text: str) -> Spec:
     """
     given = parse(text, own=True)
     if not given.way:
-        raise SpecError("only a program of its own can go this way; 'rozaneh ways add' says what is missing")
+        raise SpecError(later("only a program of its own can go this way; 'rozaneh ways add' says what is missing"))
     spec = Spec.parse(given.way)
     if not given.place and spec.elements[-1].name == _LEAF:
         raise SpecError(
-            "expected a server such as ss://…, socks5://… or https://…; tricks without one are tried anyway"
+            later("expected a server such as ss://…, socks5://… or https://…; tricks without one are tried anyway")
         )
     return spec
 
@@ -65,9 +66,9 @@ def read_ways(path: Path, warn: Callable[[str], None]) -> list[Spec]:
     try:
         text = read_ordinary(path, _LONGEST_FILE).decode("utf-8-sig")
     except OSError as error:
-        raise LocalFault(f"cannot read the servers in {path}: {error.strerror}") from error
+        raise LocalFault(later("cannot read the servers in {path}: {why}", path=path, why=error.strerror)) from error
     except UnicodeDecodeError as error:
-        raise LocalFault(f"cannot read the servers in {path}: it is no text in UTF-8") from error
+        raise LocalFault(later("cannot read the servers in {path}: it is no text in UTF-8", path=path)) from error
     return parse_ways(text.splitlines(), str(path), warn)
 
 

@@ -16,6 +16,7 @@ import anyio
 import msgspec
 
 from rozaneh.core import LocalFault
+from rozaneh.words import later
 
 __all__ = ["DOORS", "NAME", "Handing", "Taken", "give", "place_of", "take_over"]
 
@@ -83,7 +84,7 @@ class Taken:
             except OSError:
                 heard = b""
         if heard != _YOURS:
-            raise LocalFault("the gateway that runs has kept its place; try again")
+            raise LocalFault(later("the gateway that runs has kept its place; try again"))
 
 
 @contextmanager
@@ -133,7 +134,7 @@ def take_over(folder: Path) -> Taken | None:
     if beside is None or not doors or len(beside.doors) != len(doors):
         for each in (stream, *doors):
             each.close()
-        raise LocalFault("the gateway that runs does not give its place away; stop it and start this one")
+        raise LocalFault(later("the gateway that runs does not give its place away; stop it and start this one"))
     for door in doors:
         door.setblocking(False)  # noqa: FBT003 - the system's own signature
     return Taken(stream, dict(zip(beside.doors, doors, strict=True)), beside.password, paused=beside.paused)

@@ -30,6 +30,7 @@ from rozaneh.net.streams import receive_or_nothing
 from rozaneh.net.tls import start_tls
 from rozaneh.net.trace import NETWORK_ERRORS, dial_failed
 from rozaneh.net.trust import Trust
+from rozaneh.words import later, text_of
 
 __all__ = ["Keeper", "Kept", "checked", "read_list"]
 
@@ -86,7 +87,7 @@ class Keeper:
         """
         together = tuple(dict.fromkeys((*self.urls, *urls)))
         if len(together) > _MOST:
-            raise LocalFault(f"at most {_MOST} addresses are kept")
+            raise LocalFault(later("at most {most} addresses are kept", most=_MOST))
         return dataclasses.replace(self, urls=together)
 
     async def fetch(self, urls: Iterable[str] | None = None) -> list[Kept]:
@@ -129,7 +130,7 @@ class Keeper:
         for _ in range(_HOPS):
             target = Target.parse(url)
             if target.speaks not in ("http", "https") or (is_local(target) and not self.allow_local):
-                raise LocalFault("it leads to no public page")
+                raise LocalFault(later("it leads to no public page"))
             exchange = partial(sink.get, target=target, trust=self.trust)
             measured = await measure(Found(self.finder), target, exchange=exchange, deadlines=Deadlines())
             await measured.aclose()
@@ -139,7 +140,7 @@ class Keeper:
                 break
             url = _leads(url, sink.location)
         if sink.status != 200:
-            raise LocalFault(f"the site answers with status {sink.status}")
+            raise LocalFault(later("the site answers with status {status!s}", status=sink.status))
         return sink.size
 
 
@@ -184,7 +185,7 @@ class _Sink:
         try:
             self.write(data)
         except OSError as error:  # a full disk is no failure of the network
-            raise LocalFault(f"cannot be written: {error.strerror}") from error
+            raise LocalFault(later("cannot be written: {why}", why=error.strerror)) from error
 
 
 def checked(urls: Iterable[str]) -> tuple[str, ...]:
@@ -200,10 +201,12 @@ def _checked(url: str) -> str:
     try:
         target = Target.parse(url)
     except TargetError as error:
-        raise LocalFault(str(error)) from error
+        raise LocalFault(text_of(error)) from error
     scheme, colon, rest = url.partition("://")
     if not colon or target.speaks not in ("http", "https") or len(url) > _LONGEST or is_local(target):
-        raise LocalFault(f"expected an address of a public page such as https://example.org/, not {url[:60]!r}")
+        raise LocalFault(
+            later("expected an address of a public page such as https://example.org/, not {url!r}", url=url[:60])
+        )
     return f"{scheme.lower()}{colon}{rest}"
 
 
@@ -216,9 +219,9 @@ def read_list(path: Path) -> tuple[str, ...]:
     try:
         lines = read_ordinary(path, _LONGEST_LIST).decode("utf-8-sig").splitlines()
     except OSError as error:
-        raise LocalFault(f"cannot read the list in {path}: {error.strerror}") from error
+        raise LocalFault(later("cannot read the list in {path}: {why}", path=path, why=error.strerror)) from error
     except UnicodeDecodeError as error:
-        raise LocalFault(f"cannot read the list in {path}: it is no text in UTF-8") from error
+        raise LocalFault(later("cannot read the list in {path}: it is no text in UTF-8", path=path)) from error
     urls = []
     for number, line in enumerate(lines, 1):
         text = line.strip()
@@ -227,9 +230,11 @@ def read_list(path: Path) -> tuple[str, ...]:
         try:
             urls.append(_checked(text))
         except LocalFault as fault:
-            raise LocalFault(f"{path}, line {number}: {fault}") from fault
+            raise LocalFault(later("{path}, line {number}: {fault}", path=path, number=number, fault=fault)) from fault
     if len(urls) > _MOST:
-        raise LocalFault(f"{path} names {len(urls)} addresses; at most {_MOST} are fetched")
+        raise LocalFault(
+            later("{path} names {urls} addresses; at most {most} are fetched", path=path, urls=len(urls), most=_MOST)
+        )
     return tuple(dict.fromkeys(urls))
 
 
@@ -238,9 +243,9 @@ def _leads(url: str, location: str) -> str:
     try:
         found = redirected(url, location)
     except ValueError:
-        raise LocalFault("it leads to no public page") from None
+        raise LocalFault(later("it leads to no public page")) from None
     if url.startswith("https://") and not found.startswith("https://"):
-        raise LocalFault("it leads to a page that would be fetched in the clear")
+        raise LocalFault(later("it leads to a page that would be fetched in the clear"))
     return found
 
 

@@ -21,6 +21,7 @@ from rozaneh.links import given as as_way
 from rozaneh.links.own import program, with_plugin, words_of
 from rozaneh.links.wireguard import parse as parse_wireguard
 from rozaneh.net import Network
+from rozaneh.words import later, text_of
 
 FILE = "ways.jsonl"
 _LONGEST_FILE = 4 << 20
@@ -90,7 +91,7 @@ class WayFile:
             room = max(0, _MOST - len(there))
             if len(added) > room:
                 if not room:
-                    raise LocalFault(f"at most {_MOST} ways are kept; remove some first")
+                    raise LocalFault(later("at most {most} ways are kept; remove some first", most=_MOST))
                 self._warn(f"at most {_MOST} ways are kept: the last {len(added) - room} of these are left out")
                 added = added[:room]
             if added:
@@ -124,18 +125,20 @@ class WayFile:
     @staticmethod
     def _found(there: dict[str, Stored], name: str) -> Stored:
         if name not in there:
-            raise LocalFault(f"no way is called {name[:60]!r}; 'rozaneh ways list' shows their names")
+            raise LocalFault(later("no way is called {name!r}; 'rozaneh ways list' shows their names", name=name[:60]))
         return there[name]
 
     def _lines(self) -> list[Stored | bytes]:
         try:
             data = read_ordinary(self.path, _LONGEST_FILE)
             if self.path.stat().st_mode & 0o077:
-                raise LocalFault(f"{self.path} can be read by others; it holds secrets: chmod 600 {self.path}")
+                raise LocalFault(
+                    later("{path} can be read by others; it holds secrets: chmod 600 {path}", path=self.path)
+                )
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise LocalFault(f"cannot read {self.path}: {error.strerror}") from error
+            raise LocalFault(later("cannot read {path}: {why}", path=self.path, why=error.strerror)) from error
         return [self._line(number, line) for number, line in enumerate(data.splitlines(), 1) if line.strip()]
 
     def _line(self, number: int, line: bytes) -> Stored | bytes:
@@ -149,7 +152,9 @@ class WayFile:
     def _write(self, lines: Iterable[Stored | bytes]) -> None:
         data = b"".join((line if isinstance(line, bytes) else _printed(line)) + b"\n" for line in lines)
         if len(data) > _LONGEST_FILE:  # what is beyond that would not be read, and be gone with the next change
-            raise LocalFault(f"the ways would take more than {_LONGEST_FILE >> 20} MiB; remove some, or add fewer")
+            raise LocalFault(
+                later("the ways would take more than {n} MiB; remove some, or add fewer", n=_LONGEST_FILE >> 20)
+            )
         write_in_turn(self.path, data)
 
     @contextmanager
@@ -159,7 +164,7 @@ class WayFile:
             with turn(self.path.parent):
                 yield
         except OSError as error:
-            raise LocalFault(f"cannot write {self.path}: {error.strerror}") from error
+            raise LocalFault(later("cannot write {path}: {why}", path=self.path, why=error.strerror)) from error
 
 
 class Sound(NamedTuple):
@@ -188,14 +193,14 @@ def sound(ways: Iterable[Given], network: Network) -> tuple[list[Sound], list[Wr
     good, wrong = list[Sound](), list[Wrong]()
     for way in ways:
         if not way.way:
-            good.append(Sound(way, None, "only a program of its own can go this way"))
+            good.append(Sound(way, None, later("only a program of its own can go this way")))
             continue
         try:
             good.append(Sound(way, build(way.way, network).spec))
         except NotHere as error:
-            good.append(Sound(way, None, str(error)))
+            good.append(Sound(way, None, text_of(error)))
         except SpecError as error:
-            wrong.append(Wrong(place=way.shown, reason=str(error)))
+            wrong.append(Wrong(place=way.shown, reason=text_of(error)))
     return good, wrong
 
 

@@ -8,6 +8,7 @@ import msgspec
 from rozaneh.core import LocalFault
 from rozaneh.core.ordinary import open_ordinary
 from rozaneh.finder.curfew import Hour
+from rozaneh.words import later
 
 __all__ = ["hours_of", "read_watched"]
 
@@ -37,7 +38,9 @@ def read_watched(path: Path) -> list[Hour]:
             file.seek(max(0, size - _TAIL))
             data = file.read(_TAIL)
     except OSError as error:
-        raise LocalFault(f"cannot read what was watched in {path}: {error.strerror}") from error
+        raise LocalFault(
+            later("cannot read what was watched in {path}: {why}", path=path, why=error.strerror)
+        ) from error
     return hours_of(data)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from rozaneh.core import SpecError
 from rozaneh.links import proxy, shadowsocks, trojan, vless
 from rozaneh.links.url import encoded, join
+from rozaneh.words import later
 
 MOST_PROXIES = 1000
 
@@ -35,11 +36,15 @@ def entries(value: object) -> Iterator[tuple[str, Server | SpecError]]:
 
 def _server(entry: object) -> Server:
     if not isinstance(entry, Mapping):
-        raise SpecError("expected a mapping with type, server and port")
+        raise SpecError(later("expected a mapping with type, server and port"))
     kind = str(entry.get("type", ""))
     makers = {"ss": _ss, "trojan": _trojan, "vless": _vless, "socks5": _proxy, "http": _proxy}
     if kind not in makers:
-        raise SpecError(f"type {kind[:30]!r} is not spoken here; expected one of {', '.join(makers)}")
+        raise SpecError(
+            later(
+                "type {kind!r} is not spoken here; expected one of {makers}", kind=kind[:30], makers=", ".join(makers)
+            )
+        )
     return makers[kind](entry)
 
 
@@ -78,7 +83,7 @@ def _proxy(entry: Mapping[Any, Any]) -> Server:
         user = f"{encoded(_text(entry, 'username'))}:{encoded(_text(entry, 'password'))}"
     scheme = "socks5" if entry["type"] == "socks5" else "https" if entry.get("tls") is True else "http"
     if scheme == "socks5" and entry.get("tls") is True:
-        raise SpecError("SOCKS5 inside TLS is not read from such a list")
+        raise SpecError(later("SOCKS5 inside TLS is not read from such a list"))
     return proxy.parse(_link(scheme, user, entry, (), {"username", "password", "tls"}))
 
 
@@ -106,7 +111,7 @@ def _link(scheme: str, user: str, entry: Mapping[Any, Any], query: tuple[tuple[s
     """The entry as the link that says the same, so that one parser judges both."""
     port = entry.get("port")
     if isinstance(port, bool) or not isinstance(port, int | str):
-        raise SpecError("the port is missing")
+        raise SpecError(later("the port is missing"))
     unknown = tuple(
         (str(key), str(value)) for key, value in entry.items() if str(key) not in _COMMON | taken and str(key) != "type"
     )
@@ -117,5 +122,5 @@ def _link(scheme: str, user: str, entry: Mapping[Any, Any], query: tuple[tuple[s
 def _text(entry: Mapping[Any, Any], key: str) -> str:
     value = entry.get(key, "")
     if isinstance(value, Mapping | list):
-        raise SpecError(f"{key} is a text")
+        raise SpecError(later("{key} is a text", key=key))
     return "" if value is None else str(value)

@@ -11,6 +11,7 @@ from rozaneh.links import outline, proxy, shadowsocks, tor, trojan, vless, wireg
 from rozaneh.links.refused import Kind, LinkError
 from rozaneh.links.text import clean, refuse_hidden
 from rozaneh.links.url import FINGERPRINTS
+from rozaneh.words import later
 
 Link = (
     shadowsocks.Shadowsocks
@@ -179,7 +180,7 @@ def _checked(element: Element, *, own: bool) -> Element:
         return element
     spec = _url(element.name, str(element).replace("%7C", "|"), own=own).spec
     if spec is None:
-        raise SpecError(f"{element.name}:// needs a program of its own there")
+        raise SpecError(later("{name}:// needs a program of its own there", name=element.name))
     return spec.elements[0]
 
 

@@ -16,6 +16,7 @@ from rozaneh.core import Element, Spec, SpecError
 from rozaneh.links import shadowsocks
 from rozaneh.links.proxy import parse as parse_proxy
 from rozaneh.links.url import encoded, host_and_port, name_of, path_of, query
+from rozaneh.words import later
 
 LEAF = Element("tcp")
 _MOST_ELEMENTS = 15
@@ -66,7 +67,7 @@ def parse(text: str) -> Stack:
     """
     parts = [part.strip() for part in text.strip().split("|")]
     if len(parts) > _MOST_ELEMENTS:
-        raise SpecError(f"more than {_MOST_ELEMENTS} elements")
+        raise SpecError(later("more than {most_elements} elements", most_elements=_MOST_ELEMENTS))
     elements: list[Element] = []
     for number, part in enumerate(parts, 1):
         scheme, _, argument = part.partition(":")
@@ -76,7 +77,7 @@ def parse(text: str) -> Stack:
             elif not (scheme == "split" and number > 1 and parts[number - 2].startswith("disorder:")):
                 elements.append(_element(scheme, argument, part))
         except SpecError as error:
-            raise SpecError(f"element {number} of the way: {error}") from None
+            raise SpecError(later("element {number} of the way: {error}", number=number, error=error)) from None
     return Stack(spec=Spec((*reversed(elements), LEAF)))
 
 
@@ -117,7 +118,7 @@ def _tried(read: Callable[[object], Stack], entry: object) -> Stack | SpecError:
 
 def _text(entry: object) -> Stack:
     if not isinstance(entry, str):
-        raise SpecError("expected a text such as override:host=cloudflare.net|tlsfrag:1")
+        raise SpecError(later("expected a text such as override:host=cloudflare.net|tlsfrag:1"))
     if not entry.strip():
         return Stack(spec=Spec((LEAF,)))
     return parse(entry)
@@ -125,7 +126,7 @@ def _text(entry: object) -> Stack:
 
 def _resolver(entry: object) -> Stack:
     if not isinstance(entry, Mapping) or len(entry) != 1:
-        raise SpecError("expected one of system, https, tls, udp, tcp")
+        raise SpecError(later("expected one of system, https, tls, udp, tcp"))
     kind, told = next(iter(entry.items()))
     fields = told if isinstance(told, Mapping) else {}
     name, address = str(fields.get("name", "")), str(fields.get("address", ""))
@@ -137,7 +138,7 @@ def _resolver(entry: object) -> Stack:
         return Stack(spec=Spec((_named_resolver("dot", name, address, 853), LEAF)))
     if kind in ("udp", "tcp"):
         return Stack(spec=Spec((_plain_resolver("dnsudp" if kind == "udp" else "dnstcp", address), LEAF)))
-    raise SpecError(f"expected one of system, https, tls, udp, tcp, found {str(kind)[:30]!r}")
+    raise SpecError(later("expected one of system, https, tls, udp, tcp, found {kind!r}", kind=str(kind)[:30]))
 
 
 def _element(scheme: str, argument: str, part: str) -> Element:
@@ -150,10 +151,10 @@ def _element(scheme: str, argument: str, part: str) -> Element:
     known = {"doh": ("name", "address"), "do53": ("address",), "override": ("host", "port"), "tls": ("sni", "certname")}
     known["ws"] = ("tcp_path", "udp_path")
     if scheme not in known:
-        raise SpecError(f"{scheme[:30]!r} is not spoken here")
+        raise SpecError(later("{scheme!r} is not spoken here", scheme=scheme[:30]))
     settings = dict(query(argument))
     if set(settings) - set(known[scheme]):
-        raise SpecError(f"expected {' and '.join(known[scheme])} after {scheme}:")
+        raise SpecError(later("expected {known} after {scheme}:", known=" and ".join(known[scheme]), scheme=scheme))
     if scheme == "doh":
         return _named_resolver("doh", settings.get("name", ""), settings.get("address", ""), 443)
     if scheme == "do53":
@@ -169,13 +170,13 @@ def _wrapping(scheme: str, settings: Mapping[str, str]) -> Element:
     cleaned = {key: value if key == "port" else name_of(value, key) for key, value in settings.items()}
     kept = [f"{key}={value}" for key, value in cleaned.items() if value or key == "sni"]
     if not kept:
-        raise SpecError(f"expected a setting after {scheme}:")
+        raise SpecError(later("expected a setting after {scheme}:", scheme=scheme))
     return Element(scheme, "&".join(kept))
 
 
 def _only(spec: Spec | None) -> Element:
     if spec is None:
-        raise SpecError("it needs a program of its own")
+        raise SpecError(later("it needs a program of its own"))
     return spec.elements[0]
 
 
@@ -183,21 +184,26 @@ def _disorder(argument: str, after: Sequence[str]) -> Element:
     """Outline counts writes, we count bytes: disorder of the first write of a split is disorder at that byte."""
     length = after[0].removeprefix("split:") if after and after[0].startswith("split:") else ""
     if argument != "0" or not length:
-        raise SpecError("disorder is spoken here as disorder:0|split:N alone: the first N bytes arrive last")
+        raise SpecError(later("disorder is spoken here as disorder:0|split:N alone: the first N bytes arrive last"))
     return Element("disorder", str(_number(length)))
 
 
 def _number(text: str, *, signed: bool = False) -> int:
     digits = text.removeprefix("-") if signed else text
     if not (digits.isascii() and digits.isdigit() and len(digits) <= 6 and 0 < int(digits) < _NUMBER_AT_MOST):
-        raise SpecError(f"expected a number of bytes, found {text[:20]!r}")
+        raise SpecError(later("expected a number of bytes, found {text!r}", text=text[:20]))
     return int(text)
 
 
 def _named_resolver(kind: str, name: str, address: str, port: int) -> Element:
     host, given = host_and_port(address or name, default=port)
     if not _is_ip(host):
-        raise SpecError(f"the resolver {name[:60]} is given without an IP address, and its name may be what is blocked")
+        raise SpecError(
+            later(
+                "the resolver {name} is given without an IP address, and its name may be what is blocked",
+                name=name[:60],
+            )
+        )
     place = f"[{host}]" if ":" in host else host
     return Element(kind, f"{name_of(name.rstrip('.'), 'name')}@{place}{'' if given == port else f':{given}'}")
 
@@ -205,7 +211,7 @@ def _named_resolver(kind: str, name: str, address: str, port: int) -> Element:
 def _plain_resolver(kind: str, address: str) -> Element:
     host, port = host_and_port(address, default=53)
     if not _is_ip(host):
-        raise SpecError("a resolver is given by its IP address")
+        raise SpecError(later("a resolver is given by its IP address"))
     place = f"[{host}]" if ":" in host else host
     return Element(kind, f"{place}{'' if port == 53 else f':{port}'}")
 

@@ -14,6 +14,7 @@ from rozaneh.links import proxy, shadowsocks
 from rozaneh.links.given import Given, Remark, given
 from rozaneh.links.text import refuse_hidden
 from rozaneh.links.url import decoded
+from rozaneh.words import later
 
 PORT = "{port}"
 
@@ -102,7 +103,13 @@ def plugin_of(argument: str) -> tuple[str, str]:
     name, _, options = decoded(argument).partition(";")
     program = _PLUGINS.get(name)
     if program is None:
-        raise SpecError(f"the plugin {name[:40]!r} is not known; expected one of {', '.join(_PLUGINS)}")
+        raise SpecError(
+            later(
+                "the plugin {name!r} is not known; expected one of {plugins}",
+                name=name[:40],
+                plugins=", ".join(_PLUGINS),
+            )
+        )
     refuse_hidden(options)
     return program, options
 
@@ -115,9 +122,15 @@ def check(words: list[str]) -> None:
     """
     if not 1 <= len(words) <= _MOST_WORDS or not words[0]:
         raise SpecError(
-            f"expected a program and at most {_MOST_WORDS - 1} arguments, as in: sslocal -b 127.0.0.1:{PORT}"
+            later(
+                "expected a program and at most {most} arguments, as in: sslocal -b 127.0.0.1:{port}",
+                most=_MOST_WORDS - 1,
+                port=PORT,
+            )
         )
     if not any(PORT in word for word in words[1:]):
-        raise SpecError(f"the program's arguments have to hold {PORT}, where the port for SOCKS5 is set in")
+        raise SpecError(
+            later("the program's arguments have to hold {port}, where the port for SOCKS5 is set in", port=PORT)
+        )
     for word in words:
         refuse_hidden(word)

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 
 from rozaneh.core import SpecError
 from rozaneh.links.refused import Kind, LinkError
+from rozaneh.words import later
 
 LARGEST = 900
 """Bytes of one code: what the camera of an old phone still reads."""
@@ -36,7 +37,14 @@ def split(text: str) -> list[str]:
     whole = base64.urlsafe_b64encode(data).decode().rstrip("=")
     count = math.ceil(len(whole) / _PIECE)
     if count > MOST:
-        raise SpecError(f"{len(data)} bytes would take {count} QR codes, and {MOST} is the most; send it as a file")
+        raise SpecError(
+            later(
+                "{data} bytes would take {count} QR codes, and {most} is the most; send it as a file",
+                data=len(data),
+                count=count,
+                most=MOST,
+            )
+        )
     size = math.ceil(len(whole) / count)  # all alike, so that all are as easy to read
     mark = _mark(data)
     return [f"rozaneh-part:{n + 1}/{count}:{mark}:{whole[n * size : (n + 1) * size]}" for n in range(count)]

@@ -11,6 +11,7 @@ import msgspec
 
 from rozaneh.core import Element, Spec, SpecError
 from rozaneh.links.url import Query, decoded, encoded, join, split
+from rozaneh.words import later
 
 _SCHEMES = {"socks5": ("socks5", 1080), "socks5h": ("socks5", 1080), "socks": ("socks5", 1080)} | {
     "http": ("http", 80),
@@ -87,16 +88,18 @@ def parse(text: str, *, own: bool = False) -> Proxy:
     """
     written = text.partition("://")[0].lower()
     if written not in _SCHEMES:
-        raise SpecError(f"a proxy begins with one of {', '.join(f'{each}://' for each in _SCHEMES)}")
+        raise SpecError(
+            later("a proxy begins with one of {schemes}", schemes=", ".join(f"{each}://" for each in _SCHEMES))
+        )
     scheme, port = _SCHEMES[written]
     parts = split(text, written, port=port)
     if parts.path not in ("", "/"):
-        raise SpecError("nothing may stand after the proxy's port: a link to a page or a list is no proxy")
+        raise SpecError(later("nothing may stand after the proxy's port: a link to a page or a list is no proxy"))
     is_ssh = scheme == "ssh"
     known, unknown = parts.take(("address", *(("hostkey",) if is_ssh else ()), *(("key",) if is_ssh and own else ())))
     username, password = _login(parts.user, base64_too=written == "socks")
     if len(username.encode()) > 255 or len(password.encode()) > 255:
-        raise SpecError("user name and password may have at most 255 bytes each")
+        raise SpecError(later("user name and password may have at most 255 bytes each"))
     return Proxy(
         scheme=scheme,
         host=parts.host,
@@ -124,7 +127,7 @@ def _login(user: str, *, base64_too: bool) -> tuple[str, str]:
             return name, password
     name, _, password = user.partition(":")
     if password and not name:
-        raise SpecError("a password without a user name")
+        raise SpecError(later("a password without a user name"))
     return decoded(name), decoded(password)
 
 
@@ -132,7 +135,7 @@ def _address(text: str) -> str:
     try:
         return str(ipaddress.ip_address(text)) if text else ""
     except ValueError:
-        raise SpecError(f"address= is not an IP address: {text[:60]!r}") from None
+        raise SpecError(later("address= is not an IP address: {text!r}", text=text[:60])) from None
 
 
 def _host_key(text: str) -> str:
@@ -146,5 +149,5 @@ def _host_key(text: str) -> str:
         raw = b""
     inside = kind if not kind.startswith("rsa-sha2") else "ssh-rsa"
     if kind not in _KEY_KINDS or not raw.startswith(len(inside).to_bytes(4, "big") + inside.encode()):
-        raise SpecError("hostkey= is a server's public key, as in hostkey=ssh-ed25519%20AAAA...")
+        raise SpecError(later("hostkey= is a server's public key, as in hostkey=ssh-ed25519%20AAAA..."))
     return f"{kind} {base64.b64encode(raw).decode()}"

@@ -10,6 +10,7 @@ import msgspec
 
 from rozaneh.core import Element, Spec, SpecError
 from rozaneh.links.url import Query, decoded, encoded, flag, join, split
+from rozaneh.words import Later, later
 
 KEY_SIZES = {
     "2022-blake3-aes-128-gcm": 16,
@@ -93,21 +94,27 @@ def parse(text: str) -> Shadowsocks:
     """
     body, _, fragment = text[len("ss://") :].partition("#")
     if text[:5].lower() == "ss://" and "@" not in body and body.strip("/"):
-        whole = _unwrapped(body.partition("?")[0].rstrip("/"), "the whole link")
+        whole = _unwrapped(body.partition("?")[0].rstrip("/"), later("the whole link"))
         login, _, place = whole.rpartition("@")
         parts = split(f"ss://{place}#{fragment}", "ss")
     else:
         parts = split(text, "ss")
         user = decoded(parts.user)
-        login = user if ":" in user else _unwrapped(user, "method and password")
+        login = user if ":" in user else _unwrapped(user, later("method and password"))
     method, colon, password = login.partition(":")
     method = method.lower()
     if method not in KEY_SIZES:
-        raise SpecError(f"cipher {method[:40]!r} is not spoken here; expected one of {', '.join(KEY_SIZES)}")
+        raise SpecError(
+            later(
+                "cipher {method!r} is not spoken here; expected one of {key_sizes}",
+                method=method[:40],
+                key_sizes=", ".join(KEY_SIZES),
+            )
+        )
     if not colon or not password:
-        raise SpecError("the password is missing")
+        raise SpecError(later("the password is missing"))
     if parts.path not in ("", "/"):
-        raise SpecError("a Shadowsocks link has no path")
+        raise SpecError(later("a Shadowsocks link has no path"))
     known, unknown = parts.take(("outline", "plugin", "prefix"))
     return Shadowsocks(
         method=method,
@@ -125,15 +132,29 @@ def parse(text: str) -> Shadowsocks:
 def _checked_keys(method: str, password: str) -> str:
     pieces = password.split(":")
     if len(pieces) > _MOST_KEYS or (len(pieces) > 1 and "aes" not in method):
-        raise SpecError(f"{method} takes 1 key, or with AES up to {_MOST_KEYS} joined by colons, found {len(pieces)}")
+        raise SpecError(
+            later(
+                "{method} takes 1 key, or with AES up to {most_keys} joined by colons, found {pieces}",
+                method=method,
+                most_keys=_MOST_KEYS,
+                pieces=len(pieces),
+            )
+        )
     size = KEY_SIZES[method]
     for piece in pieces:
         try:
             key = base64.b64decode(piece, validate=True)
         except ValueError:
-            raise SpecError(f"a key of {method} is not base64") from None
+            raise SpecError(later("a key of {method} is not base64", method=method)) from None
         if len(key) != size:
-            raise SpecError(f"a key of {method} has {size} bytes in base64, this one has {len(key)}")
+            raise SpecError(
+                later(
+                    "a key of {method} has {size} bytes in base64, this one has {key}",
+                    method=method,
+                    size=size,
+                    key=len(key),
+                )
+            )
     return ":".join(base64.b64encode(base64.b64decode(piece)).decode() for piece in pieces)
 
 
@@ -141,9 +162,15 @@ def _prefix(text: str) -> bytes:
     try:
         prefix = text.encode("latin-1")
     except UnicodeEncodeError:
-        raise SpecError("the prefix has characters above U+00FF") from None
+        raise SpecError(later("the prefix has characters above U+00FF")) from None
     if len(prefix) > LONGEST_PREFIX:
-        raise SpecError(f"the prefix has {len(prefix)} bytes; more than {LONGEST_PREFIX} leave too little salt")
+        raise SpecError(
+            later(
+                "the prefix has {prefix} bytes; more than {longest_prefix} leave too little salt",
+                prefix=len(prefix),
+                longest_prefix=LONGEST_PREFIX,
+            )
+        )
     return prefix
 
 
@@ -151,9 +178,9 @@ def _wrapped(text: str) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _unwrapped(text: str, what: str) -> str:
+def _unwrapped(text: str, what: Later) -> str:
     bare = text.rstrip("=").translate(str.maketrans("-_", "+/"))
     try:
         return base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True).decode()
     except ValueError:
-        raise SpecError(f"{what} should be base64 there, or host and port are missing") from None
+        raise SpecError(later("{what} should be base64 there, or host and port are missing", what=what)) from None

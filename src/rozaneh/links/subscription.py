@@ -18,6 +18,7 @@ from rozaneh.links import clash, outline, parts, wireguard
 from rozaneh.links.given import Given, given, parse
 from rozaneh.links.refused import Kind, LinkError, kind_of
 from rozaneh.links.text import clean_edges
+from rozaneh.words import later
 
 LONGEST_FILE = 1 << 20
 """Bytes of a file that lists ways."""
@@ -126,7 +127,10 @@ def _lines(text: str) -> Iterator[Entry]:
             for link in several if len(several) > 1 else [line]:
                 yield from _one(f"line {number}", lambda link=link: parse(link))  # type: ignore[misc]  # bound on purpose
     if len(lines) > MOST_LINES:
-        yield f"line {MOST_LINES + 1}", SpecError(f"a list may have at most {MOST_LINES} lines; the rest is left out")
+        yield (
+            f"line {MOST_LINES + 1}",
+            SpecError(later("a list may have at most {most_lines} lines; the rest is left out", most_lines=MOST_LINES)),
+        )
 
 
 def _one(place: str, make: Callable[[], Given]) -> Iterator[Entry]:

@@ -4,6 +4,7 @@ import re
 import unicodedata
 
 from rozaneh.core import SpecError
+from rozaneh.words import later
 
 LONGEST_LINE = 8192
 """Bytes of one line, in UTF-8."""
@@ -42,7 +43,13 @@ def clean(text: str) -> str:
     """
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > LONGEST_LINE:
-        raise SpecError(f"a line may have at most {LONGEST_LINE} bytes, this one has {size}")
+        raise SpecError(
+            later(
+                "a line may have at most {longest_line} bytes, this one has {size}",
+                longest_line=LONGEST_LINE,
+                size=size,
+            )
+        )
     link = _BEFORE.sub("", clean_edges(text))
     if "#" not in link:  # after it comes a name, in which digits and quotes may be meant
         link = _AFTER.sub("", link)
@@ -60,7 +67,11 @@ def refuse_hidden(text: str) -> None:
     for at, char in enumerate(text):
         if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") or _HIDDEN.match(char):
             raise SpecError(
-                f"character {at + 1} is U+{ord(char):04X}, which cannot be seen and does not belong in a link"
+                later(
+                    "character {number} is {char}, which cannot be seen and does not belong in a link",
+                    number=at + 1,
+                    char=f"U+{ord(char):04X}",
+                )
             )
 
 

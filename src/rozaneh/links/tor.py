@@ -11,6 +11,7 @@ import msgspec
 
 from rozaneh.core import Element, Spec, SpecError
 from rozaneh.links.url import Query, host_and_port
+from rozaneh.words import later
 
 TRANSPORTS = ("obfs4", "webtunnel", "snowflake")
 """The pluggable transports that a bridge line is read for; a line without one is a plain bridge."""
@@ -87,29 +88,39 @@ def parse(text: str) -> Bridge:
         words = words[1:]
     transport = words.pop(0) if words and words[0] in TRANSPORTS else ""
     if not words:
-        raise SpecError("a bridge line has an address and a port, as in obfs4 192.95.36.142:443 FINGERPRINT cert=...")
+        raise SpecError(
+            later("a bridge line has an address and a port, as in obfs4 192.95.36.142:443 FINGERPRINT cert=...")
+        )
     if not transport and not re.match(r"[\[0-9]", words[0]):
-        raise SpecError(f"transport {words[0][:30]!r} is not spoken here; expected one of {', '.join(TRANSPORTS)}")
+        raise SpecError(
+            later(
+                "transport {words!r} is not spoken here; expected one of {transports}",
+                words=words[0][:30],
+                transports=", ".join(TRANSPORTS),
+            )
+        )
     host, port = host_and_port(words.pop(0))
     if not re.fullmatch(r"[0-9A-Fa-f.:]+", host) or not _is_ip(host):
-        raise SpecError("the address of a bridge is an IP address")
+        raise SpecError(later("the address of a bridge is an IP address"))
     fingerprint = words.pop(0).upper() if words and _FINGERPRINT.match(words[0]) else ""
     settings = tuple(_setting(word) for word in words)
     keys = [key for key, _ in settings]
     if len(set(keys)) != len(keys):
-        raise SpecError("a setting of the bridge stands twice")
+        raise SpecError(later("a setting of the bridge stands twice"))
     missing = [key for key in _REQUIRED.get(transport, ()) if key not in keys]
     if missing:
-        raise SpecError(f"a bridge by {transport} needs {' and '.join(missing)}")
+        raise SpecError(
+            later("a bridge by {transport} needs {missing}", transport=transport, missing=" and ".join(missing))
+        )
     if settings and not transport:
-        raise SpecError("a bridge without a transport has no settings")
+        raise SpecError(later("a bridge without a transport has no settings"))
     return Bridge(transport=transport, host=host, port=port, fingerprint=fingerprint, settings=settings)
 
 
 def _setting(word: str) -> tuple[str, str]:
     key, equals, value = word.partition("=")
     if not equals or not _KEY.match(key) or not value.isascii() or not value.isprintable():
-        raise SpecError("after the fingerprint come settings such as cert=..., and something else stands there")
+        raise SpecError(later("after the fingerprint come settings such as cert=..., and something else stands there"))
     return key, value
 
 

@@ -4,6 +4,7 @@ import msgspec
 
 from rozaneh.core import Element, Spec, SpecError
 from rozaneh.links.url import Query, alpn_of, decoded, encoded, flag, join, name_of, path_of, split
+from rozaneh.words import later
 
 _KEYS = ("allowInsecure", "alpn", "fp", "headerType", "host", "path", "peer", "security", "sni", "type")
 _DEFAULT_PORT = 443
@@ -77,10 +78,10 @@ def parse(text: str) -> Trojan:
     parts = split(text, "trojan", port=_DEFAULT_PORT)
     password = decoded(parts.user)
     if not password:
-        raise SpecError("the password is missing, as in trojan://PASSWORD@host:443")
+        raise SpecError(later("the password is missing, as in trojan://PASSWORD@host:443"))
     known, unknown = parts.take(_KEYS)
     if known.pop("headerType", "none") not in ("", "none"):
-        raise SpecError("a disguise by headerType is not spoken here")
+        raise SpecError(later("a disguise by headerType is not spoken here"))
     transport = known.get("type", "") or "tcp"
     sni = name_of(known.get("sni", "") or known.get("peer", ""), "sni")
     return Trojan(

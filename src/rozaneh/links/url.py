@@ -14,6 +14,7 @@ import msgspec
 from rozaneh.core import SpecError, TargetError
 from rozaneh.core.target import clean_host, is_ip
 from rozaneh.links.text import shown_name
+from rozaneh.words import later
 
 Query = tuple[tuple[str, str], ...]
 
@@ -65,12 +66,12 @@ def split(text: str, scheme: str, *, port: int | None = None) -> Parts:
     """
     begin = f"{scheme}://"
     if text[: len(begin)].lower() != begin:
-        raise SpecError(f"a link of this kind begins with {begin}")
+        raise SpecError(later("a link of this kind begins with {begin}", begin=begin))
     body, _, fragment = text[len(begin) :].partition("#")
     body, _, asked = body.partition("?")
     authority, slash, rest = body.partition("/")
     if "@" in rest:
-        raise SpecError("there is a / before the @: in a password it is written %2F")
+        raise SpecError(later("there is a / before the @: in a password it is written %2F"))
     user, _, place = authority.rpartition("@")
     try:
         host, given = host_and_port(place, default=port)
@@ -79,7 +80,7 @@ def split(text: str, scheme: str, *, port: int | None = None) -> Parts:
             raise
         # Without its @, what is taken for a server may be a password.
         raise SpecError(
-            "the server is missing or none, and there is no @ with a user or a password before it"
+            later("the server is missing or none, and there is no @ with a user or a password before it")
         ) from None
     return Parts(
         user=user, host=host, port=given, path=slash + rest, query=query(asked), name=shown_name(_lenient(fragment))
@@ -95,18 +96,18 @@ def host_and_port(place: str, *, default: int | None = None) -> tuple[str, int]:
     if place.startswith("["):
         literal, bracket, colon_port = place[1:].partition("]")
         if not bracket or not is_ip(literal) or ":" not in literal or "%" in literal:
-            raise SpecError(f"not an IPv6 address in brackets: {place[:60]!r}")
+            raise SpecError(later("not an IPv6 address in brackets: {place!r}", place=place[:60]))
         host, port = literal, colon_port.removeprefix(":") if colon_port.startswith(":") else colon_port and "-"
     else:
         host, _, port = place.partition(":")
     try:
         clean = clean_host(decoded(host))
     except TargetError:
-        raise SpecError(f"the server is neither an IP address nor a name: {host[:60]!r}") from None
+        raise SpecError(later("the server is neither an IP address nor a name: {host!r}", host=host[:60])) from None
     if not port and default is not None:
         return clean, default
     if not (port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65535):
-        raise SpecError(f"the server's port is missing or not between 1 and 65535: {port[:20]!r}")
+        raise SpecError(later("the server's port is missing or not between 1 and 65535: {port!r}", port=port[:20]))
     return clean, int(port)
 
 
@@ -118,12 +119,12 @@ def query(text: str) -> Query:
     """
     pairs = [piece.partition("=") for piece in text.split("&") if piece]
     if len(pairs) > _MOST_KEYS:
-        raise SpecError(f"more than {_MOST_KEYS} settings after the ?")
+        raise SpecError(later("more than {most_keys} settings after the ?", most_keys=_MOST_KEYS))
     found = tuple((decoded(key), decoded(value)) for key, _, value in pairs)
     keys = [key for key, _ in found]
     twice = next((key for key in keys if keys.count(key) > 1), None)
     if twice is not None:
-        raise SpecError(f"the setting {twice[:40]!r} stands twice")
+        raise SpecError(later("the setting {twice!r} stands twice", twice=twice[:40]))
     return found
 
 
@@ -134,11 +135,11 @@ def decoded(text: str) -> str:
         SpecError: the encoding is wrong.
     """
     if _UNESCAPED.search(text):
-        raise SpecError("a % that begins no percent-encoding; a percent sign itself is written %25")
+        raise SpecError(later("a % that begins no percent-encoding; a percent sign itself is written %25"))
     try:
         return unquote(text, errors="strict")
     except UnicodeDecodeError:
-        raise SpecError("a percent-encoding that is not UTF-8") from None
+        raise SpecError(later("a percent-encoding that is not UTF-8")) from None
 
 
 def encoded(text: str, *, safe: str = "") -> str:
@@ -172,7 +173,9 @@ def one_of(value: str, allowed: Iterable[str], what: str) -> str:
     """
     known = tuple(allowed)
     if value not in known:
-        raise SpecError(f"{what} is {value[:40]!r}; expected one of {', '.join(known)}")
+        raise SpecError(
+            later("{what} is {value!r}; expected one of {known}", what=what, value=value[:40], known=", ".join(known))
+        )
     return value
 
 
@@ -192,7 +195,7 @@ def alpn_of(value: str) -> tuple[str, ...]:
         any(not name.isascii() or not 1 <= len(name) <= 32 or not name.isprintable() for name in names)
         or len(names) > 8
     ):
-        raise SpecError("alpn is a list such as h2,http/1.1")
+        raise SpecError(later("alpn is a list such as h2,http/1.1"))
     return names
 
 
@@ -205,7 +208,7 @@ def name_of(value: str, what: str) -> str:
     try:
         return clean_host(value) if value else ""
     except TargetError:
-        raise SpecError(f"{what} is not a host name: {value[:60]!r}") from None
+        raise SpecError(later("{what} is not a host name: {value!r}", what=what, value=value[:60])) from None
 
 
 def path_of(value: str) -> str:
@@ -216,7 +219,7 @@ def path_of(value: str) -> str:
     """
     path = value if value.startswith("/") else f"/{value}"
     if any(c <= " " or c == "\x7f" for c in path):
-        raise SpecError("the path holds a space or a control character")
+        raise SpecError(later("the path holds a space or a control character"))
     return encoded(path, safe="/?&=:@,;%+$")
 
 

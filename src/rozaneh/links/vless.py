@@ -11,6 +11,7 @@ import msgspec
 
 from rozaneh.core import Element, Spec, SpecError
 from rozaneh.links.url import Query, alpn_of, decoded, flag, join, name_of, path_of, split
+from rozaneh.words import later
 
 _KEYS = (
     *("allowInsecure", "alpn", "encryption", "flow", "fp", "headerType", "host", "path", "pbk", "security", "sid"),
@@ -104,12 +105,12 @@ def parse(text: str) -> Vless:
     try:
         user = str(uuid.UUID(decoded(parts.user)))
     except ValueError:
-        raise SpecError("what stands before the @ is no UUID") from None
+        raise SpecError(later("what stands before the @ is no UUID")) from None
     known, unknown = parts.take(_KEYS)
     if known.get("encryption", "none") != "none":
-        raise SpecError("VLESS knows encryption=none alone")
+        raise SpecError(later("VLESS knows encryption=none alone"))
     if known.get("headerType", "none") not in ("", "none"):
-        raise SpecError("a disguise by headerType is not spoken here")
+        raise SpecError(later("a disguise by headerType is not spoken here"))
     transport = known.get("type", "") or "tcp"
     path, early = _without_early(known.get("path", ""))
     return Vless(
@@ -138,6 +139,6 @@ def _without_early(path: str) -> tuple[str, int]:
         return path, 0
     early = int(found.group(2))
     if early > _LARGEST_EARLY:
-        raise SpecError(f"ed={early} asks for more early data than a request can carry")
+        raise SpecError(later("ed={early} asks for more early data than a request can carry", early=early))
     before, after = path[: found.start()], path[found.end() :]
     return before + (found.group(1) + after if after else ""), early

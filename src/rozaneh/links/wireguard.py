@@ -13,6 +13,7 @@ import msgspec
 from rozaneh.core import Element, Spec, SpecError
 from rozaneh.links.text import refuse_hidden
 from rozaneh.links.url import Query, host_and_port
+from rozaneh.words import later
 
 _HOOKS = {"preup", "postup", "predown", "postdown"}
 _AMNEZIA = ("Jc", "Jmin", "Jmax", "S1", "S2", "H1", "H2", "H3", "H4")
@@ -124,27 +125,27 @@ def parse(text: str) -> WireGuard:
         elif line.startswith("["):
             section = line.lower()
             if section not in ("[interface]", "[peer]"):
-                raise SpecError(f"line {number}: expected [Interface] or [Peer]")
+                raise SpecError(later("line {number}: expected [Interface] or [Peer]", number=number))
             sections.append((section, {}))
         else:
             _keep(sections, number, line)
     interfaces = [keys for section, keys in sections if section == "[interface]"]
     peers = [keys for section, keys in sections if section == "[peer]"]
     if len(interfaces) != 1 or not 1 <= len(peers) <= _MOST_PEERS:
-        raise SpecError(f"expected one [Interface] and 1 to {_MOST_PEERS} [Peer]")
+        raise SpecError(later("expected one [Interface] and 1 to {most_peers} [Peer]", most_peers=_MOST_PEERS))
     return _interface(interfaces[0], tuple(_peer(keys) for keys in peers), name)
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
     lines = text.splitlines()
     if len(lines) > _MOST_LINES:
-        raise SpecError(f"more than {_MOST_LINES} lines")
+        raise SpecError(later("more than {most_lines} lines", most_lines=_MOST_LINES))
     for number, line in enumerate(lines, 1):
         bare = line.strip()
         try:
             refuse_hidden(bare)
         except SpecError as error:
-            raise SpecError(f"line {number}: {error}") from None
+            raise SpecError(later("line {number}: {error}", number=number, error=error)) from None
         if bare:
             yield number, bare
 
@@ -153,12 +154,18 @@ def _keep(sections: list[tuple[str, dict[str, str]]], number: int, line: str) ->
     key, equals, value = line.partition("=")
     key, value = key.strip(), value.partition("#")[0].strip()
     if not equals or not sections:
-        raise SpecError(f"line {number}: expected KEY = VALUE in a section")
+        raise SpecError(later("line {number}: expected KEY = VALUE in a section", number=number))
     if key.lower() in _HOOKS:
-        raise SpecError(f"line {number}: {key} runs a command on this machine; a file that holds one is refused")
+        raise SpecError(
+            later(
+                "line {number}: {key} runs a command on this machine; a file that holds one is refused",
+                number=number,
+                key=key,
+            )
+        )
     keys = sections[-1][1]
     if not value or (key.lower() in keys and key.lower() not in ("address", "dns", "allowedips")):
-        raise SpecError(f"line {number}: {key[:30]} is empty or stands twice")
+        raise SpecError(later("line {number}: {key} is empty or stands twice", number=number, key=key[:30]))
     keys[key.lower()] = f"{keys[key.lower()]}, {value}" if key.lower() in keys else value
 
 
@@ -197,7 +204,7 @@ def _key(text: str, what: str) -> str:
     except ValueError:
         raw = b""
     if len(raw) != 32:
-        raise SpecError(f"{what} is base64 of 32 bytes")
+        raise SpecError(later("{what} is base64 of 32 bytes", what=what))
     return base64.b64encode(raw).decode()
 
 
@@ -207,11 +214,11 @@ def _networks(text: str, what: str) -> tuple[str, ...]:
     except ValueError:
         found = ()
     if not found:
-        raise SpecError(f"{what} is one or more networks such as 10.0.0.2/32")
+        raise SpecError(later("{what} is one or more networks such as 10.0.0.2/32", what=what))
     return found
 
 
 def _number(text: str, what: str, *, most: int = (1 << 32) - 1) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= most):
-        raise SpecError(f"{what} is a number from 0 to {most}")
+        raise SpecError(later("{what} is a number from 0 to {most}", what=what, most=most))
     return int(text)

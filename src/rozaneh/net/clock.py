@@ -12,6 +12,7 @@ from typing import Protocol
 import anyio
 
 from rozaneh.core import LocalFault
+from rozaneh.words import later
 
 LAB_CLOCK = "ROZANEH_LAB_CLOCK"
 LAB_CLOCK_FILE = "ROZANEH_LAB_CLOCK_FILE"
@@ -108,7 +109,11 @@ def clock_from_environment(environment: Mapping[str, str] | None = None) -> Cloc
         start = _with_zone(text)
     except ValueError:
         raise LocalFault(
-            f"{LAB_CLOCK} is {text[:60]!r}; expected a time with its zone, as in 2022-09-21T15:50:00+04:30"
+            later(
+                "{lab_clock} is {text!r}; expected a time with its zone, as in 2022-09-21T15:50:00+04:30",
+                lab_clock=LAB_CLOCK,
+                text=text[:60],
+            )
         ) from None
     clock = RunningClock(start=start, made=time.monotonic())
     path = environment.get(LAB_CLOCK_FILE)

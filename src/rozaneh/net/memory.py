@@ -22,7 +22,7 @@ import anyio
 from anyio.abc import ByteStream, Listener, SocketAttribute, TaskGroup
 from anyio.lowlevel import checkpoint
 
-from rozaneh.core import DialFailed, Failure, LocalFault
+from rozaneh.core import DialFailed, Failure
 from rozaneh.net.api import Datagrams
 from rozaneh.net.sockets import family_of
 from rozaneh.net.trace import Step
@@ -125,7 +125,7 @@ class MemoryNetwork:
     @property
     def _group(self) -> TaskGroup:
         if self._tasks is None:
-            raise LocalFault("a MemoryNetwork is used in 'async with', so that the far ends can act")
+            raise RuntimeError("a MemoryNetwork is used in 'async with', so that the far ends can act")
         return self._tasks
 
     async def __aenter__(self) -> Self:

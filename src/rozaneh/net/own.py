@@ -4,6 +4,7 @@ from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 
 from rozaneh.core import LocalFault
+from rozaneh.words import later
 
 _V4, _V6 = Path("/proc/net/fib_trie"), Path("/proc/net/if_inet6")
 _LOCAL = "/32 host LOCAL"
@@ -19,9 +20,11 @@ def own_addresses() -> frozenset[str]:
         four = parse_fib_trie(_V4.read_text())
         six = parse_if_inet6(_V6.read_text()) if _V6.exists() else frozenset()
     except (OSError, UnicodeDecodeError) as error:
-        raise LocalFault(f"cannot read this machine's addresses from {_V4}: {error}") from error
+        raise LocalFault(
+            later("cannot read this machine's addresses from {v4}: {error}", v4=_V4, error=error)
+        ) from error
     if not four and not six:
-        raise LocalFault(f"cannot read this machine's addresses: {_V4} names none")
+        raise LocalFault(later("cannot read this machine's addresses: {v4} names none", v4=_V4))
     return four | six
 
 

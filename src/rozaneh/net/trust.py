@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from rozaneh.core import LocalFault
+from rozaneh.words import later
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,17 @@ class Trust:
         try:
             context = ssl.create_default_context(cafile=self.ca_file)
         except (OSError, ssl.SSLError) as error:
-            raise LocalFault(f"cannot read the certificate authorities in {self.ca_file}: {error}") from error
+            raise LocalFault(
+                later(
+                    "cannot read the certificate authorities in {ca_file}: {error}", ca_file=self.ca_file, error=error
+                )
+            ) from error
         if verify and self.ca_file is None and not _system_has_authorities():
             raise LocalFault(
-                "this system has no certificate authorities: install the package ca-certificates,"
-                " or name a PEM file in SSL_CERT_FILE"
+                later(
+                    "this system has no certificate authorities: install the package ca-certificates, or name "
+                    "a PEM file in SSL_CERT_FILE"
+                )
             )
         context.verify_flags |= self.flags
         if not verify:

@@ -21,6 +21,7 @@ from rozaneh.core import DamagedFile
 from rozaneh.observatory import schema
 from rozaneh.observatory.engine import TABLES, refusals
 from rozaneh.observatory.store import files
+from rozaneh.words import Later, later
 
 _SIGNS: Final = (
     pa.ArrowException,
@@ -70,7 +71,7 @@ def all_told(place: Path, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
         yield from tables
 
 
-def _damaged(place: Path, *, thoroughly: bool) -> str | None:
+def _damaged(place: Path, *, thoroughly: bool) -> Later | None:
     """What is to be said of the first file that is not as it should be.
 
     Args:
@@ -85,21 +86,32 @@ def _damaged(place: Path, *, thoroughly: bool) -> str | None:
                 except _UNREADABLE as error:
                     if not os.path.lexists(path):  # replaced since it was listed
                         continue
-                    wrong = f"it cannot be read ({' '.join(str(error).split())[:120]})"
+                    wrong = later("it cannot be read ({error})", error=" ".join(str(error).split())[:120])
                 if wrong:
-                    return f"{path} is no whole file of the table {name}: {wrong}; {_help(name, place)}"
+                    return later(
+                        "{path} is no whole file of the table {name}: {wrong}; {help}",
+                        path=path,
+                        name=name,
+                        wrong=wrong,
+                        help=_help(name, place),
+                    )
     return None
 
 
-def _end(path: Path, kind: pa.Schema) -> str | None:
+def _end(path: Path, kind: pa.Schema) -> Later | None:
     """What is wrong with a file, by its end."""
     found = pq.read_schema(path)
     for field in kind:
         place = found.get_field_index(field.name)
         if place < 0:
-            return f"it has no column {field.name}"
+            return later("it has no column {name}", name=field.name)
         if not _alike(found.field(place).type, field.type):
-            return f"its column {field.name} holds {found.field(place).type}, not {field.type}"
+            return later(
+                "its column {name} holds {found}, not {wanted}",
+                name=field.name,
+                found=found.field(place).type,
+                wanted=field.type,
+            )
     return None
 
 
@@ -116,8 +128,10 @@ def _whole(path: Path, _: pa.Schema) -> None:
             pass
 
 
-def _help(name: str, place: Path) -> str:
+def _help(name: str, place: Path) -> Later:
     again = f"'rozaneh observe judge --store {place}'"
     if name == schema.OBSERVATIONS:
-        return f"put a copy of it back, or remove it, which loses its measurements, and then: {again}"
-    return f"remove it, and then: {again}"
+        return later(
+            "put a copy of it back, or remove it, which loses its measurements, and then: {command}", command=again
+        )
+    return later("remove it, and then: {command}", command=again)

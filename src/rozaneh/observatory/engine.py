@@ -20,6 +20,7 @@ import pyarrow as pa
 from rozaneh.core import LocalFault
 from rozaneh.observatory import schema
 from rozaneh.observatory.store import files, staging_of
+from rozaneh.words import later
 
 TABLES: Final = {
     schema.OBSERVATIONS: schema.OBSERVATION,
@@ -114,14 +115,16 @@ def clickhouse(address: str) -> Any:
         import clickhouse_connect  # noqa: PLC0415 - installed by those alone who have such a server
         from ibis.backends.clickhouse import Backend  # noqa: PLC0415 - the same
     except ImportError as error:
-        raise LocalFault(f"this engine needs what requirements/scale.lock lists: {error}") from None
+        raise LocalFault(later("this engine needs what requirements/scale.lock lists: {error}", error=error)) from None
     logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())  # what it would print is told below
     chosen = _of_address(address)
     with refusals(f"no ClickHouse at {chosen.get('host', 'chdb')}"):
         try:
             return Backend.from_connection(clickhouse_connect.get_client(**chosen))
         except (OSError, ValueError) as error:
-            raise LocalFault(f"no ClickHouse at {chosen.get('host', 'chdb')}: {str(error)[:200]}") from None
+            raise LocalFault(
+                later("no ClickHouse at {host}: {error}", host=chosen.get("host", "chdb"), error=str(error)[:200])
+            ) from None
 
 
 def _of_address(address: str) -> dict[str, Any]:
@@ -134,9 +137,13 @@ def _of_address(address: str) -> dict[str, Any]:
         parts = urlsplit(address)
         host, port = parts.hostname, parts.port or 8123
     except ValueError as error:
-        raise LocalFault(f"--engine names no ClickHouse: {error}; expected {_CLICKHOUSE}") from None
+        raise LocalFault(
+            later("--engine names no ClickHouse: {error}; expected {clickhouse}", error=error, clickhouse=_CLICKHOUSE)
+        ) from None
     if not host:
-        raise LocalFault(f"--engine names no ClickHouse: it has no host; expected {_CLICKHOUSE}")
+        raise LocalFault(
+            later("--engine names no ClickHouse: it has no host; expected {clickhouse}", clickhouse=_CLICKHOUSE)
+        )
     if host == "chdb":
         return {"interface": "chdb"} | ({"path": parts.path} if parts.path.strip("/") else {})
     return {
@@ -189,7 +196,9 @@ def check_engine(text: str) -> None:
     if text == DUCKDB:
         return
     if not text.startswith("clickhouse://"):
-        raise LocalFault(f"no engine is called {text!r}; there are duckdb and {_CLICKHOUSE}")
+        raise LocalFault(
+            later("no engine is called {text!r}; there are duckdb and {clickhouse}", text=text, clickhouse=_CLICKHOUSE)
+        )
     _of_address(text)
 
 

@@ -20,6 +20,7 @@ from rozaneh.observatory.doubles import Doubles, Keys
 from rozaneh.observatory.jobs import read_side_by_side
 from rozaneh.observatory.store import Change, Store
 from rozaneh.observatory.window import Found, Summary, Window, much_memory
+from rozaneh.words import later
 from rozaneh.words.foreign import shown
 
 __all__ = ["Progress", "Summary", "ingest", "inputs"]
@@ -49,7 +50,7 @@ def inputs(paths: Sequence[Path]) -> list[Found]:
         elif path.exists():
             found.append(path)
         else:
-            raise LocalFault(f"there is no file or directory {path}")
+            raise LocalFault(later("there is no file or directory {path}", path=path))
     return [seen for path in dict.fromkeys(found) if (seen := _seen(path))]
 
 

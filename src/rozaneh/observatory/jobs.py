@@ -25,6 +25,7 @@ from rozaneh.core import LocalFault
 from rozaneh.observatory.doubles import Doubles, Keys
 from rozaneh.observatory.store import Change, Input, Partition, Store
 from rozaneh.observatory.window import Found, Summary, Window, much_memory
+from rozaneh.words import later
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -125,7 +126,7 @@ class _Holder:
             told = _TOLD.decode(reader.recv_bytes())
         except (EOFError, OSError):
             raise LocalFault(
-                "a process that read files has ended early; nothing is lost, run the same command again"
+                later("a process that read files has ended early; nothing is lost, run the same command again")
             ) from None
         match told:
             case _Next():

@@ -20,6 +20,7 @@ from rozaneh.observatory.layers import layered
 from rozaneh.observatory.spreadsheet import csv
 from rozaneh.observatory.store import Partition, check_store, files, partitions_of
 from rozaneh.observatory.wording import ORDER
+from rozaneh.words import later
 
 
 class Asked(NamedTuple):
@@ -98,9 +99,9 @@ def write(place: Path, tables: Iterator[pa.Table], kind: pa.Schema) -> int:
         LocalFault: it ends otherwise, is there and no file, or cannot be written.
     """
     if place.suffix not in (".parquet", ".csv"):
-        raise LocalFault(f"{place}: the name has to end in .parquet or .csv")
+        raise LocalFault(later("{place}: the name has to end in .parquet or .csv", place=place))
     if place.exists() and not place.is_file():
-        raise LocalFault(f"{place}: is no file")  # a pipe that nobody reads would be waited for
+        raise LocalFault(later("{place}: is no file", place=place))  # a pipe that nobody reads would be waited for
     with replaced(place) as fresh:
         return _parquet(fresh, tables, kind) if place.suffix == ".parquet" else _csv(fresh, tables, kind)
 

@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 
 from rozaneh.core import LocalFault
 from rozaneh.observatory import schema
+from rozaneh.words import later
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS input (path TEXT PRIMARY KEY, size INTEGER, changed INTEGER, lines INTEGER, read INTEGER,
@@ -206,7 +207,13 @@ class Store:
         touched: set[Path] = set()
         for name in (name for move in todo for name in move if name is not None):
             if Path(name).is_absolute() or ".." in Path(name).parts:
-                raise LocalFault(f"the ledger of the store {self.place} names a file outside of it: {name}")
+                raise LocalFault(
+                    later(
+                        "the ledger of the store {place} names a file outside of it: {name}",
+                        place=self.place,
+                        name=name,
+                    )
+                )
         for staged, final in todo:
             target = self.place / final
             if staged is not None:
@@ -227,9 +234,13 @@ def _faults_named(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise LocalFault(f"cannot write the store {place}: {error.strerror or error}") from None
+        raise LocalFault(
+            later("cannot write the store {place}: {why}", place=place, why=error.strerror or error)
+        ) from None
     except (sqlite3.Error, ValueError) as error:
-        raise LocalFault(f"cannot write the store {place}: its ledger: {error}") from None
+        raise LocalFault(
+            later("cannot write the store {place}: its ledger: {error}", place=place, error=error)
+        ) from None
 
 
 class _rolled_back:  # noqa: N801 - reads as what it does, like contextlib's own
@@ -310,11 +321,13 @@ def check_format(place: Path) -> None:
     try:
         str(place).encode()
     except UnicodeEncodeError:
-        raise LocalFault(f"{place}: the name of a store has to be text in UTF-8") from None
+        raise LocalFault(later("{place}: the name of a store has to be text in UTF-8", place=place)) from None
     path = place / schema.LEDGER / _FORMAT_FILE
     told = path.read_bytes() if path.is_file() else b""
     if told != _FORMAT.encode() and (told or (place / schema.OBSERVATIONS).is_dir()):
-        raise LocalFault(f"another version of Rozaneh made the store {place}: ingest the files into a new one")
+        raise LocalFault(
+            later("another version of Rozaneh made the store {place}: ingest the files into a new one", place=place)
+        )
 
 
 def check_store(place: Path) -> None:
@@ -325,7 +338,11 @@ def check_store(place: Path) -> None:
     """
     check_format(place)
     if not (place / schema.LEDGER / _FORMAT_FILE).is_file():
-        raise LocalFault(f"{place}: there is no store; make one with: rozaneh observe ingest FILES --store {place}")
+        raise LocalFault(
+            later(
+                "{place}: there is no store; make one with: rozaneh observe ingest FILES --store {place}", place=place
+            )
+        )
 
 
 def _say_format(place: Path) -> None:
@@ -349,7 +366,7 @@ def _locked(path: Path, place: Path) -> IO[bytes]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.close()
-        raise LocalFault(f"another process writes the store {place}") from None
+        raise LocalFault(later("another process writes the store {place}", place=place)) from None
     return lock
 
 

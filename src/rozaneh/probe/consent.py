@@ -18,7 +18,7 @@ from rozaneh.core.ordinary import read_ordinary
 from rozaneh.core.private import private_folder
 from rozaneh.probe.services import RISKY, Service
 from rozaneh.probe.vantages import IN_LAB
-from rozaneh.words import mark
+from rozaneh.words import later, mark
 
 VERSION = 2
 """Raised whenever a text below comes to say something else."""
@@ -158,7 +158,13 @@ def agree(path: Path, categories: Iterable[str], today: dt.date) -> Consent:
     """
     asked = set(categories)
     if unknown := sorted(asked - set(CATEGORIES)):
-        raise LocalFault(f"no category is called {unknown[0][:40]!r}; there are {', '.join(CATEGORIES)}")
+        raise LocalFault(
+            later(
+                "no category is called {unknown!r}; there are {categories}",
+                unknown=unknown[0][:40],
+                categories=", ".join(CATEGORIES),
+            )
+        )
     before = load(path)
     kept = set(before.categories) if before.version == VERSION else set()
     made = Consent(version=VERSION, categories=tuple(sorted(asked | kept)), date=today)
@@ -166,7 +172,7 @@ def agree(path: Path, categories: Iterable[str], today: dt.date) -> Consent:
         private_folder(path.parent)
         path.write_bytes(msgspec.json.encode(made) + b"\n")
     except OSError as error:
-        raise LocalFault(f"cannot keep your answer in {path}: {error.strerror}") from error
+        raise LocalFault(later("cannot keep your answer in {path}: {why}", path=path, why=error.strerror)) from error
     return made
 
 
@@ -179,4 +185,4 @@ def withdraw(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise LocalFault(f"cannot remove {path}: {error.strerror}") from error
+        raise LocalFault(later("cannot remove {path}: {why}", path=path, why=error.strerror)) from error

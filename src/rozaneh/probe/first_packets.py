@@ -14,6 +14,7 @@ import struct
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from rozaneh.core import LocalFault
+from rozaneh.words import later
 
 _LABEL_MAC1 = b"mac1----"
 _KEY_LENGTH = 32
@@ -37,7 +38,9 @@ def wireguard_initiation(public_key: str) -> bytes:
     except binascii.Error:
         key = b""
     if len(key) != _KEY_LENGTH:
-        raise LocalFault(f"not a WireGuard public key: {public_key[:50]!r}; expected 32 bytes in base64")
+        raise LocalFault(
+            later("not a WireGuard public key: {public_key!r}; expected 32 bytes in base64", public_key=public_key[:50])
+        )
     ephemeral = X25519PrivateKey.generate().public_key().public_bytes_raw()
     body = b"\x01\0\0\0" + os.urandom(4) + ephemeral + os.urandom(_ENCRYPTED_STATIC + _ENCRYPTED_TIMESTAMP)
     mac1 = hashlib.blake2s(body, key=hashlib.blake2s(_LABEL_MAC1 + key).digest(), digest_size=16).digest()

@@ -27,6 +27,7 @@ from rozaneh.core.ordinary import open_ordinary
 from rozaneh.core.private import private_folder
 from rozaneh.ooni.listupdate import LARGEST_BUNDLE, BadUpdate, Update, open_update
 from rozaneh.ooni.testlists import LARGEST, TestList, read_list
+from rozaneh.words import later
 
 MOST_KEYS = 4
 """Keys that are trusted at once: one, and its successor while it is replaced."""
@@ -69,12 +70,17 @@ class Lists:
             LocalFault: it is no key, there are too many, or it cannot be kept.
         """
         if len(key) != _KEY_BYTES:
-            raise LocalFault("not a public key of Ed25519")
+            raise LocalFault(later("not a public key of Ed25519"))
         with self._alone():
             kept = self._trusted()
             keys = tuple(dict.fromkeys((*kept.keys, key)))
             if len(keys) > MOST_KEYS:
-                raise LocalFault(f"{MOST_KEYS} keys are trusted already; take one back: rozaneh lists distrust KEY")
+                raise LocalFault(
+                    later(
+                        "{most_keys} keys are trusted already; take one back: rozaneh lists distrust KEY",
+                        most_keys=MOST_KEYS,
+                    )
+                )
             self._keep(_Trusted(keys=keys, newest=self._newest(kept)))
 
     def distrust(self, key: bytes) -> None:
@@ -84,7 +90,7 @@ class Lists:
             LocalFault: it is not trusted, or that cannot be kept.
         """
         if key not in self.keys:
-            raise LocalFault("that key is not trusted anyway")
+            raise LocalFault(later("that key is not trusted anyway"))
         with self._alone():
             kept = self._trusted()
             self._keep(_Trusted(keys=tuple(each for each in kept.keys if each != key), newest=self._newest(kept)))
@@ -98,8 +104,10 @@ class Lists:
         """
         if not self.keys:
             raise LocalFault(
-                "no key is trusted for test lists, and none comes with Rozaneh: get the public key of whoever signs"
-                " your lists, and name it: rozaneh lists trust FILE"
+                later(
+                    "no key is trusted for test lists, and none comes with Rozaneh: get the public key of "
+                    "whoever signs your lists, and name it: rozaneh lists trust FILE"
+                )
             )
         with self._alone():  # of two at once the older must not come last
             kept = self._trusted()
@@ -127,12 +135,15 @@ class Lists:
         """
         if not _OWN.fullmatch(name) or name == _RESERVED:
             raise LocalFault(
-                f"not a name for a list: {name[:40]!r}; expected 3 to 40 small letters, digits, - and _, such as mine"
+                later(
+                    "not a name for a list: {name!r}; expected 3 to 40 small letters, digits, - and _, such as mine",
+                    name=name[:40],
+                )
             )
         found = read_list(data)
         if not found.sites:
             reason = found.left_out[0].reason if found.left_out else "it is empty"
-            raise LocalFault(f"no site is left to measure in that list: {reason}")
+            raise LocalFault(later("no site is left to measure in that list: {reason}", reason=reason))
         self._write(f"own/{name}{_SUFFIX}", data)
         return found
 
@@ -143,12 +154,18 @@ class Lists:
             LocalFault: there is none of that name, or it cannot be removed.
         """
         if name not in self.own():
-            raise LocalFault(f"no list of yours is called {name[:40]!r}; there are: {', '.join(self.own()) or '-'}")
+            raise LocalFault(
+                later(
+                    "no list of yours is called {name!r}; there are: {names}",
+                    name=name[:40],
+                    names=", ".join(self.own()) or "-",
+                )
+            )
         path = self._own(name)
         try:
             path.unlink()
         except OSError as error:
-            raise LocalFault(f"cannot remove {path}: {error.strerror}") from error
+            raise LocalFault(later("cannot remove {path}: {why}", path=path, why=error.strerror)) from error
 
     def own(self) -> list[str]:
         """The names of the lists of one's own."""
@@ -188,7 +205,7 @@ class Lists:
             private_folder(self.folder)
             descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise LocalFault(f"cannot use {self.folder}: {error.strerror}") from error
+            raise LocalFault(later("cannot use {folder}: {why}", folder=self.folder, why=error.strerror)) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
@@ -213,8 +230,12 @@ class Lists:
             return msgspec.json.decode(data, type=_Trusted)
         except msgspec.MsgspecError as error:
             raise LocalFault(
-                f"{self.folder / 'trusted.json'} is damaged ({error}); it says whose lists are believed, so no update"
-                " is taken. Remove it, and name the key again: rozaneh lists trust FILE"
+                later(
+                    "{path} is damaged ({error}); it says whose lists are believed, so no update is taken. "
+                    "Remove it, and name the key again: rozaneh lists trust FILE",
+                    path=self.folder / "trusted.json",
+                    error=error,
+                )
             ) from error
 
     def _keep(self, trusted: _Trusted) -> None:
@@ -231,7 +252,7 @@ class Lists:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise LocalFault(f"cannot read {path}: {error.strerror}") from error
+            raise LocalFault(later("cannot read {path}: {why}", path=path, why=error.strerror)) from error
 
     def _write(self, name: str, data: bytes) -> None:
         """Write beside the place, and move there once it is on the disk: an end at any moment leaves it whole."""
@@ -246,7 +267,7 @@ class Lists:
                 os.fsync(file.fileno())
             fresh.replace(path)
         except OSError as error:
-            raise LocalFault(f"cannot keep {path}: {error.strerror}") from error
+            raise LocalFault(later("cannot keep {path}: {why}", path=path, why=error.strerror)) from error
 
 
 def _is_of_update(name: str) -> bool:
@@ -261,7 +282,7 @@ def read_key(text: str) -> bytes:
     """
     stripped = text.strip()
     if len(stripped) > _LARGEST_KEY_FILE:
-        raise LocalFault("not a public key of Ed25519: too long")
+        raise LocalFault(later("not a public key of Ed25519: too long"))
     try:
         if stripped.startswith("-----"):
             key = load_pem_public_key(stripped.encode())
@@ -273,4 +294,4 @@ def read_key(text: str) -> bytes:
                 return data
     except (ValueError, binascii.Error, UnsupportedAlgorithm):
         pass  # one line for every way in which it is none
-    raise LocalFault("not a public key of Ed25519; expected PEM, or 32 bytes in base64")
+    raise LocalFault(later("not a public key of Ed25519; expected PEM, or 32 bytes in base64"))

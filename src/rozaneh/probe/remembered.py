@@ -13,6 +13,7 @@ from rozaneh.core.ordinary import open_ordinary
 from rozaneh.core.private import private_folder
 from rozaneh.diagnosis import Control
 from rozaneh.probe.services import Endpoint
+from rozaneh.words import later
 
 LONGEST = 24 * 3600
 """Seconds for which an answer may stand in for a vantage. Sites do not move in a day; they may be down by the hour, so
@@ -72,7 +73,9 @@ class Remembered:
             fresh.write_bytes(msgspec.json.encode([each for each in self._kept.values() if self._counts(each)]))
             fresh.replace(path)
         except OSError as error:
-            raise LocalFault(f"cannot keep the controls' answers in {path}: {error.strerror}") from error
+            raise LocalFault(
+                later("cannot keep the controls' answers in {path}: {why}", path=path, why=error.strerror)
+            ) from error
 
     @classmethod
     def read(cls, path: Path, now: Callable[[], float] = time) -> "Remembered":

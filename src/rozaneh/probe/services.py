@@ -15,6 +15,7 @@ from rozaneh.core import LocalFault, Target, TargetError
 from rozaneh.core.ordinary import open_ordinary
 from rozaneh.core.target import clean_host, is_ip
 from rozaneh.diagnosis.evidence import Kind
+from rozaneh.words import later
 
 _Id = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
@@ -91,9 +92,15 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         try:
             parts = urlsplit(self.url)
         except ValueError as error:
-            raise TargetError(f"not a target: {self.url[:60]!r} ({error})") from None
+            raise TargetError(later("not a target: {url!r} ({error})", url=self.url[:60], error=error)) from None
         if parts.scheme not in _KINDS:
-            raise TargetError(f"not a target: scheme {parts.scheme!r}; expected one of {', '.join(_KINDS)}")
+            raise TargetError(
+                later(
+                    "not a target: scheme {scheme!r}; expected one of {kinds}",
+                    scheme=parts.scheme,
+                    kinds=", ".join(_KINDS),
+                )
+            )
         kind, default = _KINDS[parts.scheme]
         if kind in ("https", "http", "quic"):
             speaks = "http" if kind == "http" else "https"
@@ -167,19 +174,27 @@ def _check(service: Service, place: str) -> None:
     known = {endpoint.id for endpoint in service.endpoint}
     where = f"{place}: service {service.id!r}"
     if len(known) != len(service.endpoint):
-        raise LocalFault(f"{where}: two endpoints have one id")
+        raise LocalFault(later("{where}: two endpoints have one id", where=where))
     if not service.needs.all and not service.needs.any:
-        raise LocalFault(f"{where}: `needs` names nothing; expected `all` or `any` with endpoint ids")
+        raise LocalFault(
+            later("{where}: `needs` names nothing; expected `all` or `any` with endpoint ids", where=where)
+        )
     for name in (*service.needs.all, *service.needs.any):
         if name not in known:
-            raise LocalFault(f"{where}: `needs` names {name!r}, which is no endpoint of it")
+            raise LocalFault(
+                later("{where}: `needs` names {name!r}, which is no endpoint of it", where=where, name=name)
+            )
     for endpoint in service.endpoint:
         try:
             endpoint.target.at()
         except TargetError as error:
-            raise LocalFault(f"{where}, endpoint {endpoint.id!r}: {error}") from None
+            raise LocalFault(
+                later("{where}, endpoint {id!r}: {error}", where=where, id=endpoint.id, error=error)
+            ) from None
         if bad := next((text for text in endpoint.addresses if not is_ip(text)), None):
-            raise LocalFault(f"{where}, endpoint {endpoint.id!r}: not an IP address: {bad[:60]!r}")
+            raise LocalFault(
+                later("{where}, endpoint {id!r}: not an IP address: {bad!r}", where=where, id=endpoint.id, bad=bad[:60])
+            )
 
 
 @cache
@@ -204,9 +219,9 @@ def read_services(path: Path) -> tuple[Service, ...]:
         with open_ordinary(path) as file:
             data = file.read(_LARGEST_FILE + 1)
     except OSError as error:
-        raise LocalFault(f"{path}: cannot be read ({error.strerror})") from None
+        raise LocalFault(later("{path}: cannot be read ({why})", path=path, why=error.strerror)) from None
     if len(data) > _LARGEST_FILE:
-        raise LocalFault(f"{path}: larger than {_LARGEST_FILE} bytes")
+        raise LocalFault(later("{path}: larger than {largest_file} bytes", path=path, largest_file=_LARGEST_FILE))
     return parse_services(data, path.name)
 
 
@@ -221,7 +236,7 @@ def together(*groups: Iterable[Service]) -> tuple[Service, ...]:
     for service in found:
         for name in (service.id, *service.aliases):
             if name in seen:
-                raise LocalFault(f"catalogue: {name!r} stands twice")
+                raise LocalFault(later("catalogue: {name!r} stands twice", name=name))
             seen.add(name)
     return found
 
@@ -255,10 +270,9 @@ def _from_url(text: str, by_name: dict[str, Service]) -> Service:
     if not looks_like_one:
         alike = difflib.get_close_matches(_folded(text), by_name, n=3, cutoff=0.5)
         names = ", ".join(dict.fromkeys(by_name[name].id for name in alike))
-        raise LocalFault(
-            f"no service is called {text[:60]!r}"
-            + (f"; did you mean {names}?" if names else "; see 'rozaneh check --list'")
-        )
+        if names:
+            raise LocalFault(later("no service is called {name!r}; did you mean {names}?", name=text[:60], names=names))
+        raise LocalFault(later("no service is called {name!r}; see 'rozaneh check --list'", name=text[:60]))
     return service_of_url(text)
 
 

@@ -3,7 +3,7 @@
 import gettext
 import os
 import string
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from pathlib import Path
 from typing import Self
@@ -23,6 +23,41 @@ class Said(str):
     __slots__ = ()
 
 
+class Later(str):
+    """A line in English, as an exception has it, that is said in another language when it reaches a person.
+
+    Attributes:
+        message: the English sentence.
+        values: as for :meth:`Words.say`.
+    """
+
+    __slots__ = ("message", "values")
+    message: str
+    values: Mapping[str, object]
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """For another process it is the English line."""
+        return str, (str(self),)
+
+
+def later(message: str, /, **values: object) -> Later:
+    """A line for an exception: in English now, and in the language of whoever reads it by :meth:`Words.again`.
+
+    Args:
+        message: the English sentence; a literal, or a text that went through :func:`mark`.
+        values: as for :meth:`Words.say`. An exception as a value is said again as well.
+    """
+    made = Later(_ENGLISH.vformat(message, (), values) if values else message)
+    made.message, made.values = message, values
+    return made
+
+
+def text_of(error: BaseException) -> str:
+    """What an exception says, so that :meth:`Words.again` can say it in another language, which ``str`` would undo."""
+    text = error.args[0] if len(error.args) == 1 else None
+    return text if isinstance(text, str) else str(error)
+
+
 def mark(message: str) -> str:
     """The message itself: it is translated later, where ``say`` is given it in a variable."""
     return message
@@ -40,7 +75,7 @@ class Words:
         self.language = tongue
         self.right_to_left = tongue == "fa"
         self._catalogue = gettext.translation(_DOMAIN, _LOCALE, [tongue], fallback=tongue == "en")
-        self._formatter = _Formatter(persian=self.right_to_left)
+        self._formatter = _Formatter(self.again if self.right_to_left else None)
 
     @classmethod
     def choose(cls, lang: str | None = None, environment: Mapping[str, str] = os.environ) -> Self:
@@ -65,6 +100,13 @@ class Words:
         """As :meth:`say`, for a sentence that depends on a number, which is the value ``{n}``."""
         return self._set(self._catalogue.ngettext(one, many, n), {"n": n, **values})
 
+    def again(self, what: BaseException | str) -> Said:
+        """What an exception says, in this language where :func:`later` made its text, else as it is; on one line."""
+        text = text_of(what) if isinstance(what, BaseException) else what
+        if isinstance(text, Later):
+            return self.say(text.message, **text.values)
+        return text if isinstance(text, Said) else Said(shown(text))
+
     def number(self, value: float, spec: str = "") -> Said:
         """A number of the prose, in this language's digits; ``spec`` is a format such as ``.1f``."""
         return Said(self._formatter.format_field(value, spec))
@@ -74,15 +116,22 @@ class Words:
 
 
 class _Formatter(string.Formatter):
-    """``str.format`` that treats numbers as prose and texts as foreign."""
+    """``str.format`` that treats numbers as prose and texts as foreign.
 
-    def __init__(self, *, persian: bool) -> None:
-        self._persian = persian
+    Args:
+        again: says in Persian what an exception says, where that is what is spoken.
+    """
+
+    def __init__(self, again: Callable[[BaseException | str], Said] | None = None) -> None:
+        self._persian = again is not None
+        self._again = again
 
     def format_field(self, value: object, format_spec: str) -> str:
         if isinstance(value, int | float) and not isinstance(value, bool | Enum):
             number = format(value, format_spec)
             return number.translate(_PERSIAN) if self._persian else number
+        if self._again is not None and isinstance(value, BaseException | Later):
+            value = self._again(value)
         text = value if isinstance(value, Said) else shown(str(value))
         text = format(text, format_spec)
         if not self._persian:
@@ -90,3 +139,6 @@ class _Formatter(string.Formatter):
         # The first strong letter of a sentence of ours may stand in an isolate, where UAX #9 (P2) does not look.
         isolate = _RIGHT_TO_LEFT_ISOLATE if isinstance(value, Said) else _FIRST_STRONG_ISOLATE
         return f"{isolate}{text}{_POP_DIRECTIONAL_ISOLATE}"
+
+
+_ENGLISH = _Formatter()

@@ -29,7 +29,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         text: in the language of the page.
-        detail: a link without its secrets, or the reason in English; from left to right.
+        detail: a link without its secrets, or the reason; in the direction of its first letter.
     """
 
     text: str
@@ -44,7 +44,7 @@ def of_added(added: Added, words: Words) -> Iterator[Note]:
     for each in added.unusable:
         yield Note(text=say("Kept, but this machine cannot go it: a program of its own is needed."), detail=each)
     if added.waits:
-        yield Note(text=say(_NEXT), detail="; ".join(each.reason for each in added.wrong[:_MOST]))
+        yield Note(text=say(_NEXT), detail="; ".join(words.again(each.reason) for each in added.wrong[:_MOST]))
         return
     alone = len(added.ways) + len(added.unusable) + len(added.wrong) == 1
     for wrong in added.wrong[:_MOST]:
@@ -53,7 +53,7 @@ def of_added(added: Added, words: Words) -> Iterator[Note]:
         text = (
             say("Left out, line {n}: {why}", n=wrong.line, why=why) if named else say("Left out: {reason}", reason=why)
         )
-        yield Note(text=text, detail=wrong.reason)
+        yield Note(text=text, detail=words.again(wrong.reason))
     if not (added.ways or added.unusable or added.wrong):
         yield Note(text=say("There was no link in it."))
     if added.ways and not added.kept:

@@ -15,6 +15,7 @@ from rozaneh.observatory.engine import table
 from rozaneh.observatory.events.stored import FILE, Stored, stored
 from rozaneh.observatory.simulated import is_simulated
 from rozaneh.observatory.store import check_store, files
+from rozaneh.words import later
 
 _ADDRESS: Final = re.compile(r"https?://[^\s\x00-\x20\x7f-\x9f\"<>\\^`{|}]{1,1000}")
 _ASKED: Final = (schema.CELLS, schema.COUNTRYWIDE, schema.DAILY)
@@ -38,7 +39,11 @@ def open_site(place: Path, engine: str = "duckdb", *, interactive: bool = False,
     known = stored(place)
     events = known or Stored()
     if where and not _ADDRESS.fullmatch(where):
-        raise LocalFault(f"{where!r} is no address of a site: expected https:// or http:// and no spaces or quotes")
+        raise LocalFault(
+            later(
+                "{where!r} is no address of a site: expected https:// or http:// and no spaces or quotes", where=where
+            )
+        )
     where = where if not where or where.endswith("/") else f"{where}/"
     holdings = Holdings(
         cells=table(connection, schema.CELLS),
@@ -84,4 +89,4 @@ class Current:
                 seen = (self._place / schema.EVENTS / FILE).stat().st_mtime_ns
             return (seen, *(str(path) for table in _ASKED for path in files(self._place, table)))
         except OSError as error:
-            raise LocalFault(f"{self._place} cannot be read: {error.strerror}") from None
+            raise LocalFault(later("{place} cannot be read: {why}", place=self._place, why=error.strerror)) from None

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from rozaneh.core import LocalFault
 from rozaneh.observatory.dashboard.site import Site
+from rozaneh.words import later
 
 _MARK: Final = ".rozaneh-observatory"
 """Lies in what was published, and lists its files; so whatever else lies there is somebody's."""
@@ -49,9 +50,13 @@ def publish(site: Site, place: Path, progress: Callable[[int, int], None]) -> tu
                 shutil.rmtree(fresh, ignore_errors=True)  # gone already, or half of a site
             _sweep(whole)
     except OSError as error:
-        raise LocalFault(f"{place}: cannot be written: {error.strerror or error}") from error
+        raise LocalFault(
+            later("{place}: cannot be written: {why}", place=place, why=error.strerror or error)
+        ) from error
     except RuntimeError:  # what Python 3.11 and 3.12 say of links that lead to each other
-        raise LocalFault(f"{place}: cannot be written: {os.strerror(errno.ELOOP)}") from None
+        raise LocalFault(
+            later("{place}: cannot be written: {why}", place=place, why=os.strerror(errno.ELOOP))
+        ) from None
     return len(paths), size
 
 
@@ -63,7 +68,13 @@ def _check(whole: Path, place: Path) -> None:
     for path in whole.rglob("*") if whole.is_dir() else (whole,):
         name = path.relative_to(whole).as_posix()
         if (path.is_symlink() or not path.is_dir()) and name != _MARK and name not in ours:
-            raise LocalFault(f"{place}: holds something else, {name}; name a directory that is empty or does not exist")
+            raise LocalFault(
+                later(
+                    "{place}: holds something else, {name}; name a directory that is empty or does not exist",
+                    place=place,
+                    name=name,
+                )
+            )
 
 
 def _listed(whole: Path) -> frozenset[str]:

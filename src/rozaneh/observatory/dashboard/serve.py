@@ -19,6 +19,7 @@ from rozaneh.core import LocalFault
 from rozaneh.observatory.dashboard.patience import Patience
 from rozaneh.observatory.dashboard.site import Page, Site
 from rozaneh.observatory.dashboard.views import policy
+from rozaneh.words import later
 
 _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
@@ -161,7 +162,12 @@ def _listening(host: str, port: int) -> socket.socket:
     except (OSError, UnicodeError) as error:
         why = str(getattr(error, "strerror", None) or error).partition(" (")[0]  # behind it the address again
         raise LocalFault(
-            f"cannot listen on {host}, port {port}: {why}; choose others with --host and --port, as --port 0"
+            later(
+                "cannot listen on {host}, port {port!s}: {why}; choose others with --host and --port, as --port 0",
+                host=host,
+                port=port,
+                why=why,
+            )
         ) from None
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from rozaneh.core import LocalFault
+from rozaneh.words import later
 
 _Id = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{2,60}$")]
 _Set = TypeVar("_Set")
@@ -38,7 +39,7 @@ class EventRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         try:
             return msgspec.convert(self.set, kind, strict=False)
         except msgspec.ValidationError as error:
-            raise LocalFault(f"rule {self.id!r}: {error}") from error
+            raise LocalFault(later("rule {id!r}: {error}", id=self.id, error=error)) from error
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,7 +58,7 @@ def parse_rules(data: bytes, place: str) -> dict[str, EventRule]:
         raise LocalFault(f"{place}: {error}") from error
     by_id = {rule.id: rule for rule in read}
     if len(by_id) < len(read):
-        raise LocalFault(f"{place}: an id stands twice")
+        raise LocalFault(later("{place}: an id stands twice", place=place))
     return by_id
 
 

@@ -10,6 +10,7 @@ from rozaneh.core.replaced import replaced
 from rozaneh.observatory.events.event import Found, Withheld
 from rozaneh.observatory.events.sentences import CHANGES, KINDS, REASONS, STATES
 from rozaneh.observatory.schema import EVENTS
+from rozaneh.words import later
 
 FILE = "events.json"
 """Its name, below the store's directory of events."""
@@ -45,12 +46,16 @@ def stored(place: Path) -> Stored | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise LocalFault(f"{path}: {error.strerror}; find the events again with 'rozaneh observe events'") from error
+        raise LocalFault(
+            later("{path}: {why}; find the events again with 'rozaneh observe events'", path=path, why=error.strerror)
+        ) from error
     try:
         read = msgspec.json.decode(data, type=Stored)
         _check(read)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise LocalFault(f"{path}: {error}; find the events again with 'rozaneh observe events'") from error
+        raise LocalFault(
+            later("{path}: {error}; find the events again with 'rozaneh observe events'", path=path, error=error)
+        ) from error
     return read
 
 

@@ -12,6 +12,7 @@ from rozaneh.core import LocalFault
 from rozaneh.observatory.signals.moments import instant, looks_like_time, zone_of
 from rozaneh.observatory.signals.signal import Reading, Signal
 from rozaneh.observatory.signals.table import Table, read_table
+from rozaneh.words import later
 
 _MISSING = {"", "na", "n/a", "nan", "null", "none", "-", "--", ".", "?"}
 _KEYS = frozenset(
@@ -96,7 +97,7 @@ def choose(
     zone, zone_name = zone_of(table.header[at])
     numbers = [_column(table, place, name) for name in columns] or _guess(table, at)
     if not numbers:
-        raise LocalFault(f"{place}: no column of numbers; there are {_names(table)}")
+        raise LocalFault(later("{place}: no column of numbers; there are {table}", place=place, table=_names(table)))
     keys = _keys(table, at, numbers, every=_repeats(table, at, zone))
     reading = Reading(
         time=table.header[at],
@@ -134,7 +135,14 @@ def _gather(  # noqa: PLR0917 - what was chosen
                 continue
             series = found.setdefault((key, number), {})
             if len(found) > _SERIES:
-                raise LocalFault(f"{place}:{line}: more than {_SERIES} series; name fewer columns")
+                raise LocalFault(
+                    later(
+                        "{place}:{line!s}: more than {series} series; name fewer columns",
+                        place=place,
+                        line=line,
+                        series=_SERIES,
+                    )
+                )
             _keep(reading, series, moment, value)
     names = [table.header[number] for number in keys]
     for (key, number), series in sorted(found.items()):
@@ -180,7 +188,13 @@ def _usable(signal: Signal, place: str, *, named: bool) -> bool:
     usual = float(np.median(np.abs(seen))) if len(seen) else 0.0
     negative = len(seen) and (seen < -0.05 * max(float(np.quantile(np.abs(seen), 0.9)), 1e-12)).mean() > 0.01
     if negative and named:
-        raise LocalFault(f"{place}: column {signal.name!r} goes below nought; a fall needs a level above it")
+        raise LocalFault(
+            later(
+                "{place}: column {name!r} goes below nought; a fall needs a level above it",
+                place=place,
+                name=signal.name,
+            )
+        )
     np.maximum(signal.values, 0.0, out=signal.values)
     return not negative and (usual > 0 or (len(seen) > 0 and float(np.max(seen)) > 0))
 
@@ -215,7 +229,9 @@ def _column(table: Table, place: str, name: str) -> int:
     alike = [i for i, header in enumerate(table.header) if header.lower() == wanted.lower()]
     if len(alike) == 1:
         return alike[0]
-    raise LocalFault(f"{place}: no column {wanted!r}; there are {_names(table)}")
+    raise LocalFault(
+        later("{place}: no column {wanted!r}; there are {table}", place=place, wanted=wanted, table=_names(table))
+    )
 
 
 def _names(table: Table) -> str:
@@ -244,7 +260,14 @@ def _time_column(table: Table, place: str, name: str | None) -> int:
         texts = all(isinstance(row[number], str) and not str(row[number]).replace(".", "").isdigit() for row in rows)
         if texts and share(number) >= _MOSTLY:
             return number
-    raise LocalFault(f"{place}:{table.lines[0]}: no column of times, as 2022-09-21T15:50; there are {_names(table)}")
+    raise LocalFault(
+        later(
+            "{place}:{lines!s}: no column of times, as 2022-09-21T15:50; there are {table}",
+            place=place,
+            lines=table.lines[0],
+            table=_names(table),
+        )
+    )
 
 
 def _guess(table: Table, at: int) -> list[int]:

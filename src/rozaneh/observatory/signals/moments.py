@@ -5,6 +5,7 @@ from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from rozaneh.core import LocalFault
+from rozaneh.words import later
 
 _EARLIEST, _LATEST = 631_152_000.0, 4_102_444_800.0  # 1990 and 2100
 _MILLISECONDS = 1e11  # seconds since 1970 stay below until the year 5138
@@ -31,13 +32,17 @@ def zone_of(header: str) -> tuple[tzinfo, str]:
         try:
             return datetime.strptime(f"{sign}{hours}", "%z").tzinfo or UTC, f"UTC{offset[1]}"
         except ValueError:
-            raise LocalFault(f"column {header!r}: {name!r} is no distance from UTC") from None
+            raise LocalFault(
+                later("column {header!r}: {name!r} is no distance from UTC", header=header, name=name)
+            ) from None
     if "/" not in name:
         return UTC, "UTC"  # a unit or a remark
     try:
         return ZoneInfo(name), name
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise LocalFault(f"column {header!r}: this machine knows no time zone {name!r}") from None
+        raise LocalFault(
+            later("column {header!r}: this machine knows no time zone {name!r}", header=header, name=name)
+        ) from None
 
 
 def looks_like_time(header: str) -> bool:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rozaneh.core import LocalFault
+from rozaneh.words import later
 
 HOUR = 3600
 DAY = 24 * HOUR
@@ -112,15 +113,29 @@ def grid(signal: Signal) -> Grid:
     """
     times = signal.times
     if len(times) < 2:
-        raise LocalFault(f"{signal.name}: a series needs at least two times")
+        raise LocalFault(later("{name}: a series needs at least two times", name=signal.name))
     gap = float(np.median(np.diff(times)))
     if gap > 1.5 * DAY:
-        raise LocalFault(f"{signal.name}: its times are {gap / DAY:.0f} days apart; events need a day at most")
+        raise LocalFault(
+            later(
+                "{name}: its times are {days:.0f} days apart; events need a day at most",
+                name=signal.name,
+                days=gap / DAY,
+            )
+        )
     step = next(width for width in (HOUR, 2 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY) if gap <= width * 1.01)
     places = np.floor(times / step).astype(np.int64)
     first, length = int(places[0]), int(places[-1] - places[0]) + 1
     if length > _LONGEST:
-        raise LocalFault(f"{signal.name}: {length} steps of {step} s are too many; the most is {_LONGEST}")
+        raise LocalFault(
+            later(
+                "{name}: {length} steps of {step} s are too many; the most is {longest}",
+                name=signal.name,
+                length=length,
+                step=step,
+                longest=_LONGEST,
+            )
+        )
     values = np.full(length, np.nan)
     there = ~np.isnan(signal.values)
     places, seen = places[there] - first, signal.values[there]

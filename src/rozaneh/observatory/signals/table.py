@@ -17,6 +17,7 @@ import msgspec
 from rozaneh.core import LocalFault
 from rozaneh.core.ordinary import open_ordinary
 from rozaneh.observatory.signals.signal import Rejected
+from rozaneh.words import later
 
 LARGEST = 64 << 20
 ROWS = 1_000_000
@@ -64,7 +65,7 @@ class Table:
             LocalFault: there are too many.
         """
         if len(self.rows) >= ROWS:
-            raise LocalFault(f"{place}:{line}: more than {ROWS} rows")
+            raise LocalFault(later("{place}:{line!s}: more than {rows} rows", place=place, line=line, rows=ROWS))
         self.rows.append(cells)
         self.lines.append(line)
 
@@ -79,7 +80,7 @@ def read_table(path: Path) -> Table:
         with open_ordinary(path) as file:
             data = file.read(LARGEST + 1)
     except OSError as error:
-        raise LocalFault(f"cannot read {path}: {error.strerror}") from None
+        raise LocalFault(later("cannot read {path}: {why}", path=path, why=error.strerror)) from None
     return parse_table(data, path.name)
 
 
@@ -92,10 +93,10 @@ def parse_table(data: bytes, place: str) -> Table:
     if data.startswith(_GZIP):
         data = _unpacked(data, place)
     if len(data) > LARGEST:
-        raise LocalFault(f"{place}: larger than {LARGEST >> 20} MiB")
+        raise LocalFault(later("{place}: larger than {n} MiB", place=place, n=LARGEST >> 20))
     utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff")
     if data.startswith(_PACKED):
-        raise LocalFault(f"{place}: a packed file or a spreadsheet; give its tables as CSV or JSON")
+        raise LocalFault(later("{place}: a packed file or a spreadsheet; give its tables as CSV or JSON", place=place))
     text = data.decode("utf-16" if utf16 else "utf-8-sig", "replace")
     table = _json(text, place) if text.lstrip()[:1] in ("{", "[") else _csv(text, place)
     if not table.rows:
@@ -109,9 +110,9 @@ def _unpacked(data: bytes, place: str) -> bytes:
     try:
         found = member.decompress(data, LARGEST + 1)
     except zlib.error as error:
-        raise LocalFault(f"{place}: broken gzip: {error}") from None
+        raise LocalFault(later("{place}: broken gzip: {error}", place=place, error=error)) from None
     if not member.eof and len(found) <= LARGEST:
-        raise LocalFault(f"{place}: the gzip file is cut off")
+        raise LocalFault(later("{place}: the gzip file is cut off", place=place))
     return found
 
 
@@ -119,7 +120,7 @@ def _csv(text: str, place: str) -> Table:
     table = Table()
     lines = _Ahead(text, place)
     if not (head := lines.next_row(table)):
-        raise LocalFault(f"{place}: empty")
+        raise LocalFault(later("{place}: empty", place=place))
     delimiter = max(_DELIMITERS, key=head.count)
     where = f"{place}:{lines.number}"
     header, taken = lines.cells(delimiter)
@@ -192,7 +193,7 @@ class _Ahead:
             self._ahead.popleft()
         self.number += count
         if self.number > _LINES:
-            raise LocalFault(f"{self._place}: more than {_LINES} lines")
+            raise LocalFault(later("{place}: more than {lines} lines", place=self._place, lines=_LINES))
 
     def _look(self, count: int) -> str:
         """The line that is next, with so many held; empty at the end."""
@@ -207,25 +208,27 @@ def _cells(text: str, delimiter: str, *, strict: bool = False) -> list[str]:
 
 def _check_header(header: list[str], place: str) -> None:
     if not header or not any(header):
-        raise LocalFault(f"{place}: no header")
+        raise LocalFault(later("{place}: no header", place=place))
     if len(header) > COLUMNS:
-        raise LocalFault(f"{place}: {len(header)} columns; the most is {COLUMNS}")
+        raise LocalFault(
+            later("{place}: {header} columns; the most is {columns}", place=place, header=len(header), columns=COLUMNS)
+        )
     twice = sorted({name for name in header if name and header.count(name) > 1})
     if twice:
-        raise LocalFault(f"{place}: the column {twice[0]!r} stands twice")
+        raise LocalFault(later("{place}: the column {twice!r} stands twice", place=place, twice=twice[0]))
 
 
 def _json(text: str, place: str) -> Table:
     if text.count(",") > _COMMAS:
-        raise LocalFault(f"{place}: more than {_COMMAS} values")
+        raise LocalFault(later("{place}: more than {commas} values", place=place, commas=_COMMAS))
     try:
         read = msgspec.json.decode(text.encode("utf-8", "replace"))
     except RecursionError:
-        raise LocalFault(f"{place}: nested too deeply") from None
+        raise LocalFault(later("{place}: nested too deeply", place=place)) from None
     except msgspec.DecodeError as error:
         records = _json_lines(text, place)
         if records is None:
-            raise LocalFault(f"{place}: neither CSV nor JSON: {error}") from None
+            raise LocalFault(later("{place}: neither CSV nor JSON: {error}", place=place, error=error)) from None
         return records
     found = list(_series(read, 0))
     if found:
@@ -244,14 +247,14 @@ def _json(text: str, place: str) -> Table:
 
 def _listed(read: list[object], place: str) -> Table:
     if len(read) > ROWS:
-        raise LocalFault(f"{place}: more than {ROWS} rows")
+        raise LocalFault(later("{place}: more than {rows} rows", place=place, rows=ROWS))
     return _records(list(enumerate(read, 1)), place)
 
 
 def _columns(read: Any, place: str) -> Table:
     columns = {k: v for k, v in read.items() if isinstance(v, list)} if isinstance(read, dict) else {}
     if not columns:
-        raise LocalFault(f"{place}: JSON without a list of records or columns")
+        raise LocalFault(later("{place}: JSON without a list of records or columns", place=place))
     length = max(map(len, columns.values()))
     table = Table(header=[name for name, cells in columns.items() if len(cells) == length])
     _check_header(table.header, place)
@@ -265,7 +268,7 @@ def _json_lines(text: str, place: str) -> Table | None:
     broken: list[int] = []
     for number, line in enumerate(io.StringIO(text, newline="\n"), 1):
         if number > _LINES or len(records) > ROWS:
-            raise LocalFault(f"{place}:{number}: more lines than are read")
+            raise LocalFault(later("{place}:{number!s}: more lines than are read", place=place, number=number))
         if not line.strip():
             continue
         try:
@@ -283,7 +286,7 @@ def _json_lines(text: str, place: str) -> Table | None:
 def _records(records: Sequence[tuple[int, object]], place: str) -> Table:
     first = next((record for _, record in records if isinstance(record, dict)), None)
     if first is None:
-        raise LocalFault(f"{place}: JSON without records")
+        raise LocalFault(later("{place}: JSON without records", place=place))
     table = Table(header=[str(name) for name in first])
     _check_header(table.header, place)
     for number, record in records:

@@ -22,7 +22,7 @@ from rozaneh.probe.experiments import (
 from rozaneh.probe.experiments.finding import Finding
 from rozaneh.probe.services import Endpoint
 from rozaneh.probe.vantages import Vantages
-from rozaneh.words import mark
+from rozaneh.words import later, mark
 
 
 def harmless(vantages: Vantages) -> Endpoint:
@@ -100,8 +100,11 @@ def named(name: str) -> Description:
             return each
     known = [each.name for each in EXPERIMENTS]
     near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-    raise LocalFault(f"no experiment is called {name[:40]!r}; {hint}")
+    if near:
+        raise LocalFault(later("no experiment is called {name!r}; did you mean {near}?", name=name[:40], near=near[0]))
+    raise LocalFault(
+        later("no experiment is called {name!r}; there are {names}", name=name[:40], names=", ".join(known))
+    )
 
 
 def _folded(name: str) -> str:

@@ -15,6 +15,7 @@ from rozaneh.core import LocalFault
 from rozaneh.core.ordinary import open_ordinary
 from rozaneh.ooni import BadLine, Lines
 from rozaneh.probe.share.waiting import LONGEST
+from rozaneh.words import later
 
 _LARGEST = 1 << 30
 _CHUNK = 1 << 16
@@ -44,7 +45,7 @@ def read(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
         for line in lines.end():
             yield _understood(line)
     except OSError as error:
-        raise LocalFault(f"cannot read {path}: {error.strerror}") from error
+        raise LocalFault(later("cannot read {path}: {why}", path=path, why=error.strerror)) from error
 
 
 def _understood(line: Any) -> tuple[int, dict[str, Any] | str]:

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from rozaneh.core import LocalFault
+from rozaneh.words import later
 
 _FORMAT = "%Y-%m-%d %H:%M:%S"
 _TIMES = ("measurement_start_time", "test_start_time")
@@ -45,7 +46,9 @@ def _hour(text: Any) -> str:
     try:
         moment = datetime.strptime(str(text), _FORMAT)  # noqa: DTZ007 - OONI's times are UTC and have no zone
     except ValueError:
-        raise LocalFault(f"a measurement's time should look like 2022-09-21 15:50:00, not {str(text)[:40]!r}") from None
+        raise LocalFault(
+            later("a measurement's time should look like 2022-09-21 15:50:00, not {text!r}", text=str(text)[:40])
+        ) from None
     return moment.replace(minute=0, second=0).strftime(_FORMAT)
 
 

@@ -23,6 +23,7 @@ from rozaneh.probe.posting import post
 from rozaneh.probe.share.private import Private
 from rozaneh.probe.share.scrub import vouch
 from rozaneh.probe.share.waiting import Waiting
+from rozaneh.words import later, mark
 
 _LONGEST_ANSWER = 1 << 16
 _OPENING = ("data_format_version", "probe_asn", "probe_cc", "software_name", "software_version", "test_name",
@@ -225,10 +226,10 @@ class _Reports:
             fresh.write_bytes(msgspec.json.encode({self._url: self.known}))
             fresh.replace(self._path)
         except OSError as error:
-            raise LocalFault(f"cannot keep {self._path}: {error.strerror}") from error
+            raise LocalFault(later("cannot keep {path}: {why}", path=self._path, why=error.strerror)) from error
 
 
-def parse_url(url: str, kind: str = "a collector") -> Target:
+def parse_url(url: str, kind: str = mark("a collector")) -> Target:
     """Where a collector is, or another server that is only believed over TLS.
 
     Args:
@@ -241,7 +242,7 @@ def parse_url(url: str, kind: str = "a collector") -> Target:
     try:
         target = Target.parse(url)
     except TargetError as error:
-        raise LocalFault(f"not {kind}: {error}") from error
+        raise LocalFault(later("not {kind}: {error}", kind=later(kind), error=error)) from error
     if target.speaks != "https" and not (target.speaks == "http" and target.host in ("127.0.0.1", "::1")):
-        raise LocalFault(f"not {kind}: {url[:60]!r}; expected https://")
+        raise LocalFault(later("not {kind}: {url!r}; expected https://", kind=later(kind), url=url[:60]))
     return target

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from rozaneh.core import LocalFault, RemoteFault
 from rozaneh.core.ordinary import read_ordinary
+from rozaneh.words import later
 
 LIFE = timedelta(days=7)
 KEY, SIGNATURE = "rozaneh_key", "rozaneh_signature"
@@ -81,5 +82,5 @@ def key_of(path: Path, now: datetime) -> Ed25519PrivateKey:
             msgspec.json.encode(_Kept(made=now.replace(minute=0, second=0, microsecond=0), key=key.private_bytes_raw()))
         )
     except OSError as error:
-        raise LocalFault(f"cannot keep a key in {path}: {error.strerror}") from error
+        raise LocalFault(later("cannot keep a key in {path}: {why}", path=path, why=error.strerror)) from error
     return key

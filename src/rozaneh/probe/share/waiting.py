@@ -22,6 +22,7 @@ from rozaneh.probe.share.coarse import coarse
 from rozaneh.probe.share.private import Private
 from rozaneh.probe.share.scrub import scrub, vouch
 from rozaneh.probe.share.signing import canonical, key_of, sign, verify
+from rozaneh.words import later
 
 MOST = 10_000
 """Measurements that may wait; more are refused, with a line that says so."""
@@ -99,7 +100,7 @@ class Waiting:
         except (OSError, RemoteFault) as error:
             with contextlib.suppress(OSError):
                 path.rename(path.with_suffix(".damaged"))
-            raise LocalFault(f"{path} cannot be read and is left out: {error}") from error
+            raise LocalFault(later("{path} cannot be read and is left out: {error}", path=path, error=error)) from error
 
     def done(self, digest: str) -> None:
         """It was sent: only its digest stays."""
@@ -125,7 +126,9 @@ class Waiting:
                     path.unlink()
                     gone.append(path)
         except OSError as error:
-            raise LocalFault(f"cannot remove {error.filename}: {error.strerror}") from error
+            raise LocalFault(
+                later("cannot remove {filename}: {why}", filename=error.filename, why=error.strerror)
+            ) from error
         return gone
 
     @contextlib.contextmanager
@@ -140,21 +143,26 @@ class Waiting:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
-                raise LocalFault("another program is sending what waits; try again when it has ended") from error
+                raise LocalFault(later("another program is sending what waits; try again when it has ended")) from error
             yield
 
     def _put(self, measurement: dict[str, Any]) -> str:
         data = msgspec.json.encode(measurement)
         if len(data) > LONGEST:
-            raise LocalFault(f"a measurement of {len(data)} bytes is too long to be shared")
+            raise LocalFault(later("a measurement of {data} bytes is too long to be shared", data=len(data)))
         digest = digest_of(measurement)
         if (self.folder / "sent" / digest).exists() or self._path(digest).exists():
             return digest
         sizes = [path.stat().st_size for path in self._of("waiting").glob(f"*{_SUFFIX}")]
         if len(sizes) >= MOST or sum(sizes) + len(data) > LARGEST:
             raise LocalFault(
-                f"{len(sizes)} measurements wait already, and no more than {MOST} or {LARGEST >> 20} MiB may; send"
-                " them, carry them or 'rozaneh share forget'"
+                later(
+                    "{n} measurements wait already, and no more than {most} or {size} MiB may; send them, "
+                    "carry them or 'rozaneh share forget'",
+                    n=len(sizes),
+                    most=MOST,
+                    size=LARGEST >> 20,
+                )
             )
         fresh = self._path(digest).with_suffix(".new")
         try:
@@ -162,7 +170,9 @@ class Waiting:
             fresh.write_bytes(data)
             fresh.replace(self._path(digest))
         except OSError as error:
-            raise LocalFault(f"cannot keep a measurement in {self.folder}: {error.strerror}") from error
+            raise LocalFault(
+                later("cannot keep a measurement in {folder}: {why}", folder=self.folder, why=error.strerror)
+            ) from error
         return digest
 
     def _make(self) -> None:
@@ -170,7 +180,7 @@ class Waiting:
             for part in ("waiting", "sent"):
                 private_folder(self._of(part))
         except OSError as error:
-            raise LocalFault(f"cannot make {self.folder}: {error.strerror}") from error
+            raise LocalFault(later("cannot make {folder}: {why}", folder=self.folder, why=error.strerror)) from error
 
     def _of(self, part: str) -> Path:
         return self.folder / part

@@ -12,6 +12,7 @@ import msgspec
 from rozaneh.core import LocalFault
 from rozaneh.net.clock import Clock
 from rozaneh.probe.watch.deciding import Deciding, Event, Moment, Power, Round, State
+from rozaneh.words import later
 
 _SUPPLIES = Path("/sys/class/power_supply")
 _ROUTES = Path("/proc/net/route")
@@ -167,4 +168,4 @@ def append(path: Path, line: bytes) -> None:
         with path.open("ab") as file:
             file.write(line + b"\n")
     except OSError as error:
-        raise LocalFault(f"cannot write {path}: {error.strerror}") from error
+        raise LocalFault(later("cannot write {path}: {why}", path=path, why=error.strerror)) from error
