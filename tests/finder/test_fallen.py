@@ -9,11 +9,12 @@ import anyio
 import pytest
 from anyio.abc import ByteStream
 
-from rozaneh.core import Spec
+from rozaneh.core import Attempt, Failure, Observation, Op, Spec
 from rozaneh.finder import Connection, Finder, Refusal
-from rozaneh.finder.fallen import Fallen
+from rozaneh.finder.awake import Awake
+from rozaneh.finder.fallen import Fallen, unreached
 from rozaneh.finder.routes import Route, Routes
-from rozaneh.net.memory import MemoryNetwork, resets, silence
+from rozaneh.net.memory import Behaviour, MemoryNetwork, resets, silence
 from tests.finder.world import HELLO_BACK, Recorder, answers, finder, flight, hello, socks_relay, target
 
 pytestmark = pytest.mark.anyio
@@ -197,3 +198,109 @@ async def test_where_the_packets_to_a_server_or_its_handshake_are_dropped(seen: 
         for host in HOSTS[:6]:
             assert await server_for(found, host) == other
         assert network.connections.count((silent, PORT)) == 1
+
+
+@pytest.mark.parametrize("far", [resets(), answers(b"this is no handshake")])
+async def test_a_destination_whose_handshake_fails_says_nothing_of_the_server(seen: Recorder, far: Behaviour) -> None:
+    """Many sites turn away whoever comes from where servers are rented."""
+    best, other = MANY[:2]
+
+    async def turned_away(stream: ByteStream) -> None:
+        await stream.receive()
+        await stream.send(b"\x05\x00")
+        await stream.receive()
+        await stream.send(b"\x05\x00\x00\x01" + bytes(6))
+        await far(stream)
+
+    async with world([best, other]) as network:
+        found = found_with(network, seen, [best, other])
+        for host in HOSTS[:30]:
+            assert await server_for(found, host) == best
+        network.serve(best, PORT, turned_away)
+        assert await server_for(found, HOSTS[30]) == other
+        works(network, best)
+        assert await server_for(found, HOSTS[31]) == best
+
+
+async def test_one_fall_does_not_put_the_server_that_lives_behind_a_list_of_dead_ones(seen: Recorder) -> None:
+    """Public lists are like that: hundreds, of which a few live. None of the others fell, for nobody has tried them."""
+    dead = [f"45.76.20.{number}" for number in range(1, 41)]
+    best = MANY[0]
+    async with world([best]) as network:
+        found = found_with(network, seen, [best, *dead])
+        for server in dead:
+            network.fail(server, PORT, errno.ECONNREFUSED)
+        for host in HOSTS[:30]:
+            assert await server_for(found, host) == best
+        network.fail(best, PORT, errno.ECONNREFUSED)
+        assert "refused" in await server_for(found, HOSTS[30])
+        works(network, best)
+        assert await server_for(found, HOSTS[31]) == best
+        assert await server_for(found, HOSTS[32]) == best
+
+
+async def test_dead_servers_whose_turn_has_come_do_not_come_all_at_once(seen: Recorder) -> None:
+    """They have worked for weeks, and fell together: a minute later each would be tried before the one that lives."""
+    weak, *others = MANY
+    async with world(MANY) as network:
+        found = found_with(network, seen, MANY)
+        found._knowledge.arrive()
+        for way in found._knowledge.ways.upstreams[1:]:
+            for _ in range(30):
+                found._knowledge.remember("rule_abroad", way, worked=True)
+        for server in others:
+            network.fail(server, PORT, errno.ECONNREFUSED)
+        assert "refused" in await server_for(found, HOSTS[0]), "twelve are tried, and nobody knew that they are dead"
+        for host in HOSTS[1:40]:
+            assert await server_for(found, host) == weak
+            await anyio.sleep(10)
+
+
+async def test_a_server_waited_for_while_the_machine_slept_has_not_fallen(seen: Recorder) -> None:
+    best, other = MANY[:2]
+    total = [0.0]
+    async with world([best, other]) as network:
+        found = found_with(network, seen, [best, other])
+        for host in HOSTS[:30]:
+            assert await server_for(found, host) == best
+        found._knowledge.awake = Awake(total=lambda: total[0])
+        found._knowledge.awake.beat(anyio.current_time())
+        network.black_hole(best, PORT)
+        total[0] += 100.0
+        assert await server_for(found, HOSTS[30]) == other
+        works(network, best)
+        assert await server_for(found, HOSTS[31]) == best
+
+
+async def test_servers_that_are_gone_are_forgotten(seen: Recorder) -> None:
+    """Lists are fetched anew every few hours for weeks."""
+    async with world([]) as network:
+        found = found_with(network, seen, MANY)
+        for server in MANY:
+            network.fail(server, PORT, errno.ECONNREFUSED)
+        assert "refused" in await server_for(found, HOSTS[0])
+        kept = found._knowledge.ways.upstreams[0]
+        found.use([kept.path])
+        assert list(found._knowledge.fallen._fell) == [kept.key]
+
+
+@pytest.mark.parametrize(
+    ("steps", "fell"),
+    [
+        ([(Op.PROXY, None, True), (Op.CONNECT, 0, True)], True),
+        ([(Op.PROXY, None, True), (Op.CONNECT, 0, False), (Op.TLS, 0, True)], True),
+        ([(Op.PROXY, None, True), (Op.CONNECT, 0, False)], False),
+        ([(Op.PROXY, None, False), (Op.CONNECT, 0, False), (Op.TLS, None, True)], False),
+        ([(Op.PROXY, None, False), (Op.RESOLVE, None, False), (Op.CONNECT, None, True)], False),
+        ([(Op.PROXY, None, False), (Op.RESOLVE, None, True)], True),
+    ],
+)
+def test_what_of_an_attempt_is_a_fall(steps: list[tuple[Op, int | None, bool]], fell: bool) -> None:
+    """The last two are of a tunnel, in which the target is looked up and connected to."""
+    silent = Failure.GENERIC_TIMEOUT_ERROR
+    observations = tuple(
+        Observation(op=op, parent=parent, t0=0.0, took=1.0, failure=silent if failed else None)
+        for op, parent, failed in steps
+    )
+    attempt = Attempt(target=target(), spec="x|tcp", started=0.0, took=1.0, failure=silent, observations=observations)
+    assert unreached(attempt) is fell

@@ -7,15 +7,16 @@ time; it is never given up. In RAM alone. Times are seconds of a monotonic clock
 """
 
 import math
+from collections.abc import Iterable
 
-from rozaneh.core import Attempt, Op
+from rozaneh.core import Attempt, Failure, Op
 
 __all__ = ["Fallen", "unreached"]
 
 _WAITS = 60.0
 _WAITS_LONGEST = 600.0
 _BEFORE_THE_TARGET = (Op.RESOLVE, Op.CONNECT, Op.TLS, Op.QUIC)
-"""Steps between this device and the server. At those after them the target may be at fault as well."""
+"""Steps between this device and the server, where they are part of another. Those that stand alone are the target's."""
 
 
 class Fallen:
@@ -30,6 +31,10 @@ class Fallen:
         longer = min(2 * waits, _WAITS_LONGEST) if now >= at + waits else waits
         self._fell[key] = now, longer
 
+    def keep(self, keys: Iterable[str]) -> None:
+        """Forget all servers but these."""
+        self._fell = {key: self._fell[key] for key in keys if key in self._fell}
+
     def stands(self, key: str) -> None:
         """It answered."""
         self._fell.pop(key, None)
@@ -39,8 +44,17 @@ class Fallen:
         at, waits = self._fell.get(key, (-math.inf, 0.0))
         return at if now < at + waits else -math.inf
 
+    def last(self, key: str) -> float:
+        """As :meth:`since`, also where its turn has come again."""
+        return self._fell.get(key, (-math.inf, 0.0))[0]
+
 
 def unreached(attempt: Attempt) -> bool:
     """Whether a failed attempt through a server ended before that had anything to do with the target."""
     failed = attempt.last_failed()
-    return failed is not None and failed.op in _BEFORE_THE_TARGET
+    if failed is None or failed.op not in _BEFORE_THE_TARGET:
+        return False
+    # Of what goes on behind a server (a handshake, or all of it in a tunnel) one thing alone says something of the
+    # server: that not even a resolver answers there.
+    behind = failed.parent is None
+    return not behind or (failed.op is Op.RESOLVE and failed.failure is Failure.GENERIC_TIMEOUT_ERROR)

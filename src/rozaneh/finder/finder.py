@@ -364,6 +364,7 @@ class Finder:
         for way in fresh.upstreams:
             self.dialer_of(way)
         self._knowledge.ways = fresh
+        self._knowledge.fallen.keep(way.key for way in fresh.upstreams)
 
     def forget(self) -> None:
         """Forget what was reached, what is in the way of it and what worked, here and on disk."""

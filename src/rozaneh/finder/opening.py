@@ -224,8 +224,9 @@ class Opening:
         """Of the user's own servers one runs at a time; a silent one must not keep the others waiting."""
         for runner, scope in self._running.items():
             if runner.way.private and now >= runner.stuck_at + _SILENT_SERVER and self._search.has_another_server:
-                if runner.unreached:
-                    self._search.knowledge.upstream_unreached(runner.way, now)
+                knowledge = self._search.knowledge
+                if runner.unreached and not knowledge.awake.slept(runner.begun, now):
+                    knowledge.upstream_unreached(runner.way, now)
                 scope.cancel()
 
     def _give_up_oldest(self) -> None:

@@ -117,7 +117,12 @@ class Runner:
 
     @property
     def unreached(self) -> bool:
-        """Whether the server that it leads through is not reached yet: neither connected nor shaken hands with."""
+        """Whether the server that it leads through is not reached yet: neither connected nor shaken hands with.
+
+        In a tunnel nobody sees that but by what is asked there first, a resolver.
+        """
+        if self.way.kind == "wireguard":
+            return self.phase == "dialling" and not self.target.is_literal and not any(map(_answered, self.seen))
         shaken = self.way.kind != "tls" or any(step.op is Op.TLS and step.failure is None for step in self.seen)
         return self.unheard or (self.phase == "dialling" and not shaken)
 
@@ -188,6 +193,10 @@ class Runner:
     def seen(self) -> tuple[Observation, ...]:
         """The steps of its attempt that have ended."""
         return self.trace.observations if self.trace is not None else ()
+
+
+def _answered(step: Observation) -> bool:
+    return _looked_up(step) and step.failure is None
 
 
 def _own_connect(step: Observation) -> bool:
