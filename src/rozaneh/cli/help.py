@@ -4,12 +4,15 @@ A command's texts are written where the command is, as typer wants it: in docstr
 here, once the tree of commands is built. ``make words`` collects them by the same walk.
 """
 
+import sys
 from collections.abc import Callable
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 from typer.main import get_command
 
+from rozaneh.cli import misuse
 from rozaneh.words import Words
 
 _TEXTS = ("help", "short_help", "epilog")
@@ -26,7 +29,17 @@ def run(app: typer.Typer, arguments: list[str], name: str, words: Words) -> None
     """
     command = get_command(app)
     visit(command, words.say)
-    command(args=arguments, prog_name=name)
+    if words.language == "en":
+        command(args=arguments, prog_name=name)
+    try:
+        code = command.main(args=arguments, prog_name=name, standalone_mode=False)
+    except TyperException as error:
+        if "\n" in error.format_message():  # nothing was asked for, and it is the help
+            typer.echo(error.format_message(), err=True)
+        else:
+            typer.echo(words.say("rozaneh: {what}", what=misuse.told(error, words)), err=True)
+        code = error.exit_code
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 def visit(command: object, change: Callable[[str], str]) -> None:
