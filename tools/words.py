@@ -111,8 +111,12 @@ def findings(made: Catalog) -> Iterator[str]:
         if not said or not all(said):
             yield f"not translated: {name!r}"
             continue
-        asked = _places(message.id if isinstance(message.id, str) else message.id[1])
+        english = message.id if isinstance(message.id, str) else message.id[1]
+        asked = _places(english)
         for text in said:
+            if _whole(english) and not _whole(text):
+                yield f"the translation of {name!r} is cut off: it has a brace alone"
+                continue
             if _places(text) - asked or (isinstance(message.id, str) and asked - _places(text)):
                 yield f"{name!r} has the places {sorted(asked)}, its translation {sorted(_places(text))}"
             if wrong := sorted({f"U+{ord(c):04X}" for c in text if c in _ARABIC + _BIDI}):
@@ -125,11 +129,16 @@ def _key(identity: str | tuple[str, ...] | list[str]) -> str:
     return identity if isinstance(identity, str) else identity[0]
 
 
-def _places(text: str) -> set[str]:
+def _whole(text: str) -> bool:
+    """Whether every brace of the text has its partner; a help text may show braces, and is never formatted."""
     try:
-        return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+        return bool([*string.Formatter().parse(text)])
     except ValueError:
-        return set()  # a help text may show braces; it is never formatted
+        return False
+
+
+def _places(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None} if _whole(text) else set()
 
 
 def main() -> int:

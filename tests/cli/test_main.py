@@ -52,7 +52,7 @@ def test_bad_use_is_one_line_and_never_a_traceback(arguments: list[str]) -> None
     ("arguments", "line"),
     [
         (["observe", "events", "--lang", "fa"], "یکی از --store DIR و --signal FILE را بدهید، یا هر دو را"),
-        (["--lang", "fa", "ways", "remove", "x", "--state", "/nowhere"], "هیچ راهی \u2068'x'\u2069 نام ندارد"),
+        (["--lang", "fa", "ways", "remove", "x", "--state", "/nowhere"], "راهی به نام \u2068'x'\u2069 نیست"),
         (["status", "--lang=fa", "--state", "/nowhere"], "اینجا دروازه‌ای در کار نیست."),
     ],
 )

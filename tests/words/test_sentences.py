@@ -80,7 +80,7 @@ def test_what_an_exception_says_is_said_again_in_the_language_of_who_reads_it() 
     assert str(fault) == _EN.again(fault)
     assert str(fault) == r"/etc/x, line 3: no way is called 'x\u202e'; 'rozaneh ways list' shows their names"
     said = _FA.again(fault)
-    assert said.startswith("\u2068/etc/x\u2069، سطر ۳: \u2067هیچ راهی \u2068'x\\u202e'\u2069 نام ندارد")
+    assert said.startswith("\u2068/etc/x\u2069، سطر ۳: \u2067راهی به نام \u2068'x\\u202e'\u2069 نیست")
     assert said == _FA.again(text_of(fault))
     assert _FA.say("Note: {text}", text=fault) == _FA.say("Note: {text}", text=said)
 
