@@ -33,7 +33,10 @@ _IGNORE_WITH_REASON = re.compile(r"# type: ig" r"nore\[[a-z-]+(?:, ?[a-z-]+)*\] 
 _SKIP = re.compile(r"pytest\.(?:mark\.)?(?:skip|skipif|xfail|importorskip)\b|unittest\.skip")
 _SKIPS_LIVE_IN = {"tests/conftest.py", "tests/house/test_conftest.py"}
 _ASKED_FOR = re.compile(r"\b(?:peer|library)\(\"([^\"]+)\"\)")
-_PLAIN_FAULT = re.compile(r"\b(?:LocalFault|SpecError|TargetError|DamagedFile)\(\s*f?[\"'][^\"']*[a-z]{3} [a-z]")
+_PLAIN_FAULT = re.compile(
+    r"\b(?:(?:LocalFault|SpecError|NotHere|TargetError|DamagedFile)\(|LinkError\(\s*Kind\.[A-Z_]+,)"
+    r"\s*f?[\"'][^\"']*[a-z]{3} [a-z]"
+)
 _ENGLISH_ALONE = ("core", "diagnosis", "lab", "words")
 """Words and the rooms below it, and the one of whoever writes scenarios."""
 _MACHINE = re.compile(r"(?:^|[^A-Za-z0-9._/-])/(?:wo" r"rk|fa" r"rm|ro" r"ot|home/[a-z]+)/[A-Za-z.]")

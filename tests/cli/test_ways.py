@@ -135,4 +135,20 @@ def test_a_picture_of_codes_is_read_and_starts_no_program(tmp_path: Path, ways: 
     ]
     alone = ways("add", "--qr", str(tmp_path / "two.webp"), "--lang", "fa")
     assert alone.returncode == 1
-    assert "are missing: 2" in alone.stderr
+    assert "از ۲ کد QR" in alone.stderr
+    assert "\u20682\u2069" in alone.stderr, "the second is missing"
+
+
+def test_what_is_wrong_with_a_link_is_said_in_persian(ways: Ways) -> None:
+    """That is where most are stuck: a link was handed to them."""
+    listed = "vmess://abc\nss://YWVzLTI1Ni1nY206cGFzcw@192.0.2.1:99999\nsub://x\n"
+    told = ways("add", "--lang", "fa", "--file", "-", given=listed).stderr.splitlines()
+    assert len(told) == 3
+    for number, line in zip("۱۲۳", told, strict=True):
+        assert f"سطر {number}" in line
+        assert "line" not in line
+        assert "here" not in line
+    alone = ways("add", "--lang", "fa", "tlsfrag:pad=99|tcp", "tcp|tcp").stderr
+    assert "pad=16" in alone, "what is typed keeps its digits"
+    assert "element" not in alone
+    assert "not spoken" in ways("add", "--lang", "fa", "vmess://abc", "--json").stdout

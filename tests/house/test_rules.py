@@ -78,10 +78,19 @@ def test_what_tests_ask_for_may_be_absent() -> None:
     assert list(house.of_skips(Path("tests/b/test_b.py"), asks.splitlines()[1], listed)) == []
 
 
-@pytest.mark.parametrize("line", ['LocalFault("no such file")', "raise SpecError(\n    f'a line of {n} bytes')"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        'LocalFault("no such file")',
+        "raise SpecError(\n    f'a line of {n} bytes')",
+        'raise LinkError(\n    Kind.NO_LINK,\n    "a web page and no list")',
+    ],
+)
 def test_what_goes_wrong_is_said_so_that_it_can_be_translated(line: str) -> None:
     (wrong,) = house.of_faults(Path("src/rozaneh/cli/a.py"), f"x = 1\n{line}\n")
     assert wrong.startswith("src/rozaneh/cli/a.py:2: ")
     assert not list(house.of_faults(Path("src/rozaneh/lab/a.py"), line))
-    assert not list(house.of_faults(Path("src/rozaneh/cli/a.py"), line.replace("(", "(later(", 1)))
+    beginning = min(line.find(sign) for sign in ('"', "f'") if sign in line)
+    mended = f"{line[:beginning]}later({line[beginning:]}"
+    assert not list(house.of_faults(Path("src/rozaneh/cli/a.py"), mended))
     assert not list(house.of_faults(Path("src/rozaneh/cli/a.py"), 'LocalFault(f"{path}: {why}")'))

@@ -238,7 +238,7 @@ def read_given(links: list[str], file: str | None) -> tuple[list[Given], list[Wr
             raise SpecError(later("one argument is one link; a list is read with --file"))
         ways, left = read(link)
         found += ways
-        wrong += [msgspec.structs.replace(each, place=f"link {number}", line=0) for each in left]
+        wrong += [msgspec.structs.replace(each, place=later("link {number}", number=number), line=0) for each in left]
     if file is not None:
         ways, left = read(_text(file))
         found, wrong = found + ways, wrong + left

@@ -11,7 +11,7 @@ from rozaneh.net import measure
 from rozaneh.net.exchange import http_get, https_get
 from rozaneh.net.real import RealNetwork
 from rozaneh.net.trust import Trust
-from rozaneh.words import Words, later, text_of
+from rozaneh.words import Said, Words, later, text_of
 
 ENOUGH = 32 * 1024
 """Bytes that must have come before a way counts as alive: a handshake or one small answer says too little."""
@@ -41,7 +41,7 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     def sentence(self, tongue: Words) -> str:
         """The same for a person."""
         if not self.ok:
-            why = f"{self.failure} {self.detail}".strip()
+            why = Said(" ".join(filter(None, (self.failure, tongue.again(self.detail)))))
             return tongue.say("{name}: does not work ({why}).", name=self.name, why=why)
         if self.alive:
             return tongue.say(

@@ -152,6 +152,6 @@ def build(element: Element, inner: Dialer, network: Network, _trust: Trust) -> D
     name = name_of(match["name"], "the name")
     why = refused(network)
     if why:
-        raise NotHere(f"not allowed here: {why}")
+        raise NotHere(later("not allowed here: {why}", why=why))
     sockets = network.sockets if isinstance(network, RealNetwork) else None
     return Decoy(name, int(match["ttl"] or 0), sockets, inner, Spec((element,)).through(inner.spec))

@@ -23,6 +23,7 @@ from rozaneh.net import ByteStream, Network
 from rozaneh.net.real import RealNetwork
 from rozaneh.net.sockets import SystemSockets
 from rozaneh.net.streams import StreamOver
+from rozaneh.words import later
 
 LOOPBACK = "127.0.0.1"
 _PAUSE = 0.05
@@ -43,7 +44,9 @@ def only_here(network: Network, what: str) -> None:
         NotHere: the network is a host of the lab, or a world in memory.
     """
     if not is_own(network):
-        raise NotHere(f"{what} is a program on this machine's own network, and this network is another one")
+        raise NotHere(
+            later("{what} is a program on this machine's own network, and this network is another one", what=what)
+        )
 
 
 def found(*names: str) -> str:
@@ -57,7 +60,7 @@ def found(*names: str) -> str:
         path = shutil.which(name, path=places)
         if path is not None:
             return path
-    raise NotHere(f"the program {' or '.join(names)} is not installed here")
+    raise NotHere(later("the program {names} is not installed here", names=" or ".join(names)))
 
 
 class Helper:

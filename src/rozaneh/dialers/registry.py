@@ -31,7 +31,7 @@ from rozaneh.dialers import (
 )
 from rozaneh.net import Dialer, Network
 from rozaneh.net.trust import Trust
-from rozaneh.words import later
+from rozaneh.words import Later, later
 
 _LEAVES: dict[str, Callable[[Element, Network], Dialer]] = {
     "exec": program.build,
@@ -107,7 +107,7 @@ def _strategy(element: Element, index: int, inner: Dialer, network: Network, tru
     return _named(element, index, lambda: _STRATEGIES[element.name](element, inner, network, trust))
 
 
-def _known(element: Element, index: int) -> str:
+def _known(element: Element, index: int) -> Later:
     if element.name not in NAMES:
         raise SpecError(
             later(
@@ -117,7 +117,7 @@ def _known(element: Element, index: int) -> str:
                 names=", ".join(NAMES),
             )
         )
-    return f"element {index} of the way, {element.redacted()[:60]!r},"
+    return later("element {number} of the way, {element!r},", number=index, element=element.redacted()[:60])
 
 
 def _named(element: Element, index: int, make: Callable[[], Dialer]) -> Dialer:

@@ -80,9 +80,7 @@ def parse_argument(argument: str) -> tuple[Cuts, int]:
     match = _PADDED.fullmatch(argument)
     places, padding = (match["places"] or "", int(match["padding"])) if match else (argument, 0)
     if match and not 1 <= padding <= _MOST_EMPTY:
-        raise SpecError(
-            later("expected pad=1 to pad={most_empty}, found {padding}", most_empty=_MOST_EMPTY, padding=padding)
-        )
+        raise SpecError(later("expected pad=1 to {most}, found {found}", most=f"pad={_MOST_EMPTY}", found=str(padding)))
     if ";" in places:
         raise SpecError(
             later("expected positions alone, or pad=N: the records leave together, delays belong to a 'split' below")

@@ -43,6 +43,6 @@ def build(element: Element, inner: Dialer, _network: Network, trust: Trust) -> D
     link = parse(str(element).replace("%7C", "|"))
     if link.spec is None:
         raise SpecError(
-            later("type={transport} is not spoken here, only tcp and ws inside TLS", transport=link.transport)
+            later("{setting} is not spoken here, only tcp and ws inside TLS", setting=f"type={link.transport}")
         )
     return Trojan(link, trust, inner, Spec((element,)).through(inner.spec))

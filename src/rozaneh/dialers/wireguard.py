@@ -135,7 +135,7 @@ def build(element: Element, network: Network) -> Dialer:
         ) from None
     conf = parse(text)
     if conf.amnezia:
-        raise NotHere("a file with AmneziaWG's numbers needs AmneziaWG's own program")
+        raise NotHere(later("a file with AmneziaWG's numbers needs AmneziaWG's own program"))
     if isinstance(network, RealNetwork):
         return WireGuardWay(found("wireguard-go"), conf, network, Spec((element,)))
     return WireGuardWay("", conf, None, Spec((element,)))

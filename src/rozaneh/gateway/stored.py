@@ -133,7 +133,11 @@ class WayFile:
             data = read_ordinary(self.path, _LONGEST_FILE)
             if self.path.stat().st_mode & 0o077:
                 raise LocalFault(
-                    later("{path} can be read by others; it holds secrets: chmod 600 {path}", path=self.path)
+                    later(
+                        "{path} can be read by others; it holds secrets: {command}",
+                        path=self.path,
+                        command=f"chmod 600 {self.path}",
+                    )
                 )
         except FileNotFoundError:
             return []

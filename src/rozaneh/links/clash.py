@@ -29,9 +29,9 @@ def entries(value: object) -> Iterator[tuple[str, Server | SpecError]]:
         return
     for number, entry in enumerate(value.get("proxies", ())[:MOST_PROXIES], 1):
         try:
-            yield f"proxy {number}", _server(entry)
+            yield later("proxy {number}", number=number), _server(entry)
         except SpecError as error:
-            yield f"proxy {number}", error
+            yield later("proxy {number}", number=number), error
 
 
 def _server(entry: object) -> Server:

@@ -11,7 +11,7 @@ from rozaneh.links import outline, proxy, shadowsocks, tor, trojan, vless, wireg
 from rozaneh.links.refused import Kind, LinkError
 from rozaneh.links.text import clean, refuse_hidden
 from rozaneh.links.url import FINGERPRINTS
-from rozaneh.words import later
+from rozaneh.words import later, mark
 
 Link = (
     shadowsocks.Shadowsocks
@@ -28,7 +28,7 @@ _PROGRAMS = {"exec", "plugin"}
 _LEAVES = {"tcp", "tor"}
 _PROXIES = {"socks5", "socks5h", "socks", "http", "https", "ssh"}
 _FETCHED = ("ssconf", "subscription", "clash", "sing-box")
-_NO_PROGRAM = "exec: runs a program; it is taken from this device's owner alone, never from a link or a list"
+_NO_PROGRAM = mark("exec: runs a program; it is taken from this device's owner alone, never from a link or a list")
 _OTHERS = {"vmess", "ssr", "hysteria", "hysteria2", "hy2", "tuic", "juicity", "naive+https", "anytls", "snell"}
 
 
@@ -118,7 +118,7 @@ def given(link: Link) -> Given:
 def _link(text: str, *, own: bool) -> Link:
     scheme = text.partition(":")[0].lower()
     if scheme in _PROGRAMS:
-        raise LinkError(Kind.STARTS_PROGRAM, _NO_PROGRAM)
+        raise LinkError(Kind.STARTS_PROGRAM, later(_NO_PROGRAM))
     if "|" in text and not _is_in_name(text):
         return _stack(text, own=own)
     if "://" in text[:40] and " " not in scheme:  # there may be one in a setting of a bridge
@@ -129,7 +129,7 @@ def _link(text: str, *, own: bool) -> Link:
         return _stack(text, own=own)
     raise LinkError(
         Kind.NO_LINK,
-        "no link that is known here: expected ss://, trojan://, vless://, socks5://, https:// or a bridge line",
+        later("no link that is known here: expected ss://, trojan://, vless://, socks5://, https:// or a bridge line"),
     )
 
 
@@ -153,13 +153,21 @@ def _url(scheme: str, text: str, *, own: bool) -> Link:
     if scheme in _PROXIES:
         return proxy.parse(text, own=own)
     if scheme in _FETCHED:
-        raise LinkError(Kind.PAGE, f"{scheme}:// names a page with ways; download it by yourself and add it as a file")
+        raise LinkError(
+            Kind.PAGE,
+            later(
+                "{scheme} names a page with ways; download it by yourself and add it as a file", scheme=f"{scheme}://"
+            ),
+        )
     if scheme in _OTHERS:
         raise LinkError(
             Kind.NOT_SPOKEN,
-            f"{scheme}:// is not spoken here; a program of its own that offers SOCKS5 can be added instead",
+            later(
+                "{scheme} is not spoken here; a program of its own that offers SOCKS5 can be added instead",
+                scheme=f"{scheme}://",
+            ),
         )
-    raise LinkError(Kind.NO_LINK, f"{scheme[:30]}:// is not known here")
+    raise LinkError(Kind.NO_LINK, later("{scheme} is not known here", scheme=f"{scheme[:30]}://"))
 
 
 def _stack(text: str, *, own: bool) -> Link:
@@ -170,7 +178,7 @@ def _stack(text: str, *, own: bool) -> Link:
         return outline.parse(text)
     spec = Spec.parse(text)
     if any(element.name in _PROGRAMS for element in spec):
-        raise LinkError(Kind.STARTS_PROGRAM, _NO_PROGRAM)
+        raise LinkError(Kind.STARTS_PROGRAM, later(_NO_PROGRAM))
     return outline.Stack(spec=Spec(tuple(_checked(element, own=own) for element in spec)))
 
 
@@ -180,7 +188,7 @@ def _checked(element: Element, *, own: bool) -> Element:
         return element
     spec = _url(element.name, str(element).replace("%7C", "|"), own=own).spec
     if spec is None:
-        raise SpecError(later("{name}:// needs a program of its own there", name=element.name))
+        raise SpecError(later("{name} needs a program of its own there", name=f"{element.name}://"))
     return spec.elements[0]
 
 

@@ -123,9 +123,9 @@ def check(words: list[str]) -> None:
     if not 1 <= len(words) <= _MOST_WORDS or not words[0]:
         raise SpecError(
             later(
-                "expected a program and at most {most} arguments, as in: sslocal -b 127.0.0.1:{port}",
+                "expected a program and at most {most} arguments, as in: {command}",
                 most=_MOST_WORDS - 1,
-                port=PORT,
+                command=f"sslocal -b 127.0.0.1:{PORT}",
             )
         )
     if not any(PORT in word for word in words[1:]):

@@ -65,14 +65,21 @@ def join(lines: Iterable[str]) -> Iterator[str | SpecError]:
     for line in lines:
         found = _PART.fullmatch(line)
         if found is None or not 1 <= int(found[1]) <= int(found[2]) <= MOST:
-            yield LinkError(Kind.INCOMPLETE, "no part of a text that was shown as several QR codes, or not all of it")
+            yield LinkError(
+                Kind.INCOMPLETE, later("no part of a text that was shown as several QR codes, or not all of it")
+            )
         else:
             texts.setdefault((int(found[2]), found[3]), {})[int(found[1])] = found[4]
     for (count, mark), pieces in texts.items():
         missing = [str(n) for n in range(1, count + 1) if n not in pieces]
         if missing:
             yield LinkError(
-                Kind.INCOMPLETE, f"of {count} QR codes that belong together these are missing: {', '.join(missing)}"
+                Kind.INCOMPLETE,
+                later(
+                    "of {count} QR codes that belong together these are missing: {missing}",
+                    count=count,
+                    missing=", ".join(missing),
+                ),
             )
             continue
         whole = "".join(pieces[n] for n in range(1, count + 1))
@@ -84,7 +91,7 @@ def join(lines: Iterable[str]) -> Iterator[str | SpecError]:
         yield (
             text
             if _mark(data) == mark
-            else LinkError(Kind.INCOMPLETE, "QR codes that belong together do not make up what they should")
+            else LinkError(Kind.INCOMPLETE, later("QR codes that belong together do not make up what they should"))
         )
 
 

@@ -18,7 +18,7 @@ from rozaneh.links import clash, outline, parts, wireguard
 from rozaneh.links.given import Given, given, parse
 from rozaneh.links.refused import Kind, LinkError, kind_of
 from rozaneh.links.text import clean_edges
-from rozaneh.words import later
+from rozaneh.words import later, text_of
 
 LONGEST_FILE = 1 << 20
 """Bytes of a file that lists ways."""
@@ -58,11 +58,12 @@ def read(text: str) -> tuple[list[Given], list[Wrong]]:
     wrong: list[Wrong] = []
     if len(text) > LONGEST_FILE:
         text = _beginning(text)
-        wrong.append(Wrong(place="the rest", reason=f"of a list at most {LONGEST_FILE} characters are read"))
+        most = later("of a list at most {most} characters are read", most=LONGEST_FILE)
+        wrong.append(Wrong(place=later("the rest"), reason=most))
     for place, entry in _all_entries(text.lstrip("\ufeff")):
         if isinstance(entry, SpecError):
             line = int(place.removeprefix("line ")) if _LINE.fullmatch(place) else 0
-            wrong.append(Wrong(place=place, reason=str(entry), kind=kind_of(entry), line=line))
+            wrong.append(Wrong(place=place, reason=text_of(entry), kind=kind_of(entry), line=line))
         else:
             found.setdefault(entry.text, entry)
     return list(found.values()), wrong
@@ -88,21 +89,23 @@ def _all_entries(text: str) -> Iterator[Entry]:
     rest = "\n".join("" if parts.is_part(each) else line for line, each in zip(lines, bare, strict=True))
     yield from _entries(rest)
     for number, whole in enumerate(parts.join(filter(parts.is_part, bare)), 1):
-        place = f"QR codes, text {number}"
+        place = later("QR codes, text {number}", number=number)
         if isinstance(whole, SpecError):
             yield place, whole
         else:
-            yield from ((f"{place}, {inner}", entry) for inner, entry in _entries(whole))
+            yield from (
+                (later("{place}, {inner}", place=place, inner=inner), entry) for inner, entry in _entries(whole)
+            )
 
 
 def _entries(text: str) -> Iterator[Entry]:
     if wireguard.looks_like(text):
-        yield from _one("the file", lambda: given(wireguard.parse(text)))
+        yield from _one(later("the file"), lambda: given(wireguard.parse(text)))
         return
     if _HTML.match(text):
         yield (
-            "the file",
-            LinkError(Kind.NO_LINK, "a web page and no list of links: perhaps an error of whoever sent it"),
+            later("the file"),
+            LinkError(Kind.NO_LINK, later("a web page and no list of links: perhaps an error of whoever sent it")),
         )
         return
     value = _structured(text)
@@ -113,7 +116,10 @@ def _entries(text: str) -> Iterator[Entry]:
         for place, stack in outline.smart(value):
             yield place, stack if isinstance(stack, SpecError) else given(stack)
     elif value is not None:
-        yield "the file", LinkError(Kind.NO_LINK, "JSON or YAML that lists no ways that are known here")
+        yield (
+            later("the file"),
+            LinkError(Kind.NO_LINK, later("JSON or YAML that lists no ways that are known here")),
+        )
     else:
         yield from _lines(_unwrapped(_unwrapped(text)))
 
@@ -125,10 +131,10 @@ def _lines(text: str) -> Iterator[Entry]:
         if bare and not bare.startswith(_COMMENTS):
             several = [each for each in _TOGETHER.split(line) if "://" in each]
             for link in several if len(several) > 1 else [line]:
-                yield from _one(f"line {number}", lambda link=link: parse(link))  # type: ignore[misc]  # bound on purpose
+                yield from _one(later("line {number}", number=number), lambda link=link: parse(link))  # type: ignore[misc]  # bound on purpose
     if len(lines) > MOST_LINES:
         yield (
-            f"line {MOST_LINES + 1}",
+            later("line {number}", number=MOST_LINES + 1),
             SpecError(later("a list may have at most {most_lines} lines; the rest is left out", most_lines=MOST_LINES)),
         )
 

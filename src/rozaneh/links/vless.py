@@ -139,6 +139,6 @@ def _without_early(path: str) -> tuple[str, int]:
         return path, 0
     early = int(found.group(2))
     if early > _LARGEST_EARLY:
-        raise SpecError(later("ed={early} asks for more early data than a request can carry", early=early))
+        raise SpecError(later("{setting} asks for more early data than a request can carry", setting=f"ed={early}"))
     before, after = path[: found.start()], path[found.end() :]
     return before + (found.group(1) + after if after else ""), early

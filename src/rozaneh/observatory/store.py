@@ -340,7 +340,9 @@ def check_store(place: Path) -> None:
     if not (place / schema.LEDGER / _FORMAT_FILE).is_file():
         raise LocalFault(
             later(
-                "{place}: there is no store; make one with: rozaneh observe ingest FILES --store {place}", place=place
+                "{place}: there is no store; make one with: {command}",
+                place=place,
+                command=f"rozaneh observe ingest FILES --store {place}",
             )
         )
 
