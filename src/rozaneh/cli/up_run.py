@@ -22,7 +22,7 @@ from rozaneh.gateway.page.server import Page, place_of
 from rozaneh.net import ByteStream
 from rozaneh.net.real import RealNetwork
 from rozaneh.net.sockets import SocketListener
-from rozaneh.words import Words, later
+from rozaneh.words import Words, later, text_of
 
 __all__ = ["Run"]
 
@@ -149,7 +149,7 @@ class Run:
         try:
             listening = control.listen(folder)
         except LocalFault as fault:
-            self.desk.warn(str(fault))
+            self.desk.warn(text_of(fault))
             return
         with listening:
             try:

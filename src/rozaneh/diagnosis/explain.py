@@ -11,7 +11,7 @@ from rozaneh.diagnosis.layers import layer_rules
 from rozaneh.diagnosis.rules import Rule, rules
 from rozaneh.diagnosis.sentences import HOW, STATE
 from rozaneh.diagnosis.verdict import Mechanism, Outcome
-from rozaneh.words import mark
+from rozaneh.words import later, mark
 
 _GATEWAY = mark(
     "Start the gateway with 'rozaneh up': it takes what stands in the way as its hint and looks for a way through."
@@ -216,10 +216,10 @@ def explain(name: str) -> tuple[Explanation, ...]:
     found += [_rule(each) for each in (*rules(), *layer_rules()) if each.id == name.strip().casefold()]
     if not found:
         alike = difflib.get_close_matches(word, names(), n=3, cutoff=0.4)
-        raise LocalFault(
-            f"nothing is called {name[:60]!r}"
-            + (f"; did you mean {', '.join(alike)}?" if alike else "; 'rozaneh explain' lists what there is")
-        )
+        if alike:
+            near = ", ".join(alike)
+            raise LocalFault(later("nothing is called {name!r}; did you mean {near}?", name=name[:60], near=near))
+        raise LocalFault(later("nothing is called {name!r}; 'rozaneh explain' lists what there is", name=name[:60]))
     return tuple(found)
 
 

@@ -26,6 +26,7 @@ from rozaneh.finder.speak import speak
 from rozaneh.finder.ways import Way
 from rozaneh.net import Deadlines, Dialer, Report, Trace, measure
 from rozaneh.net.trace import NETWORK_ERRORS, dial_failed
+from rozaneh.words import text_of
 
 __all__ = ["Opening"]
 
@@ -269,7 +270,7 @@ class Opening:
                 if measured.ok:
                     await self._win(runner, measured.detach())
             except LocalFault as fault:
-                self._warn(str(fault))
+                self._warn(text_of(fault))
         del self._running[runner]
         self._poke()
 

@@ -20,7 +20,7 @@ from rozaneh.gateway.keeping import Keeper, Kept, checked
 from rozaneh.gateway.switch import Switch
 from rozaneh.gateway.watched import read_watched
 from rozaneh.net.clock import Clock
-from rozaneh.words import later
+from rozaneh.words import later, text_of
 
 __all__ = ["CurfewMode"]
 
@@ -194,5 +194,5 @@ class CurfewMode:
         except FileNotFoundError:
             return  # it has not begun yet
         except (OSError, LocalFault) as fault:
-            self.warn(str(fault))
+            self.warn(text_of(fault))
             self.watched = None

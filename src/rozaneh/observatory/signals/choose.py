@@ -151,8 +151,9 @@ def _gather(  # noqa: PLR0917 - what was chosen
             reading.signals.append(made)
     if not reading.signals:
         first = reading.rejected[0] if reading.rejected else None
-        what = f"{place}:{first.line}: {first.reason}" if first else f"{place}: no series with a level above nought"
-        raise LocalFault(what)
+        if first is None:
+            raise LocalFault(later("{place}: no series with a level above nought", place=place))
+        raise LocalFault(f"{place}:{first.line}: {first.reason}")
 
 
 def _keep(reading: Reading, series: dict[float, float], moment: float, value: float) -> None:

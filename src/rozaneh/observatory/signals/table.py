@@ -101,7 +101,9 @@ def parse_table(data: bytes, place: str) -> Table:
     table = _json(text, place) if text.lstrip()[:1] in ("{", "[") else _csv(text, place)
     if not table.rows:
         first = table.rejected[0] if table.rejected else None
-        raise LocalFault(f"{place}:{first.line}: {first.reason}" if first else f"{place}: no rows")
+        if first is None:
+            raise LocalFault(later("{place}: no rows", place=place))
+        raise LocalFault(f"{place}:{first.line}: {first.reason}")
     return table
 
 
