@@ -219,10 +219,11 @@ def _session(master: str) -> Iterator[Any]:
         session.stop()
 
 
-@pytest.mark.parametrize("text", ["postgres://x", "sqlite", "clickhouse"])
+@pytest.mark.parametrize("text", ["postgres://x", "sqlite", "clickhouse", "clikhouse://u:geheim@host/x"])
 def test_an_engine_that_does_not_exist_is_told(text: str, tmp_path: Path) -> None:
-    with pytest.raises(LocalFault, match="no engine is called"):
+    with pytest.raises(LocalFault, match="no engine is called") as told:
         engine.engine(text, tmp_path)
+    assert "geheim" not in str(told.value)
 
 
 def test_a_clickhouse_that_does_not_answer_is_told(tmp_path: Path, library: Library) -> None:
@@ -234,9 +235,11 @@ def test_a_clickhouse_that_does_not_answer_is_told(tmp_path: Path, library: Libr
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("clickhouse://[::1", "Invalid IPv6 URL"),
-        ("clickhouse://host:99999/x", "Port out of range"),
-        ("clickhouse://host:port/x", "Port could not be cast"),
+        ("clickhouse://[::1", "host or port is none"),
+        ("clickhouse://host:99999/x", "host or port is none"),
+        ("clickhouse://host:port/x", "host or port is none"),
+        ("clickhouse://u:geheim/x@host/x", "in a password as %2F"),
+        ("clickhouse://u:geheim#x@host/x", "in a password as %2F"),
         ("clickhouse:///x", "it has no host"),
         ("clickhouse://u:p@/x", "it has no host"),
     ],
@@ -246,6 +249,7 @@ def test_an_address_that_is_none_is_told_before_anything_is_opened(text: str, li
         engine.check_engine(text)
     assert line in str(told.value)
     assert "clickhouse://USER:PASSWORD@HOST:PORT/DATABASE" in str(told.value)
+    assert "geheim" not in str(told.value)
 
 
 def test_signs_of_an_address_may_stand_in_a_password(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:

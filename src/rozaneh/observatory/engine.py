@@ -20,7 +20,7 @@ import pyarrow as pa
 from rozaneh.core import LocalFault
 from rozaneh.observatory import schema
 from rozaneh.observatory.store import files, staging_of
-from rozaneh.words import later
+from rozaneh.words import later, mark
 
 TABLES: Final = {
     schema.OBSERVATIONS: schema.OBSERVATION,
@@ -118,13 +118,12 @@ def clickhouse(address: str) -> Any:
         raise LocalFault(later("this engine needs what requirements/scale.lock lists: {error}", error=error)) from None
     logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())  # what it would print is told below
     chosen = _of_address(address)
-    with refusals(f"no ClickHouse at {chosen.get('host', 'chdb')}"):
+    host, nobody = chosen.get("host", "chdb"), mark("no ClickHouse at {host}: {error}")
+    with refusals(nobody, host=host):
         try:
             return Backend.from_connection(clickhouse_connect.get_client(**chosen))
         except (OSError, ValueError) as error:
-            raise LocalFault(
-                later("no ClickHouse at {host}: {error}", host=chosen.get("host", "chdb"), error=str(error)[:200])
-            ) from None
+            raise LocalFault(later(nobody, host=host, error=str(error)[:200])) from None
 
 
 def _of_address(address: str) -> dict[str, Any]:
@@ -136,9 +135,13 @@ def _of_address(address: str) -> dict[str, Any]:
     try:
         parts = urlsplit(address)
         host, port = parts.hostname, parts.port or 8123
-    except ValueError as error:
+    except ValueError:  # whose words would repeat a piece of a password
         raise LocalFault(
-            later("--engine names no ClickHouse: {error}; expected {clickhouse}", error=error, clickhouse=_CLICKHOUSE)
+            later(
+                "--engine names no ClickHouse: host or port is none; expected {clickhouse}, with signs such as / and # "
+                "in a password as %2F and %23",
+                clickhouse=_CLICKHOUSE,
+            )
         ) from None
     if not host:
         raise LocalFault(
@@ -156,11 +159,12 @@ def _of_address(address: str) -> dict[str, Any]:
 
 
 @contextmanager
-def refusals(what: str = "ClickHouse refuses") -> Iterator[None]:
+def refusals(message: str = mark("ClickHouse refuses: {error}"), **values: str) -> Iterator[None]:
     """What a ClickHouse server refuses, or that it is gone, is told in one line.
 
     Args:
-        what: the beginning of that line.
+        message: that line, as for :func:`rozaneh.words.later`, with what it says as ``{error}``.
+        values: what else stands in it.
 
     Raises:
         LocalFault: so it was.
@@ -171,7 +175,7 @@ def refusals(what: str = "ClickHouse refuses") -> Iterator[None]:
         client = sys.modules.get("clickhouse_connect.driver.exceptions")  # not loaded where there is no such server
         if client is None or not isinstance(error, client.Error):
             raise
-        raise LocalFault(f"{what}: {' '.join(str(error).split())[:300]}") from None
+        raise LocalFault(later(message, **values, error=" ".join(str(error).split())[:300])) from None
 
 
 def engine(text: str, place: Path, *, serving: bool = False) -> Any:
@@ -197,7 +201,11 @@ def check_engine(text: str) -> None:
         return
     if not text.startswith("clickhouse://"):
         raise LocalFault(
-            later("no engine is called {text!r}; there are duckdb and {clickhouse}", text=text, clickhouse=_CLICKHOUSE)
+            later(
+                "no engine is called {name!r}; there are duckdb and {clickhouse}",
+                name=text.partition("://")[0],  # behind it may be a password
+                clickhouse=_CLICKHOUSE,
+            )
         )
     _of_address(text)
 
