@@ -7,7 +7,7 @@ time; it is never given up. In RAM alone. Times are seconds of a monotonic clock
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from rozaneh.core import Attempt, Failure, Op
 
@@ -15,6 +15,8 @@ __all__ = ["Fallen", "unreached"]
 
 _WAITS = 60.0
 _WAITS_LONGEST = 600.0
+_BY_RANK = 4
+"""Of so many of the user's servers one is chosen by its rank alone."""
 _BEFORE_THE_TARGET = (Op.RESOLVE, Op.CONNECT, Op.TLS, Op.QUIC)
 """Steps between this device and the server, where they are part of another. Those that stand alone are the target's."""
 
@@ -39,14 +41,26 @@ class Fallen:
         """It answered."""
         self._fell.pop(key, None)
 
+    def turn(self, key: str, tried: Collection[str], now: float) -> float:
+        """When a server fell, where it waits behind the others; else minus infinity.
+
+        Many may have their turn again at the same time, so one of them is tried, and where it falls the others wait
+        as before. And many may never have lived: after each three of them comes the best one, whatever fell.
+
+        Args:
+            key: of the server.
+            tried: those that were tried for the same connection.
+            now: the time.
+        """
+        if len(tried) % _BY_RANK == _BY_RANK - 1:
+            return -math.inf
+        again = any(each in self._fell for each in tried)
+        return self._fell.get(key, (-math.inf, 0.0))[0] if again else self.since(key, now)
+
     def since(self, key: str, now: float) -> float:
         """When it fell, so that those who wait for longest come first; minus infinity where it does not wait."""
         at, waits = self._fell.get(key, (-math.inf, 0.0))
         return at if now < at + waits else -math.inf
-
-    def last(self, key: str) -> float:
-        """As :meth:`since`, also where its turn has come again."""
-        return self._fell.get(key, (-math.inf, 0.0))[0]
 
 
 def unreached(attempt: Attempt) -> bool:

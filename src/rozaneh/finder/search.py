@@ -31,8 +31,6 @@ _SURE = 0.5
 _BELIEVED = 1800.0
 _BELIEVED_IN_DOUBT = 180.0
 _REFUSED = 5.0
-_BY_RANK = 4
-"""Of so many of the user's servers one is chosen by its rank alone."""
 _CUT = 2.0
 """Seconds for which nothing is tried again for a target while nothing abroad answers."""
 NAMED_IN_CLEAR = ("dns_", "tls_", "http_")
@@ -176,27 +174,15 @@ class Search:
         ranked = [each for each in ranked if self._may_cost(each, now)]
         # Ways that share a server with one that could not be reached would share its fate. What failed at the addresses
         # that the system gave is tried last at those of another resolver. Servers that others could not reach wait.
+        tried = [way.key for way in knowledge.ways.upstreams if way.key in self._tried]
         ranked.sort(
             key=lambda each: (
                 bool(each.way.depends & self._lost),
                 each.way.key in self._tried_lent,
-                self._fell(each.way, now),
+                knowledge.fallen.turn(each.way.key, tried, now),
             )
         )
         return ranked[0] if ranked else None
-
-    def _fell(self, way: Way, now: float) -> float:
-        """When a server fell, where it waits its turn; else minus infinity.
-
-        Many may have their turn again at the same time, so one of them is tried, and where it falls the others wait
-        as before. And many may never have lived: after each three of them comes the best one, whatever fell.
-        """
-        fallen = self.knowledge.fallen
-        tried = [each.key for each in self.knowledge.ways.upstreams if each.key in self._tried]
-        if len(tried) % _BY_RANK == _BY_RANK - 1:
-            return -math.inf
-        again = any(fallen.last(key) > -math.inf for key in tried)
-        return fallen.last(way.key) if again else fallen.since(way.key, now)
 
     def _may_cost(self, each: Ranked, now: float) -> bool:
         """Whether the budget allows for a way; what is proven here may always be tried."""
