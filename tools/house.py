@@ -34,7 +34,7 @@ _SKIP = re.compile(r"pytest\.(?:mark\.)?(?:skip|skipif|xfail|importorskip)\b|uni
 _SKIPS_LIVE_IN = {"tests/conftest.py", "tests/house/test_conftest.py"}
 _ASKED_FOR = re.compile(r"\b(?:peer|library)\(\"([^\"]+)\"\)")
 _PLAIN_FAULT = re.compile(
-    r"\b(?:(?:LocalFault|SpecError|NotHere|TargetError|DamagedFile)\(|LinkError\(\s*Kind\.[A-Z_]+,)"
+    r"\b(?:(?:LocalFault|SpecError|NotHere|NotScrubbed|TargetError|DamagedFile)\(|LinkError\(\s*Kind\.[A-Z_]+,)"
     r"\s*f?[\"'][^\"']*[a-z]{3} [a-z]"
 )
 _ENGLISH_ALONE = ("core", "diagnosis", "lab", "words")

@@ -11,6 +11,7 @@ from pathlib import Path
 from rozaneh.core import LocalFault
 from rozaneh.core.addresses import carried, is_bogon
 from rozaneh.net.own import own_addresses
+from rozaneh.words import later
 
 _INTERFACES = Path("/sys/class/net")
 _ROUTES = Path("/proc/net/route")
@@ -76,8 +77,10 @@ class Private:
         known = {ip.version for ip in seen} | {ip.version for ip in own if not is_bogon(str(ip))}
         if not again and (not known or 4 in {ip.version for ip in own} - known):
             raise Unknown(
-                "the address under which this machine is seen on the internet is not known, so it cannot be removed"
-                " from what would be shared: nothing is kept. Say it with --my-address"
+                later(
+                    "the address under which this machine is seen on the internet is not known, so it "
+                    "cannot be removed from what would be shared: nothing is kept. Say it with --my-address"
+                )
             )
         links = {ip for ip in map(ip_address, addresses) if ip.is_link_local}
         parsed = frozenset(own | seen | links)

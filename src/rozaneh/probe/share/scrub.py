@@ -14,6 +14,7 @@ import msgspec
 from rozaneh.core import LocalFault
 from rozaneh.probe.share.forms import Finder
 from rozaneh.probe.share.private import Private
+from rozaneh.words import later
 
 SCRUBBED = "[scrubbed]"
 """What stands in place of what was removed; OONI's own word for it."""
@@ -53,7 +54,7 @@ def scrub(measurement: dict[str, Any], private: Private) -> dict[str, Any]:
     kept["probe_ip"] = "127.0.0.1"
     done = _Scrubber(private).value(kept, 0)
     if not isinstance(done, dict):
-        raise NotScrubbed("not a measurement")
+        raise NotScrubbed(later("not a measurement"))
     return done
 
 
@@ -68,10 +69,13 @@ def vouch(data: bytes, private: Private) -> None:
         value = msgspec.json.decode(data)
         text = data.decode()
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise NotScrubbed("what would be shared is not JSON") from error
+        raise NotScrubbed(later("what would be shared is not JSON")) from error
     if finder.spans(text) or any(finder.hidden(each) for each in _texts(value)):
         raise NotScrubbed(
-            "what would be shared still holds an address or a name of yours, so nothing is shared: please report this"
+            later(
+                "what would be shared still holds an address or a name of yours, "
+                "so nothing is shared: please report this"
+            )
         )
 
 
@@ -97,7 +101,9 @@ class _Scrubber:
     def value(self, value: Any, depth: int) -> Any:
         """Any part of a measurement."""
         if depth > _DEEPEST:
-            raise NotScrubbed(f"a measurement that is nested more than {_DEEPEST} deep is not shared")
+            raise NotScrubbed(
+                later("a measurement that is nested more than {deepest} deep is not shared", deepest=_DEEPEST)
+            )
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, bool) or value is None:
@@ -108,7 +114,7 @@ class _Scrubber:
             return [self.value(each, depth + 1) for each in value]
         if isinstance(value, dict):
             return self._object(value, depth)
-        raise NotScrubbed(f"a measurement holds no {type(value).__name__}")
+        raise NotScrubbed(later("a measurement holds no {name}", name=type(value).__name__))
 
     def _object(self, value: dict[str, Any], depth: int) -> Any:
         if value.get("format") == "base64" and isinstance(value.get("data"), str):
