@@ -8,6 +8,7 @@ from typer.exceptions import TyperException
 from typer.main import get_command
 
 from rozaneh.cli import misuse
+from rozaneh.cli.help import run
 from rozaneh.words import Words
 
 EN, FA = Words("en"), Words("fa")
@@ -62,3 +63,31 @@ def test_what_typer_says_is_said_in_words_of_ours(line: str, said: str) -> None:
 def test_what_is_not_known_is_said_as_it_is() -> None:
     error = TyperException("something \x1b new")
     assert misuse.told(error, FA) == r"something \x1b new"
+
+
+@pytest.mark.parametrize("tongue", ["en", "fa"])
+@pytest.mark.parametrize(("line", "code"), [("ask", 1), ("stop", 130), ("little", 3), ("fine", 0), ("nothing", 2)])
+def test_a_command_leaves_in_persian_as_it_does_in_english(
+    tongue: str, line: str, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = typer.Typer()
+
+    @made.command()
+    def ask() -> None:
+        raise EOFError
+
+    @made.command()
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    @made.command()
+    def little() -> None:
+        raise typer.Exit(3)
+
+    @made.command()
+    def fine() -> None: ...
+
+    with pytest.raises(SystemExit) as left:
+        run(made, [line], "tool", Words(tongue))
+    assert (left.value.code or 0) == code
+    assert "Traceback" not in capsys.readouterr().err

@@ -30,7 +30,7 @@ def run(app: typer.Typer, arguments: list[str], name: str, words: Words) -> None
     command = get_command(app)
     visit(command, words.say)
     if words.language == "en":
-        command(args=arguments, prog_name=name)
+        command(args=arguments, prog_name=name)  # which says what is wrong in English, and leaves
     try:
         code = command.main(args=arguments, prog_name=name, standalone_mode=False)
     except TyperException as error:
@@ -39,6 +39,9 @@ def run(app: typer.Typer, arguments: list[str], name: str, words: Words) -> None
         else:
             typer.echo(words.say("rozaneh: {what}", what=misuse.told(error, words)), err=True)
         code = error.exit_code
+    except typer.Abort:  # a question was not answered
+        typer.echo(words.say("rozaneh: {what}", what=words.say("Stopped: nothing was answered.")), err=True)
+        code = 1
     sys.exit(code if isinstance(code, int) else 0)
 
 
