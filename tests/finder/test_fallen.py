@@ -2,7 +2,8 @@
 
 import errno
 import math
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
@@ -53,6 +54,17 @@ async def server_for(found: Finder, host: str) -> str:
     return made.way.shown.split("//")[1].split(":")[0]
 
 
+@asynccontextmanager
+async def best_and_other(seen: Recorder, **settings: Any) -> AsyncIterator[tuple[MemoryNetwork, Finder, str, str]]:
+    """Two servers, of which the best has led to thirty destinations and would be tried first for the next one."""
+    best, other = MANY[:2]
+    async with world([best, other]) as network:
+        found = found_with(network, seen, [best, other], **settings)
+        for host in HOSTS[:30]:
+            assert await server_for(found, host) == best
+        yield network, found, best, other
+
+
 @pytest.fixture
 def seen() -> Recorder:
     return Recorder()
@@ -91,11 +103,7 @@ async def test_a_silent_server_is_waited_for_once_and_not_for_every_destination(
 
 
 async def test_a_server_that_is_back_has_its_turn_again(seen: Recorder) -> None:
-    best, other = MANY[:2]
-    async with world([best, other]) as network:
-        found = found_with(network, seen, [best, other])
-        for host in HOSTS[:30]:
-            assert await server_for(found, host) == best
+    async with best_and_other(seen) as (network, found, best, other):
         network.fail(best, PORT, errno.ECONNREFUSED)
         assert await server_for(found, HOSTS[30]) == other
         works(network, best)
@@ -113,7 +121,6 @@ async def test_a_server_that_is_back_has_its_turn_again(seen: Recorder) -> None:
 @pytest.mark.parametrize("reply", [b"\x05\x04\x00\x01" + bytes(6), b"\x05\x05\x00\x01" + bytes(6)])
 async def test_a_destination_that_is_down_says_nothing_of_the_server(seen: Recorder, reply: bytes) -> None:
     """The server was reached, and says that it cannot reach the one asked for."""
-    best, other = MANY[:2]
 
     async def far_end_is_down(stream: ByteStream) -> None:
         await stream.receive()
@@ -121,10 +128,7 @@ async def test_a_destination_that_is_down_says_nothing_of_the_server(seen: Recor
         await stream.receive()
         await stream.send(reply)
 
-    async with world([best, other]) as network:
-        found = found_with(network, seen, [best, other])
-        for host in HOSTS[:30]:
-            assert await server_for(found, host) == best
+    async with best_and_other(seen) as (network, found, best, other):
         network.serve(best, PORT, far_end_is_down)
         assert await server_for(found, HOSTS[30]) == other
         works(network, best)
@@ -132,11 +136,7 @@ async def test_a_destination_that_is_down_says_nothing_of_the_server(seen: Recor
 
 
 async def test_when_a_line_is_back_every_server_has_its_turn(seen: Recorder) -> None:
-    best, other = MANY[:2]
-    async with world([best, other]) as network:
-        found = found_with(network, seen, [best, other])
-        for host in HOSTS[:30]:
-            assert await server_for(found, host) == best
+    async with best_and_other(seen) as (network, found, best, other):
         network.black_hole(best, PORT)
         assert await server_for(found, HOSTS[30]) == other
         works(network, best)
@@ -167,12 +167,8 @@ def test_falls_within_its_time_make_no_server_wait_longer() -> None:
 
 async def test_on_another_network_every_server_has_its_turn(seen: Recorder) -> None:
     """What one network keeps from being reached another may not, and what worked there is remembered."""
-    best, other = MANY[:2]
     place = ["home"]
-    async with world([best, other]) as network:
-        found = found_with(network, seen, [best, other], where=lambda: place[0])
-        for host in HOSTS[:30]:
-            assert await server_for(found, host) == best
+    async with best_and_other(seen, where=lambda: place[0]) as (network, found, best, other):
         place[0] = "cafe"
         network.black_hole(best, PORT)
         assert await server_for(found, HOSTS[30]) == other
@@ -203,7 +199,6 @@ async def test_where_the_packets_to_a_server_or_its_handshake_are_dropped(seen: 
 @pytest.mark.parametrize("far", [resets(), answers(b"this is no handshake")])
 async def test_a_destination_whose_handshake_fails_says_nothing_of_the_server(seen: Recorder, far: Behaviour) -> None:
     """Many sites turn away whoever comes from where servers are rented."""
-    best, other = MANY[:2]
 
     async def turned_away(stream: ByteStream) -> None:
         await stream.receive()
@@ -212,10 +207,7 @@ async def test_a_destination_whose_handshake_fails_says_nothing_of_the_server(se
         await stream.send(b"\x05\x00\x00\x01" + bytes(6))
         await far(stream)
 
-    async with world([best, other]) as network:
-        found = found_with(network, seen, [best, other])
-        for host in HOSTS[:30]:
-            assert await server_for(found, host) == best
+    async with best_and_other(seen) as (network, found, best, other):
         network.serve(best, PORT, turned_away)
         assert await server_for(found, HOSTS[30]) == other
         works(network, best)
@@ -257,12 +249,8 @@ async def test_dead_servers_whose_turn_has_come_do_not_come_all_at_once(seen: Re
 
 
 async def test_a_server_waited_for_while_the_machine_slept_has_not_fallen(seen: Recorder) -> None:
-    best, other = MANY[:2]
     total = [0.0]
-    async with world([best, other]) as network:
-        found = found_with(network, seen, [best, other])
-        for host in HOSTS[:30]:
-            assert await server_for(found, host) == best
+    async with best_and_other(seen) as (network, found, best, other):
         found._knowledge.awake = Awake(total=lambda: total[0])
         found._knowledge.awake.beat(anyio.current_time())
         network.black_hole(best, PORT)
