@@ -65,6 +65,11 @@ def test_what_is_not_known_is_said_as_it_is() -> None:
     assert misuse.told(error, FA) == r"something \x1b new"
 
 
+def test_a_hundred_thousand_characters_are_not_searched_to_and_fro() -> None:
+    error = TyperException("Invalid value for " + ": x" * 100_000)
+    assert len(misuse.told(error, FA)) < 1100
+
+
 @pytest.mark.parametrize("tongue", ["en", "fa"])
 @pytest.mark.parametrize(("line", "code"), [("ask", 1), ("stop", 130), ("little", 3), ("fine", 0), ("nothing", 2)])
 def test_a_command_leaves_in_persian_as_it_does_in_english(

@@ -14,6 +14,8 @@ from rozaneh.words import Said, Words, mark
 _NO_SUCH_OPTION: Final = mark("There is no option {what}; did you mean {near}?")
 _NO_SUCH_COMMAND: Final = mark("There is no command {what}; did you mean {near}?")
 _WILL_NOT_DO: Final = mark("What was given for {what} will not do: {why}")
+_LONGEST: Final = 1000
+"""Characters that are looked at: what somebody pasted may have a hundred thousand."""
 _SENTENCES: Final = tuple(
     (re.compile(pattern, re.DOTALL), message)
     for pattern, message in (
@@ -42,7 +44,7 @@ _SENTENCES: Final = tuple(
 
 def told(error: TyperException, words: Words) -> Said:
     """The line for a person, and where help is."""
-    text = error.format_message()
+    text = error.format_message()[:_LONGEST]
     line = words.again(text)
     for pattern, message in _SENTENCES:
         if found := pattern.fullmatch(text):
